@@ -1,0 +1,38 @@
+"""Learn knowledge distillation by running it. Every name below is imported when it is first used."""
+
+import importlib
+import os
+import sys
+
+if sys.version_info < (3, 10):  # noqa: UP036 - pip refuses too, but not everybody comes through pip
+    raise ImportError("distill_edu needs Python 3.10 or newer; this is Python " + sys.version.split()[0] + ".")
+
+# TensorFlow's C++ start-up lines would stand above a learner's first figure. Set it yourself to see them.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Not lazy: the function has its module's name, and a later import of the module would take its place.
+from distill_edu.soft_targets import entropy, kl_divergence, soft_targets  # noqa: E402
+
+# Public name -> module. TensorFlow is imported only with the modules that need it.
+_HOME = {
+    "Dataset": "data",
+    "load_dataset": "data",
+    "Distiller": "distiller",
+    "teacher_logits": "distiller",
+    "distillation_loss": "losses",
+    "hard_label_loss": "losses",
+}
+_MODULES = ("checks", "data", "losses", "models", "plots", "widgets")
+__all__ = ["entropy", "kl_divergence", "soft_targets", *_HOME, *_MODULES]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(f"distill_edu.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"distill_edu.{name}")
+    raise AttributeError(f"distill_edu has no {name!r}. It has: {', '.join(__all__)}.")
+
+
+def __dir__():
+    return __all__

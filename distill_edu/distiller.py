@@ -1,0 +1,377 @@
+"""`Distiller`: a Keras model that trains a student on hard labels and on the soft targets of a teacher."""
+
+import contextlib
+import functools
+
+import numpy as np
+
+from distill_edu.backend import keras, tf
+from distill_edu.losses import distillation_loss, hard_label_loss
+from distill_edu.soft_targets import check_logits, check_temperature
+
+ops = keras.ops
+
+# What the graph itself refuses while it runs; `fit` and `evaluate` show these sentences instead of TensorFlow's report.
+NAN_LOSS = (
+    "The loss is NaN or infinite, so training stopped before this step changed the student. "
+    "Look for NaN in the inputs and in the teacher's logits, or lower the learning rate."
+)
+NAN_INPUT = "The inputs (x) contain NaN or infinity: clean them before you train on them."
+PROBABILITIES = (
+    "The {} looks like probabilities (no negative number, every row sums to 1), but distillation needs logits: "
+    "take the softmax off the last layer."
+)
+TEACHER_PROBABILITIES = PROBABILITIES.format("teacher's output")
+STUDENT_PROBABILITIES = PROBABILITIES.format("student's output")
+LABEL_RANGE = (
+    "A label is not one of the classes. With n classes, labels are integers from 0 to n - 1; -1 marks an example "
+    "without a label."
+)
+NO_LABELS = "There are no labels (y), and alpha is the weight of their loss: give y, or set alpha to 0."
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class Distiller(keras.Model):
+    """Train `student` on alpha x hard-label loss + (1 - alpha) x soft-target loss of `teacher`.
+
+    Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2:
+    loss = alpha CE(y, z_s) + (1 - alpha) T^2 KL(softmax(z_t / T) || softmax(z_s / T)), mean over the batch.
+
+    Both models map x to logits [batch, ..., classes]. `fit` and `evaluate` take, as for any Keras model, (x, y):
+    y are labels (integers or one-hot; -1 or a row of zeros: no label, so only the soft targets count), or None when
+    alpha is 0, or {"labels": y, "teacher_logits": z}: then the teacher is not run and may be left out.
+    The teacher is never changed. `distiller.student` is the trained model: save that one to use it.
+    """
+
+    def __init__(self, *, student, teacher=None, **keras_arguments):
+        _check_models(student, teacher)
+        # The student's dtype policy: Keras scales the loss of a mixed_float16 model, and only of one.
+        super().__init__(**{"dtype": student.dtype_policy, "autocast": False, **keras_arguments})
+        self.student = student
+        self.teacher = teacher
+        # Variables, not numbers: a number would be frozen into the traced train_step.
+        self._temperature = keras.Variable(4.0, trainable=False, dtype="float32", name="temperature")
+        self._alpha = keras.Variable(0.1, trainable=False, dtype="float32", name="alpha")
+        self._student_loss = hard_label_loss
+        self._hard_mean = keras.metrics.Mean(name="student_loss")
+        self._soft_mean = keras.metrics.Mean(name="distillation_loss")
+
+    def compile(self, optimizer="adam", temperature=4.0, alpha=0.1, student_loss=None, metrics=None, **keras_arguments):
+        """Set the optimizer, the temperature, the weight `alpha` of the hard labels, and `metrics`.
+
+        `student_loss(labels, logits)`: one value per example; None is the cross-entropy from logits.
+        `keras_arguments`: any other argument of keras.Model.compile, such as jit_compile or weighted_metrics.
+        """
+        if "loss" in keras_arguments:
+            raise ValueError("A Distiller takes the loss of the hard labels as student_loss=..., not as loss=...")
+        self._student_loss = _per_example(student_loss)
+        self.temperature, self.alpha = temperature, alpha
+        super().compile(optimizer=optimizer, metrics=metrics, **keras_arguments)
+        self._compile_arguments = dict(keras_arguments, student_loss=student_loss, metrics=metrics)
+
+    def call(self, inputs, training=None):
+        return self.student(inputs, training=training)
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        # Outside of the tape and with training=False: the teacher answers, it does not learn.
+        labels, teacher_logits = self._targets(x, y)
+        with tf.GradientTape() as tape:
+            student_logits = self.student(x, training=True)
+            loss, parts = self._loss_parts(labels, teacher_logits, student_logits, sample_weight)
+            # One replica of a tf.distribute strategy has its share of the gradient's mean.
+            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+            scaled_loss = self.optimizer.scale_loss(share)
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        if not self.optimizer.built:  # here, because XLA cannot create variables below a control dependency
+            self.optimizer.build(self.trainable_variables)
+        with tf.control_dependencies(self._checks(x, labels, teacher_logits, student_logits, loss)):
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self._report(x, y, student_logits, sample_weight, loss, parts)
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        labels, teacher_logits = self._targets(x, y)
+        student_logits = self.student(x, training=False)
+        loss, parts = self._loss_parts(labels, teacher_logits, student_logits, sample_weight)
+        with tf.control_dependencies(self._checks(x, labels, teacher_logits, student_logits, loss)):
+            loss = tf.identity(loss)
+        return self._report(x, y, student_logits, sample_weight, loss, parts)
+
+    def _targets(self, x, y):
+        """The batch's (labels, teacher logits); the labels are None when there are none."""
+        labels, logits = _split_targets(y)
+        if logits is None:
+            if self.teacher is None:
+                raise ValueError(
+                    "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
+                    'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
+                )
+            logits = self.teacher(x, training=False)
+        return labels, ops.cast(logits, "float32")
+
+    def _loss_parts(self, labels, teacher_logits, student_logits, sample_weight):
+        """The loss to minimise, and (mean, number of examples) of its hard and of its soft part."""
+        student_logits = ops.cast(student_logits, "float32")
+        soft_values = distillation_loss(teacher_logits, student_logits, self._temperature)
+        weight = _weight_like(soft_values, sample_weight)
+        count = ops.cast(ops.size(soft_values), "float32")
+        soft = ops.sum(soft_values * weight) / count
+        if labels is None:
+            hard = labelled_count = ops.convert_to_tensor(0.0)
+        else:
+            labels = _labels_like(labels, student_logits)
+            labelled = _has_label(labels, student_logits)
+            values = self._student_loss(ops.where(labels == -1, 0, labels), student_logits)
+            labelled_count = ops.sum(ops.cast(labelled, "float32"))
+            hard = ops.sum(ops.where(labelled, values * weight, 0.0)) / ops.maximum(labelled_count, 1)
+        loss = self._alpha * hard + (1 - self._alpha) * soft + sum(self.student.losses)
+        return loss, ((hard, labelled_count), (soft, count))
+
+    def _report(self, x, y, student_logits, sample_weight, loss, parts):
+        """Update the running means, each weighted by its number of examples, and return all of them."""
+        loss_mean = next(metric for metric in self.metrics if metric.name == "loss")
+        loss_mean.update_state(loss, sample_weight=ops.shape(keras.tree.flatten(x)[0])[0])
+        for mean, (value, count) in zip((self._hard_mean, self._soft_mean), parts, strict=True):
+            mean.update_state(value, sample_weight=count)
+        return self.compute_metrics(x, y, student_logits, sample_weight)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The metrics of `compile` over the labelled examples, with the running means of the losses."""
+        labels, _ = _split_targets(y)
+        if labels is None:
+            return {m.name: m.result() for m in self.metrics if m.name in ("loss", "student_loss", "distillation_loss")}
+        labels = _labels_like(labels, y_pred)
+        labelled = _has_label(labels, y_pred)
+        rows = tf.where(labelled)
+        if sample_weight is not None:
+            sample_weight = tf.gather_nd(_weight_like(labelled, sample_weight), rows)
+        return super().compute_metrics(x, tf.gather_nd(labels, rows), tf.gather_nd(y_pred, rows), sample_weight)
+
+    def get_metrics_result(self):
+        """All running means; a metric that has not seen a label yet has no value."""
+        results = {}
+        for metric in self.metrics:
+            if getattr(metric, "built", True):
+                value = metric.result()
+                results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    def _checks(self, x, labels, teacher_logits, student_logits, loss):
+        """Assertions that must hold before a step changes anything (XLA leaves them out)."""
+        checks = [
+            tf.debugging.Assert(~_all_probabilities(teacher_logits), [TEACHER_PROBABILITIES]),
+            tf.debugging.Assert(~_all_probabilities(student_logits), [STUDENT_PROBABILITIES]),
+        ]
+        if labels is None:
+            checks.append(tf.debugging.Assert(tf.equal(self._alpha, 0.0), [NO_LABELS]))
+        else:
+            inside = (labels >= -1) & (labels < student_logits.shape[-1])
+            checks.append(tf.debugging.Assert(tf.reduce_all(inside), [LABEL_RANGE]))
+        # A ReLU may swallow a NaN of the inputs: the loss is finite then, and its gradient is not.
+        floats = [part for part in keras.tree.flatten(x) if tf.as_dtype(part.dtype).is_floating]
+        checks += [tf.debugging.check_numerics(part, NAN_INPUT) for part in floats]
+        return [*checks, tf.debugging.check_numerics(loss, NAN_LOSS)]
+
+    @property
+    def trainable_variables(self):
+        """The student's: the teacher is part of the model, but nothing of it is trained."""
+        return self.student.trainable_variables if self.trainable else []
+
+    @property
+    def trainable_weights(self):
+        return self.trainable_variables
+
+    @property
+    def non_trainable_variables(self):
+        return _without(self.variables, self.trainable_variables)
+
+    @property
+    def non_trainable_weights(self):
+        return _without(self.weights, self.trainable_variables)
+
+    @property
+    def temperature(self):
+        """The temperature T > 0; it may be set at any time, also while `fit` runs."""
+        return _as_python(self._temperature)
+
+    @temperature.setter
+    def temperature(self, value):
+        self._temperature.assign(check_temperature(value))
+
+    @property
+    def alpha(self):
+        """The weight of the hard labels' loss, in [0, 1]; it may be set at any time, also while `fit` runs."""
+        return _as_python(self._alpha)
+
+    @alpha.setter
+    def alpha(self, value):
+        if not 0 <= float(value) <= 1:
+            raise ValueError(
+                f"alpha must be between 0 and 1, not {value}: it is the weight of the hard labels, "
+                "and 1 - alpha is the weight of the soft targets."
+            )
+        self._alpha.assign(float(value))
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, *args, **kwargs):
+        with _plain_sentences():
+            return super().fit(*args, **kwargs)
+
+    @functools.wraps(keras.Model.evaluate)
+    def evaluate(self, *args, **kwargs):
+        with _plain_sentences():
+            return super().evaluate(*args, **kwargs)
+
+    @functools.wraps(keras.Model.summary)
+    def summary(self, *args, **kwargs):
+        teacher = "none" if self.teacher is None else self.teacher.name
+        (kwargs.get("print_fn") or print)(
+            f"Student, is trained: {self.student.name}. Teacher, is only asked: {teacher}."
+        )
+        return super().summary(*args, **kwargs)
+
+    def get_config(self):
+        models = {"student": self.student, "teacher": self.teacher}
+        return {"name": self.name, **{who: keras.saving.serialize_keras_object(one) for who, one in models.items()}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            models = {who: keras.saving.deserialize_keras_object(config[who]) for who in ("student", "teacher")}
+        return cls(name=config["name"], **models)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        values = {"optimizer": self.optimizer, "temperature": self.temperature, "alpha": self.alpha}
+        return keras.saving.serialize_keras_object({**values, **self._compile_arguments})
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+
+def teacher_logits(teacher, x, batch_size=256):
+    """The teacher's logits for x in one pass: a float32 array [len(x), ..., classes], to train on many times.
+
+    `x`: arrays, as for `teacher.predict`. Raises ValueError for NaN and for outputs that are probabilities.
+    """
+    logits = teacher.predict(x, batch_size=batch_size, verbose=0)
+    check_logits(logits, what="The teacher's output")
+    return np.asarray(logits, dtype=np.float32)
+
+
+def _check_models(student, teacher):
+    """Refuse what cannot be distilled, before anything is built on it."""
+    for model, sentence in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
+        if model is not None and not isinstance(model, keras.Layer):
+            raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
+        if model is not None and _ends_in_softmax(model):
+            raise ValueError(sentence)
+    if teacher is None:
+        return
+    if student is None:
+        raise TypeError("student is None: give the model that is to be trained.")
+    if not teacher.built:
+        raise ValueError("The teacher has no weights yet: train it, or load one that was trained, before it teaches.")
+    if student is teacher or {id(v) for v in student.variables} & {id(v) for v in teacher.variables}:
+        raise ValueError(
+            "The student and the teacher are one model, or share layers, so training would change the teacher. "
+            "For self-distillation copy it: student = keras.models.clone_model(teacher)."
+        )
+
+
+def _ends_in_softmax(model):
+    outputs = getattr(model, "outputs", None)  # a subclassed model has none: its values are looked at while it trains
+    last = model.layers[-1] if outputs else None
+    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
+
+
+def _per_example(student_loss):
+    """A function (labels, logits) -> one value per example, from what `compile` was given."""
+    if student_loss is None:
+        return hard_label_loss
+    functions = (keras.losses.categorical_crossentropy, keras.losses.sparse_categorical_crossentropy)
+    is_loss = isinstance(student_loss, keras.losses.Loss)
+    of_probabilities = is_loss and student_loss.get_config().get("from_logits") is False
+    if isinstance(student_loss, str) or student_loss in functions or of_probabilities:
+        raise ValueError(
+            f"student_loss={student_loss!r} takes the logits for probabilities. Leave it out (it is then the "
+            "cross-entropy from logits), or give keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )
+    return student_loss.call if is_loss else student_loss
+
+
+def _split_targets(y):
+    """(labels, teacher_logits) of what `fit` was given as y; either may be None."""
+    if not isinstance(y, dict):
+        return y, None
+    if not y or set(y) - {"labels", "teacher_logits"}:
+        raise ValueError(f'y as a dictionary has the keys "labels" and "teacher_logits", not {sorted(y)}.')
+    return y.get("labels"), y.get("teacher_logits")
+
+
+def _labels_like(labels, logits):
+    """Labels as integers [...] or as one-hot rows [..., classes], to go with logits [..., classes]."""
+    rank, classes = len(logits.shape), logits.shape[-1]
+    if len(labels.shape) == rank and labels.shape[-1] == classes:
+        return ops.cast(labels, "float32")
+    if len(labels.shape) == rank and labels.shape[-1] == 1:
+        labels = ops.squeeze(labels, -1)
+    if len(labels.shape) != rank - 1:
+        raise ValueError(
+            f"The labels have the shape {tuple(labels.shape)}, which does not go with logits of the shape "
+            f"{tuple(logits.shape)}: give one integer per example, or one-hot rows of {classes} numbers."
+        )
+    return ops.cast(labels, "int32")
+
+
+def _has_label(labels, logits):
+    """True for each example with a label: not -1, and as a one-hot row neither zeros nor -1s."""
+    return labels != -1 if len(labels.shape) < len(logits.shape) else ops.sum(labels, axis=-1) > 0
+
+
+def _weight_like(values, sample_weight):
+    """sample_weight as float32 in the shape of `values`; 1 where there is none."""
+    if sample_weight is None:
+        return 1.0
+    weight = ops.cast(sample_weight, "float32")
+    missing = len(values.shape) - len(weight.shape)
+    weight = ops.squeeze(weight, -1) if missing < 0 else ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
+    return ops.broadcast_to(weight, ops.shape(values))
+
+
+def _all_probabilities(logits):
+    """Does every row sum to 1, without a negative number? Fewer than 8 rows may do so by chance."""
+    rows = tf.size(logits) // logits.shape[-1]
+    sums = tf.reduce_sum(logits, axis=-1)
+    return (rows >= 8) & tf.reduce_all(logits >= 0) & tf.reduce_all(tf.abs(sums - 1) < 1e-3)
+
+
+def _without(variables, excluded):
+    excluded = {id(variable) for variable in excluded}
+    return [variable for variable in variables if id(variable) not in excluded]
+
+
+def _as_python(variable):
+    # By way of the shortest decimals that give the same float32: 0.1 reads back as 0.1, not as 0.10000000149.
+    return float(str(ops.convert_to_numpy(variable)))
+
+
+@contextlib.contextmanager
+def _plain_sentences():
+    """Turn TensorFlow's report of a failed check into a ValueError with our sentence alone."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        report = str(error).replace("\\'", "'")
+        # TensorFlow's own check of the labels may come before ours.
+        report = report.replace("Received a label value of", LABEL_RANGE)
+        sentences = (NAN_INPUT, NAN_LOSS, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, NO_LABELS)
+        sentence = next((sentence for sentence in sentences if sentence in report), None)
+        if sentence is None:
+            raise
+    else:
+        return
+    raise ValueError(sentence)

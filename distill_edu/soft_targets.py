@@ -1,0 +1,57 @@
+"""Soft targets in plain NumPy: softmax with temperature, entropy, KL divergence. Imports no TensorFlow."""
+
+import math
+
+import numpy as np
+from scipy.special import entr, rel_entr
+
+
+def check_temperature(temperature):
+    """Return `temperature` as a float; refuse what no softmax can divide by."""
+    value = float(temperature)
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(
+            f"temperature must be a positive number, not {temperature}: the logits are divided by it. "
+            "1 leaves the softmax as it is, larger values make it softer."
+        )
+    return value
+
+
+def check_logits(logits, what="logits"):
+    """Return `logits` as float64; refuse NaN, and probabilities where logits are needed."""
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.ndim == 0 or logits.shape[-1] < 2:
+        raise ValueError(f"{what} needs one number per class on its last axis, not the shape {logits.shape}.")
+    if np.isnan(logits).any():
+        raise ValueError(f"{what} contains NaN: look for NaN in the model's weights or inputs.")
+    if logits.size and (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-4):
+        raise ValueError(
+            f"{what} looks like probabilities (no negative number, every row sums to 1): give the numbers before "
+            "the softmax. If you only have probabilities p, np.log(p) are valid logits."
+        )
+    return logits
+
+
+def soft_targets(logits, temperature=1.0):
+    """Class probabilities softmax(logits / temperature) (Hinton et al. 2015, section 2, equation 1).
+
+    `logits`: array [..., classes]. Returns float64 of the same shape, rows sum to 1.
+    Raises ValueError for temperature <= 0, NaN, and probabilities given as logits.
+    """
+    scaled = check_logits(logits) / check_temperature(temperature)
+    # Subtracting the largest logit changes no probability and keeps exp() from overflowing.
+    powers = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def entropy(probabilities):
+    """Entropy -sum(p log p) in nats over the last axis: 0 for a certain answer, log(classes) for a pure guess."""
+    return entr(probabilities).sum(axis=-1)
+
+
+def kl_divergence(p, q):
+    """Kullback-Leibler divergence sum(p log(p / q)) in nats over the last axis; p is the teacher, q the student.
+
+    0 when both agree, infinite where q is 0 and p is not. KL(p, q) and KL(q, p) differ.
+    """
+    return rel_entr(p, q).sum(axis=-1)

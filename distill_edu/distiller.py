@@ -55,6 +55,7 @@ class Distiller(keras.Model):
         self._student_loss = hard_label_loss
         self._hard_mean = keras.metrics.Mean(name="student_loss")
         self._soft_mean = keras.metrics.Mean(name="distillation_loss")
+        self.built = student.built  # it has no weights of its own to wait for
 
     def compile(self, optimizer="adam", temperature=4.0, alpha=0.1, student_loss=None, metrics=None, **keras_arguments):
         """Set the optimizer, the temperature, the weight `alpha` of the hard labels, and `metrics`.

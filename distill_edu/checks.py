@@ -1,0 +1,303 @@
+"""Self-checks for the exercises: "Correct", or the likely mistake. Never the answer."""
+
+import numpy as np
+
+from distill_edu.soft_targets import entropy, kl_divergence, soft_targets
+
+NOT_ATTEMPTED = "Not attempted yet: replace the ... above with your answer."
+# Two examples of three classes, far enough from each other that every mistake below gives another number.
+TEACHER = np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0]])
+STUDENT = np.array([[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]])
+LABELS = np.array([0, 1])
+
+
+class Verdict(str):
+    """One line of text that a notebook shows without quotation marks."""
+
+    __repr__ = str.__str__
+
+
+def _missing(answer):
+    return answer is None or answer is ...
+
+
+def _compare(mine, right, mistakes, otherwise):
+    """Compare an answer with the right one, then with what each likely mistake gives: [(value, hint), ...]."""
+    if _missing(mine):
+        return Verdict(NOT_ATTEMPTED)
+    try:
+        mine = np.asarray(mine, dtype=np.float64)
+    except (TypeError, ValueError):
+        return Verdict(f"Not yet: the answer should be a number or an array of numbers, not {type(mine).__name__}.")
+    for value, hint in [(right, None), *mistakes]:
+        if mine.shape == np.shape(value) and np.allclose(mine, value, rtol=2e-3, atol=2e-3):
+            return Verdict("Correct!" if hint is None else f"Not yet: {hint}")
+    if mine.shape != np.shape(right):
+        return Verdict(f"Not yet: the answer has the shape {mine.shape}, but {np.shape(right)} is needed.")
+    return Verdict(f"Not yet: {otherwise}")
+
+
+def _compare_call(function, arguments, right, mistakes, otherwise):
+    """Call the reader's function and compare what it returns."""
+    if _missing(function):
+        return Verdict(NOT_ATTEMPTED)
+    try:
+        with np.errstate(all="ignore"):
+            mine = function(*arguments)
+    except Exception as error:  # whatever the reader's code raises is shown to the reader
+        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+    return _compare(mine, right, mistakes, otherwise)
+
+
+def entropy_by_hand(answer):
+    """Page 01: the entropy of (1/2, 1/4, 1/4) in nats."""
+    p = np.array([0.5, 0.25, 0.25])
+    mistakes = [
+        (1.5, "that is the entropy in bits. In nats the logarithm is the natural one."),
+        (-entropy(p), "an entropy is never negative: mind the minus sign in front of the sum."),
+        (-np.log(p).sum(), "weight each log p with its own p before you add."),
+        (np.exp(entropy(p)), "that is exp(entropy), the number of classes it is worth."),
+    ]
+    return _compare(answer, entropy(p), mistakes, "add -p ln(p) over the three classes.")
+
+
+def softmax(function):
+    """Page 01: softmax over the last axis."""
+    powers = np.exp(TEACHER)
+    shift = np.exp(TEACHER - TEACHER.max(axis=-1, keepdims=True))
+    mistakes = [
+        (powers, "the rows do not sum to 1: divide by the sum of the powers."),
+        (shift, "the rows do not sum to 1: divide by the sum of the powers."),
+        (powers / powers.sum(), "you divided by the sum over all examples: each row has its own sum (axis=-1)."),
+        (powers / powers.sum(axis=0), "you summed over the examples (axis=0): sum over the classes (axis=-1)."),
+        (TEACHER / TEACHER.sum(axis=-1, keepdims=True), "exp() is missing: logits can be negative."),
+    ]
+    verdict = _compare_call(function, (TEACHER,), soft_targets(TEACHER), mistakes, "compute exp(logits), then divide.")
+    if verdict != "Correct!":
+        return verdict
+    hint = "right for small logits, but exp(1000) overflows: subtract the largest logit of the row first."
+    large = np.array([[1000.0, 999.0], [0.0, -1000.0]])
+    return _compare_call(function, (large,), soft_targets(large), [], hint)
+
+
+def most_similar_class(function):
+    """Page 01: the class, other than c itself, that examples of class c get most probability for on average."""
+    probabilities = np.array(
+        [[0.6, 0.3, 0.1, 0.0], [0.1, 0.35, 0.15, 0.4], [0.1, 0.2, 0.6, 0.1], [0.9, 0.0, 0.05, 0.05]]
+    )
+    labels = np.array([0, 0, 1, 3])
+    mistakes = [
+        (0, "that is the class itself: leave it out before you look for the largest."),
+        (3, "you took one example, or the hard answers: average the probabilities over all examples of the class."),
+        (2, "average over the rows whose label is the class (labels == c), not over the others."),
+    ]
+    return _compare_call(function, (probabilities, labels, 0), 1, mistakes, "return the number of one class.")
+
+
+def temperature_by_hand(answer):
+    """Page 02: the probability of the first of the logits (2, 0) at T = 2."""
+    logits = np.array([2.0, 0.0])
+    mistakes = [
+        (soft_targets(logits)[0], "that is T = 1: divide the logits by T first."),
+        (soft_targets(logits * 2)[0], "you multiplied by T: a high temperature makes the answer softer, not sharper."),
+        (soft_targets(logits, 2)[1], "that is the probability of the second class."),
+        (soft_targets(logits)[0] / 2, "T divides the logits, before the softmax, not the probability."),
+    ]
+    return _compare(answer, soft_targets(logits, 2)[0], mistakes, "1 / (1 + exp(-d / T)), where d is the difference.")
+
+
+def temperature_softmax(function):
+    """Page 02: softmax(logits / T)."""
+    p = soft_targets(TEACHER)
+    powers = np.exp(TEACHER / 4)
+    mistakes = [
+        (soft_targets(TEACHER * 4), "you multiplied the logits by T: divide them."),
+        (p, "the temperature has no effect yet."),
+        (p / 4, "you divided after the softmax, so the rows no longer sum to 1: divide the logits."),
+        (powers, "divide by the sum of the row, so that each row sums to 1."),
+        (powers / powers.sum(), "each row has its own sum (axis=-1, keepdims=True)."),
+    ]
+    return _compare_call(function, (TEACHER, 4.0), soft_targets(TEACHER, 4), mistakes, "softmax of logits / T.")
+
+
+def temperature_for_entropy(function):
+    """Page 02: the temperature at which the soft targets of some logits have a wanted entropy."""
+    logits, wanted = np.array([6.0, 2.0, 0.0, -1.0]), 1.0
+    if _missing(function):
+        return Verdict(NOT_ATTEMPTED)
+    try:
+        found = function(logits, wanted)
+    except Exception as error:
+        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+    if _missing(found):
+        return Verdict(NOT_ATTEMPTED)
+    if not np.isscalar(found) or not found > 0:
+        return Verdict("Not yet: return one positive number, the temperature.")
+    reached = entropy(soft_targets(logits, found))
+    if abs(reached - wanted) < 0.02:
+        return Verdict("Correct!")
+    side = (
+        "too sure: a higher temperature raises the entropy" if reached < wanted else "too soft: lower the temperature"
+    )
+    return Verdict(
+        f"Not yet: at T = {found:.3g} the entropy is {reached:.3f} and {wanted} was wanted, so it is {side}."
+    )
+
+
+def gradient_by_hand(answer):
+    """Page 03: the gradient of the soft loss for p = (.7, .2, .1), q = (.5, .3, .2) and T = 2."""
+    p, q, t = np.array([0.7, 0.2, 0.1]), np.array([0.5, 0.3, 0.2]), 2
+    mistakes = [
+        (t * (p - q), "the signs are turned: where the student gives too little, the gradient is negative."),
+        (q - p, "the factor T is missing: T² in front of the loss and 1/T from the logits leave one T."),
+        ((q - p) / t, "you forgot the T² in front of the loss."),
+        (t**2 * (q - p), "one T too many: dividing the logits by T brings a factor 1/T."),
+    ]
+    return _compare(answer, t * (q - p), mistakes, "three numbers, T (q - p) for each class.")
+
+
+def _soft(teacher, student, t):
+    return t**2 * kl_divergence(soft_targets(teacher, t), soft_targets(student, t))
+
+
+def soft_loss(function):
+    """Page 03: T^2 KL(p || q), one value per example."""
+    t = 3.0
+    right = _soft(TEACHER, STUDENT, t)
+    p, q = soft_targets(TEACHER, t), soft_targets(STUDENT, t)
+    mistakes = [
+        (right / t**2, "the factor T² is missing."),
+        (right / t, "the factor is T², not T."),
+        (_soft(STUDENT, TEACHER, t), "teacher and student have changed places: the teacher's p stands in front."),
+        (t**2 * kl_divergence(soft_targets(TEACHER), soft_targets(STUDENT)), "divide both logits by T."),
+        (t**2 * kl_divergence(p, soft_targets(STUDENT)), "the student's logits are divided by T too."),
+        (-right, "the sign is turned: log p - log q, not log q - log p."),
+        (-(t**2) * (p * np.log(q)).sum(-1), "that is the cross-entropy: subtract the teacher's entropy for the KL."),
+        (right.sum(), "keep one value per example: sum over the classes only (axis=-1)."),
+        (right.mean(), "keep one value per example: the mean over the batch comes later."),
+        (t**2 * (p * np.log(p / q)).mean(-1), "add over the classes; the mean is over examples, later."),
+    ]
+    return _compare_call(function, (TEACHER, STUDENT, t), right, mistakes, "T² times the sum of p (log p - log q).")
+
+
+def total_loss(function):
+    """Page 03: mean of alpha CE + (1 - alpha) T^2 KL."""
+    t, alpha = 3.0, 0.2
+
+    def hard(temperature=1):
+        return -np.log(soft_targets(STUDENT, temperature)[np.arange(2), LABELS]).mean()
+
+    soft = _soft(TEACHER, STUDENT, t).mean()
+    mistakes = [
+        ((1 - alpha) * hard() + alpha * soft, "here alpha is the weight of the hard labels, not of the soft targets."),
+        (alpha * hard(t) + (1 - alpha) * soft, "the hard labels see the student at T = 1: no temperature there."),
+        (alpha * hard() + (1 - alpha) * soft / t**2, "the factor T² of the soft loss is missing."),
+        (hard() + soft, "weight the two losses with alpha and 1 - alpha."),
+        (2 * (alpha * hard() + (1 - alpha) * soft), "take the mean over the examples, not the sum."),
+    ]
+    right = alpha * hard() + (1 - alpha) * soft
+    return _compare_call(function, (LABELS, TEACHER, STUDENT, t, alpha), right, mistakes, "the mean of both losses.")
+
+
+def trained_numbers(answer):
+    """Page 04: how many numbers the optimizer changes when a 784-100-10 teacher teaches a 784-10-10 student."""
+    student, teacher = 784 * 10 + 10 + 10 * 10 + 10, 784 * 100 + 100 + 100 * 10 + 10
+    mistakes = [
+        (teacher, "that is the teacher, which is not trained."),
+        (student + teacher, "the teacher is part of the model, but it is not trained."),
+        (784 * 10 + 10 * 10, "the biases are missing: one per unit."),
+        (4, "that is the number of arrays; count the numbers in them."),
+    ]
+    return _compare(answer, student, mistakes, "add weights and biases of both layers of the student.")
+
+
+def distillation_step(function):
+    """Page 04: one training step function(student, teacher, optimizer, x, y) at T = 4, alpha = 0.1."""
+    if _missing(function):
+        return Verdict(NOT_ATTEMPTED)
+    student, teacher, x, y = _small_models()
+    from distill_edu.backend import keras
+
+    start = [np.array(weight) for weight in student.get_weights()]
+    taught = [np.array(weight) for weight in teacher.get_weights()]
+    try:
+        function(student, teacher, keras.optimizers.SGD(1.0), x, y)
+    except Exception as error:
+        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+    if any((a != b).any() for a, b in zip(taught, teacher.get_weights(), strict=True)):
+        return Verdict("Not yet: the teacher changed. Take gradients for student.trainable_variables only.")
+    moved = student.get_weights()[0] - start[0]
+    if not moved.any():
+        return Verdict(NOT_ATTEMPTED)
+    if student.layers[0].calls != [True]:
+        return Verdict("Not yet: call the student exactly once, with training=True.")
+    if teacher.layers[0].calls != [False]:
+        return Verdict("Not yet: call the teacher exactly once, with training=False.")
+    return _judge_step(moved, start, taught, x, y)
+
+
+def _small_models():
+    """Two linear models that remember how they were called."""
+    from distill_edu.backend import keras
+
+    class Watch(keras.layers.Layer):
+        calls = ()
+
+        def call(self, inputs, training=None):
+            self.calls = [*self.calls, bool(training)]
+            return inputs
+
+    def model(seed):
+        kernel = keras.initializers.RandomNormal(stddev=1.0, seed=seed)
+        built = keras.Sequential([keras.Input((4,)), Watch(), keras.layers.Dense(3, kernel_initializer=kernel)])
+        built.layers[0].calls = []  # building the model called it, too
+        return built
+
+    generator = np.random.RandomState(0)
+    return model(1), model(2), generator.randn(6, 4).astype("float32"), np.array([0, 1, 2, 0, 1, 2])
+
+
+def _judge_step(moved, start, taught, x, y, t=4, alpha=0.1):
+    """Compare the step with the one that T (q - p) and the labels ask for: the models are linear."""
+    z_s, z_t = x @ start[0] + start[1], x @ taught[0] + taught[1]
+
+    def step(alpha, t, power):
+        soft = t ** (power - 1) * (soft_targets(z_s, t) - soft_targets(z_t, t))
+        hard = soft_targets(z_s) - np.eye(3)[y]
+        return -x.T @ (alpha * hard + (1 - alpha) * soft) / len(x)
+
+    mistakes = [
+        (step(1 - alpha, t, 2), "alpha is the weight of the hard labels: it seems to stand at the soft loss."),
+        (step(alpha, t, 0), "the factor T² of the soft loss is missing."),
+        (step(alpha, 1, 2), "the soft loss needs the temperature 4."),
+        (step(0, t, 2), "the hard labels' loss is missing."),
+        (step(1, t, 2), "the soft targets' loss is missing."),
+        (-step(alpha, t, 2), "the step goes uphill: apply_gradients subtracts the gradient itself."),
+        (step(alpha, t, 2) * len(x), "take the mean of the loss over the batch, not the sum."),
+    ]
+    return _compare(moved, step(alpha, t, 2), mistakes, "the step is not the one of 0.1 CE + 0.9 T² KL at T = 4.")
+
+
+def shuffled_pairs(function):
+    """Page 04: a shuffled tf.data pipeline function(x, y, logits) that keeps each example with its own logits."""
+    if _missing(function):
+        return Verdict(NOT_ATTEMPTED)
+    x = np.arange(64, dtype="float32")[:, None]
+    y, logits = np.arange(64) % 2, np.concatenate([x, -x], axis=1)
+    try:
+        data = function(x, y, logits)
+        if _missing(data):
+            return Verdict(NOT_ATTEMPTED)
+        batches = [(np.array(a), np.array(b["labels"]), np.array(b["teacher_logits"])) for a, b in data]
+    except Exception as error:
+        return Verdict(f"Not yet: your pipeline raised {type(error).__name__}: {error}")
+    got_x, got_y, got_logits = (np.concatenate(part) for part in zip(*batches, strict=True))
+    if got_x.ndim != 2 or sorted(got_x[:, 0]) != sorted(x[:, 0]):
+        return Verdict("Not yet: the pipeline should give every example once, in batches.")
+    if (got_x == x).all():
+        return Verdict("Not yet: the examples come in the old order; shuffle them.")
+    if not (got_logits[:, :1] == got_x).all() or not (got_y == got_x[:, 0] % 2).all():
+        return Verdict(
+            "Not yet: examples and their labels or logits are mixed up. Put all three in first, then shuffle."
+        )
+    return Verdict("Correct!")

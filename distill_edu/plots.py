@@ -1,0 +1,200 @@
+"""The figures. A `draw_...` function draws one state and returns it in words; the others return a Picture."""
+
+import io
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from distill_edu.soft_targets import entropy, soft_targets
+
+# One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
+TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself once at the end of a cell, and that gives itself as SVG text."""
+
+    def __init__(self, width=7.0, height=2.8):
+        super().__init__(figsize=(width, height), facecolor="white")
+        FigureCanvasAgg(self)
+
+    def _repr_png_(self):
+        return self._saved("png", dpi=110)
+
+    def svg(self):
+        """The figure as SVG text without a date and with fixed ids: the same picture gives the same text."""
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "distill_edu"}):
+            text = self._saved("svg", metadata={"Date": None}).decode()
+        return text[text.index("<svg") :]
+
+    def _saved(self, kind, **options):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format=kind, **options)
+        return buffer.getvalue()
+
+
+def draw_soft_targets(figure, logits, class_names, temperature, item=None):
+    """Bars of softmax(logits / T), one per class, beside the item (an image or a word) that the logits are for."""
+    probabilities = soft_targets(logits, temperature)
+    axes = _item_and_axes(figure, item, len(class_names))
+    axes.bar(range(len(class_names)), probabilities, color=TEACHER)
+    _class_axis(axes, class_names)
+    axes.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
+    return _soft_targets_in_words(probabilities, class_names, temperature)
+
+
+def _soft_targets_in_words(probabilities, class_names, temperature):
+    first, second = np.argsort(probabilities)[::-1][:2]
+    nats = entropy(probabilities)
+    return (
+        f"At T = {temperature:g} the teacher gives {class_names[first]} {_percent(probabilities[first])} and "
+        f"{class_names[second]} {_percent(probabilities[second])}. Entropy {nats:.2f} nats: as unsure as a fair choice "
+        f"among {np.exp(nats):.1f} classes."
+    )
+
+
+def draw_gradients(figure, teacher_logits, student_logits, label, class_names, temperature, alpha=None):
+    """Teacher and student at T on the left; on the right what each loss does to each logit (minus its gradient)."""
+    p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits, temperature)
+    soft = temperature * (p - q)
+    hard = (np.arange(len(class_names)) == label) - soft_targets(student_logits)
+    left, right = _two_axes(figure)
+    _grouped_bars(left, {"teacher p": (p, TEACHER), "student q": (q, DISTILLED)})
+    left.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
+    pulls = {
+        "hard label": (hard, HARD),
+        "soft, no T²": (soft / temperature**2, NEUTRAL),
+        "soft × T²": (soft, DISTILLED),
+    }
+    if alpha is not None:
+        pulls = {"α × hard": (alpha * hard, HARD), "(1 − α) × soft": ((1 - alpha) * soft, DISTILLED)}
+    _grouped_bars(right, pulls)
+    reach = 1.1 if alpha is None else 0.8
+    reach = max(reach, *(1.1 * np.abs(values).max() for values, _ in pulls.values()))
+    right.axhline(0, color="black", linewidth=0.8)
+    right.set(
+        ylim=(-reach, reach),
+        ylabel="push on the logit",
+        title="loss with α" if alpha is not None else "each loss alone",
+    )
+    for axes in (left, right):
+        _class_axis(axes, class_names)
+        axes.legend(fontsize=8, frameon=False, loc="upper right")
+    return _gradients_in_words(pulls, temperature, alpha)
+
+
+def _gradients_in_words(pulls, temperature, alpha):
+    sizes = {name: np.linalg.norm(values) for name, (values, _) in pulls.items()}
+    said = "; ".join(f"{name} {size:.3f}" for name, size in sizes.items())
+    weight = "" if alpha is None else f", α = {alpha:g}: loss = α CE + (1 − α) T² KL"
+    return f"T = {temperature:g}{weight}. Length of the gradient: {said}."
+
+
+def draw_learning(figure, teacher_logits, student_logits, curve, class_names, temperature, epoch):
+    """The student's answer after `epoch` epochs beside the teacher's; on the right a curve over the epochs."""
+    p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch], temperature)
+    left, right = _two_axes(figure)
+    _grouped_bars(left, {"teacher": (p, TEACHER), "student": (q, DISTILLED)})
+    _class_axis(left, class_names)
+    left.set(ylim=(0, 1), ylabel="probability", title=f"one image at T = {temperature:g}")
+    left.legend(fontsize=8, frameon=False, loc="upper right")
+    right.plot(curve, color=DISTILLED)
+    right.plot(epoch, curve[epoch], "o", color=DISTILLED)
+    right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
+    gap = np.abs(p - q).sum() / 2
+    return (
+        f"After {epoch} epochs teacher and student place {_percent(gap)} of the probability differently on this image. "
+        f"The student's accuracy on validation data is {curve[epoch]:.3f}."
+    )
+
+
+def show_images(images, titles=(), columns=10):
+    """Images in a row (or more), each with its title. `images`: [n, height, width, 1] in [0, 1]."""
+    rows = -(-len(images) // columns)
+    figure = Picture(7, 0.95 * rows)
+    for i, image in enumerate(images):
+        axes = figure.add_axes(((i % columns) / columns, 1 - (i // columns + 1) / rows, 0.9 / columns, 0.74 / rows))
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        axes.set_title(str(titles[i]) if len(titles) else "", fontsize=8, pad=2)
+        axes.set_axis_off()
+    return figure
+
+
+def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
+    """Lines over x with a legend: `lines` maps a label to (values, colour)."""
+    figure = Picture(6, 2.9)
+    axes = figure.add_axes((0.12, 0.19, 0.84, 0.69))
+    for label, (values, colour) in lines.items():
+        axes.plot(x, values, "o-", markersize=4, color=colour, label=label)
+    axes.set(
+        xlabel=xlabel,
+        ylabel=ylabel,
+        title=title,
+        xscale="log" if logx else "linear",
+        yscale="log" if logy else "linear",
+    )
+    if logx:
+        axes.set_xticks(x, [f"{value:g}" for value in x], minor=False)
+        axes.minorticks_off()
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def family_tree(distances, class_names, families):
+    """The classes as a tree: what is near in `distances` (symmetric, zero diagonal) joins early (average linkage)."""
+    from scipy.cluster.hierarchy import dendrogram, linkage
+    from scipy.spatial.distance import squareform
+
+    figure = Picture(6.5, 4.6)
+    axes = figure.add_axes((0.22, 0.12, 0.74, 0.86))
+    tree = linkage(squareform(distances, checks=False), "average")
+    dendrogram(
+        tree, labels=list(class_names), orientation="right", ax=axes, color_threshold=0, above_threshold_color=NEUTRAL
+    )
+    colours = dict(
+        zip(dict.fromkeys(families.values()), ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00"), strict=False)
+    )
+    for text in axes.get_yticklabels():
+        text.set_color(colours[families[text.get_text()]])
+        text.set_fontweight("bold")
+    handles = [axes.plot([], [], "s", color=colour, label=family)[0] for family, colour in colours.items()]
+    axes.legend(handles=handles, fontsize=8, frameon=False, loc="upper left")
+    axes.set_xlabel("distance: how seldom the teacher takes one for the other")
+    return figure
+
+
+def _item_and_axes(figure, item, classes):
+    figure.clear()
+    if item is None:
+        return figure.add_axes((0.09, 0.3 if classes > 12 else 0.16, 0.89, 0.56 if classes > 12 else 0.7))
+    side = figure.add_axes((0.02, 0.2, 0.22, 0.6))
+    side.set_axis_off()
+    if isinstance(item, str):
+        side.text(0.5, 0.5, item, ha="center", va="center", fontsize=12 if len(item) < 18 else 8, wrap=True)
+    else:
+        side.imshow(item, cmap="gray_r", vmin=0, vmax=1)
+    return figure.add_axes((0.33, 0.3 if classes > 12 else 0.16, 0.65, 0.56 if classes > 12 else 0.7))
+
+
+def _two_axes(figure):
+    figure.clear()
+    return figure.add_axes((0.09, 0.18, 0.38, 0.69)), figure.add_axes((0.6, 0.18, 0.38, 0.69))
+
+
+def _class_axis(axes, class_names):
+    many = len(class_names) > 12
+    axes.set_xticks(
+        range(len(class_names)), class_names, rotation=60 if many else 0, ha="right" if many else "center", fontsize=8
+    )
+
+
+def _grouped_bars(axes, groups):
+    width = 0.8 / len(groups)
+    for i, (label, (values, colour)) in enumerate(groups.items()):
+        axes.bar(np.arange(len(values)) + (i - (len(groups) - 1) / 2) * width, values, width, color=colour, label=label)
+
+
+def _percent(share):
+    return f"{100 * share:.1f}%"

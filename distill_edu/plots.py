@@ -148,7 +148,7 @@ def family_tree(distances, class_names, families):
     from scipy.spatial.distance import squareform
 
     figure = Picture(6.5, 4.6)
-    axes = figure.add_axes((0.22, 0.12, 0.74, 0.86))
+    axes = figure.add_axes((0.22, 0.12, 0.74, 0.8))
     tree = linkage(squareform(distances, checks=False), "average")
     dendrogram(
         tree, labels=list(class_names), orientation="right", ax=axes, color_threshold=0, above_threshold_color=NEUTRAL
@@ -160,8 +160,9 @@ def family_tree(distances, class_names, families):
         text.set_color(colours[families[text.get_text()]])
         text.set_fontweight("bold")
     handles = [axes.plot([], [], "s", color=colour, label=family)[0] for family, colour in colours.items()]
-    axes.legend(handles=handles, fontsize=8, frameon=False, loc="upper left")
+    axes.legend(handles=handles, fontsize=8, frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1))
     axes.set_xlabel("distance: how seldom the teacher takes one for the other")
+    axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
 
 

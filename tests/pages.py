@@ -1,0 +1,50 @@
+"""Execute and normalise the pages: `make pages`, or `python tests/pages.py notebooks/01_soft_targets.ipynb`."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+PAGES = sorted(FOLDER.glob("*.ipynb"))
+
+
+def normalise(page):
+    """Drop from a page what differs from run to run and does not teach: ids, times, widget state, Python's version."""
+    kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    page.metadata = nbformat.from_dict({"kernelspec": kernelspec, "language_info": {"name": "python"}})
+    page.nbformat, page.nbformat_minor = 4, 5
+    count = 0
+    for number, cell in enumerate(page.cells):
+        cell.id = f"cell-{number:02}"
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            for output in cell.outputs:
+                _normalise_output(output, count)
+    return page
+
+
+def _normalise_output(output, count):
+    output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # its model is gone after the run
+    if "metadata" in output:
+        output.metadata = {}
+    if output.output_type == "execute_result":
+        output.execution_count = count
+
+
+def execute(path):
+    """Run a page from top to bottom in its own folder; a cell that raises stops it."""
+    page = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(page, timeout=900, startup_timeout=600, kernel_name="python3", resources=resources).execute()
+    return page
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:] or PAGES):
+        nbformat.write(normalise(execute(path)), path)
+        print("written", path.name, flush=True)

@@ -1,5 +1,6 @@
 """The one place where Keras is imported: with TensorFlow under it, or with a sentence that says why not."""
 
+import contextlib
 import os
 
 
@@ -18,13 +19,30 @@ def _wrong_backend(name):
     )
 
 
+@contextlib.contextmanager
+def _quiet_start():
+    """Keep TensorFlow's start-up lines, which it writes past Python and past its own log level, off the page."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
+        yield
+        return
+    standard_error, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+        os.close(nowhere)
+
+
 # An unset variable would leave the choice to ~/.keras/keras.json, which other projects write too.
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise _wrong_backend(os.environ["KERAS_BACKEND"])
 
 try:
-    import keras
-    import tensorflow as tf
+    with _quiet_start():
+        import keras
+        import tensorflow as tf
 except ModuleNotFoundError as error:
     raise WrongSetup(
         f"{error.name} is not installed here, and distill_edu needs it. "

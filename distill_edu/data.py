@@ -52,9 +52,17 @@ def load_dataset(name, seed=0, labelled=1.0):
     transfer = None
     if labelled < 1:
         train, unlabelled = _cut(train, strata, round((1 - labelled) * len(train)), seed)
-        transfer = x[np.isin(units, unlabelled)]
-    parts = [np.isin(units, part) for part in (train, valid, test)]
+        transfer = x[_members(units, unlabelled)]
+    parts = [_members(units, part) for part in (train, valid, test)]
     return Dataset(name, *((x[part], y[part]) for part in parts), tuple(class_names), transfer)
+
+
+def _members(units, part):
+    """The positions of the examples whose unit is in `part`, in the (shuffled) order of `part`."""
+    rank = np.full(units.max() + 1, len(part))
+    rank[part] = np.arange(len(part))
+    order = np.argsort(rank[units], kind="stable")
+    return order[: np.isin(units, part).sum()]
 
 
 def _split(strata, seed, fixed_test):

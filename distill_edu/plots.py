@@ -102,6 +102,7 @@ def draw_learning(figure, teacher_logits, student_logits, curve, class_names, te
     left.legend(fontsize=8, frameon=False, loc="upper right")
     right.plot(curve, color=DISTILLED)
     right.plot(epoch, curve[epoch], "o", color=DISTILLED)
+    right.xaxis.get_major_locator().set_params(integer=True)
     right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
     gap = np.abs(p - q).sum() / 2
     return (

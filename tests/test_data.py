@@ -1,0 +1,120 @@
+import hashlib
+
+import numpy as np
+import pytest
+
+from distill_edu import load_dataset
+from distill_edu.data import LANGUAGES, _languages
+
+OFFLINE = ["mnist5k", "digits", "languages", "spirals"]
+
+
+@pytest.fixture(scope="module", params=OFFLINE)
+def data(request):
+    return load_dataset(request.param, labelled=0.25)
+
+
+def rows(x):
+    return [row.tobytes() if x.dtype.kind == "f" else str(row) for row in x]
+
+
+def test_the_parts_never_overlap(data):
+    # Images can be equal by chance in no data set here; names of one thing are spelled alike in several languages.
+    parts = [set(rows(x)) for x in (data.train[0], data.valid[0], data.test[0], data.transfer)]
+    sizes = [len(data.train[0]), len(data.valid[0]), len(data.test[0]), len(data.transfer)]
+    if data.name == "languages":
+        parts, sizes = [{name.casefold() for name in part} for part in parts], None
+        sizes = [len(part) for part in parts]
+    assert sum(sizes) == len(set().union(*parts))
+
+
+def test_the_parts_are_stratified(data):
+    shares = [np.bincount(y, minlength=len(data.class_names)) / len(y) for _, y in (data.train, data.valid, data.test)]
+    assert np.abs(shares[0] - shares[2]).max() < 0.01
+    assert np.abs(shares[1] - shares[2]).max() < 0.01
+
+
+def test_the_sizes_are_60_10_30_and_the_labelled_share(data):
+    train, valid, test, transfer = (len(x) for x in (data.train[0], data.valid[0], data.test[0], data.transfer))
+    total = train + valid + test + transfer
+    assert (train + transfer) / total == pytest.approx(0.6, abs=0.01)
+    assert test / total == pytest.approx(0.3, abs=0.01)
+    assert train / (train + transfer) == pytest.approx(0.25, abs=0.02)
+
+
+def test_images_are_float32_in_0_1_and_labels_are_integers():
+    for name, side in (("mnist5k", 28), ("digits", 8)):
+        x, y = load_dataset(name).train
+        assert x.dtype == np.float32 and x.shape[1:] == (side, side, 1) and y.dtype == np.int32
+        assert x.min() == 0 and x.max() == 1
+
+
+@pytest.mark.parametrize(
+    "name, digest",
+    [
+        ("mnist5k", "91be2eca9107"),
+        ("digits", "7f54e80fd4b2"),
+        ("languages", "49ffe33e479c"),
+        ("spirals", "4f9651d6ceec"),
+    ],
+)
+def test_the_same_seed_gives_the_same_split_on_every_machine(name, digest):
+    data = load_dataset(name, seed=3)
+    split = []
+    for x, y in (data.train, data.valid, data.test):
+        # Not the spirals' x: a sine may differ in its last bit between machines.
+        split += rows(x) if name != "spirals" else [y.astype("<i4").tobytes()]
+    text = b"".join(row if isinstance(row, bytes) else row.encode() for row in split)
+    assert hashlib.sha256(text).hexdigest()[:12] == digest
+
+
+def test_the_examples_are_shuffled(data):
+    y = data.train[1]
+    assert (np.diff(y) != 0).mean() > 0.5
+
+
+def test_another_seed_gives_another_split():
+    assert (load_dataset("digits", seed=0).test[1] != load_dataset("digits", seed=1).test[1]).any()
+
+
+def test_every_concept_has_a_name_in_every_language_and_families_have_members():
+    x, y, names, units, _, _ = _languages(0)
+    assert (np.bincount(y) == len(x) // 20).all() and len(names) == len(LANGUAGES) == 20
+    assert list(x[y == 0][:1]) == ["Andorran Peseta"]
+    families = [family for _, family in LANGUAGES.values()]
+    assert min(families.count(family) for family in families) >= 2
+    assert (units[:20] == units[0]).all()
+
+
+def test_without_labelled_there_is_no_transfer_set():
+    data = load_dataset("digits")
+    assert data.transfer is None and "train" in repr(data) and "transfer" not in repr(data)
+
+
+def test_wrong_names_and_shares_are_refused():
+    with pytest.raises(ValueError, match="There is no data set 'minst'. Choose one of: mnist5k, digits, languages"):
+        load_dataset("minst")
+    for share in (0, 1.5, -1):
+        with pytest.raises(ValueError, match="share of training examples"):
+            load_dataset("digits", labelled=share)
+
+
+def test_a_download_that_fails_names_the_offline_choice(monkeypatch):
+    import keras
+
+    def fail():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", fail)
+    with pytest.raises(OSError, match='could not be downloaded .URL fetch failure.*load_dataset."mnist5k".'):
+        load_dataset("mnist")
+
+
+def test_a_download_that_works_keeps_keras_test_set(monkeypatch):
+    import keras
+
+    x, y = np.arange(400, dtype=np.uint8).reshape(100, 2, 2) % 255, np.arange(100) % 10
+    parts = (x[:80], y[:80]), (x[80:], y[80:])
+    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: parts)
+    data = load_dataset("fashion_mnist")
+    assert np.allclose(data.test[0][..., 0], x[80:] / 255) and len(data.valid[1]) == 10 and len(data.train[1]) == 70

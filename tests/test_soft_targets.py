@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
+
+from distill_edu import entropy, kl_divergence, soft_targets
+
+logits = arrays(np.float64, (3, 5), elements=st.floats(-50, 50))
+temperatures = st.floats(0.1, 100)
+
+
+@given(logits.filter(lambda z: (z < 0).any()), temperatures)
+def test_soft_targets_are_scipys_softmax_of_the_scaled_logits(z, t):
+    assert np.allclose(soft_targets(z, t), softmax(z / t, axis=-1))
+
+
+def test_soft_targets_survive_huge_logits():
+    assert np.allclose(soft_targets([[1e4, 0, -1e4]]), [[1, 0, 0]])
+
+
+@given(logits.filter(lambda z: (z < 0).any()), temperatures)
+def test_entropy_lies_between_a_certain_answer_and_a_pure_guess(z, t):
+    assert ((entropy(soft_targets(z, t)) >= 0) & (entropy(soft_targets(z, t)) <= np.log(5) + 1e-9)).all()
+
+
+def test_entropy_and_kl_in_closed_form():
+    p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.5, 0.25])
+    assert entropy(p) == pytest.approx(np.log(2))
+    assert kl_divergence(p, q) == pytest.approx(0.5 * np.log(2))
+    assert kl_divergence(q, p) == np.inf
+
+
+@pytest.mark.parametrize("t", [0, -1, float("nan"), float("inf")])
+def test_a_temperature_that_cannot_divide_is_refused(t):
+    with pytest.raises(ValueError, match="temperature must be a positive number, not"):
+        soft_targets([1.0, 2.0], t)
+
+
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        ([[0.25, 0.75], [0.5, 0.5]], "looks like probabilities .* give the numbers before the softmax"),
+        ([[np.nan, 1.0]], "contains NaN"),
+        (3.0, "one number per class"),
+        ([[1.0]], "one number per class"),
+    ],
+)
+def test_what_is_no_logit_is_refused(wrong, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        soft_targets(wrong)

@@ -143,7 +143,7 @@ def test_a_callback_moves_the_temperature_while_fit_runs(teacher):
     one.fit(X, Y, batch_size=11, callbacks=[Raise()], **LIGHT)
     z_s, z_t = logits(one.student), logits(teacher)
     per_batch = [soft_values(z_t[i : i + 11], z_s[i : i + 11], t).mean() for i, t in ((0, 1), (11, 9), (22, 9))]
-    assert one.get_metrics_result()["distillation_loss"] == pytest.approx(np.mean(per_batch), rel=1e-4)
+    assert float(one.get_metrics_result()["distillation_loss"]) == pytest.approx(np.mean(per_batch), rel=1e-4)
 
 
 # --- targets --------------------------------------------------------------------------------------------------------
@@ -180,10 +180,7 @@ def test_labels_may_be_absent_when_alpha_is_0_and_validation_may_have_them(teach
     one = distiller(teacher=teacher, alpha=0, metrics=["accuracy"])
     history = one.fit(X, validation_data=(X, Y), epochs=2, verbose=0).history
     assert "val_accuracy" in history and "accuracy" not in history
-    with_labels = distiller(teacher=teacher, alpha=0)
-    with_labels.fit(X, Y, epochs=2, verbose=0)
     one = distiller(teacher=teacher, alpha=0)
-    keras.utils.set_random_seed(0)
     one.fit(X, **LIGHT)
     twin = distiller(teacher=teacher, alpha=0)
     twin.fit(X, Y, **LIGHT)
@@ -307,7 +304,9 @@ def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_
 def test_callbacks_and_checkpoints_work(teacher, tmp_path):
     one = distiller(teacher=teacher)
     keep = keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True, monitor="val_loss")
-    stop = keras.callbacks.EarlyStopping("val_distillation_loss", patience=0, min_delta=1e9, restore_best_weights=True)
+    stop = keras.callbacks.EarlyStopping(
+        "val_distillation_loss", mode="min", patience=0, min_delta=1e9, restore_best_weights=True
+    )
     history = one.fit(X, Y, validation_split=0.3, epochs=9, callbacks=[keep, stop], verbose=0).history
     assert len(history["loss"]) == 2
     other = distiller(model(3), teacher)
@@ -414,7 +413,10 @@ WRONG = {
         lambda t: distiller().fit(X, {"labels": Y, "teacher_logits": Z * np.nan}, verbose=0),
         "The loss is NaN or infinite",
     ),
-    "NaN from teacher": (lambda t: teacher_logits(t, X * np.nan), "The teacher's output contains NaN"),
+    "NaN from teacher": (
+        lambda t: teacher_logits(keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)]), NAN),
+        "The teacher's output contains NaN",
+    ),
     "no labels": (lambda t: distiller(teacher=t).fit(X, verbose=0), "There are no labels"),
     "label too large": (lambda t: distiller(teacher=t).fit(X, Y + 9, verbose=0), "A label is not one of the classes"),
     "label too small": (lambda t: distiller(teacher=t).fit(X, Y - 9, verbose=0), "A label is not one of the classes"),

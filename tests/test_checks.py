@@ -1,0 +1,168 @@
+"""Every exercise: untouched, right, and each likely mistake with its own hint."""
+
+import numpy as np
+import pytest
+
+from distill_edu import checks, soft_targets
+from distill_edu.soft_targets import entropy, kl_divergence
+
+SOFT = soft_targets
+
+
+def soft_loss(z_t, z_s, t):
+    return t**2 * kl_divergence(SOFT(z_t, t), SOFT(z_s, t))
+
+
+def hard_loss(y, z, t=1):
+    return -np.log(SOFT(z, t)[np.arange(len(y)), y])
+
+
+MISTAKES = {
+    "entropy_by_hand": [
+        (1.5, "bits"),
+        (-1.04, "never negative"),
+        (3.466, "weight each"),
+        (2.828, "number of classes"),
+        (7, "-p ln"),
+        ("x", "a number"),
+    ],
+    "softmax": [
+        (np.exp, "do not sum to 1"),
+        (lambda z: np.exp(z) / np.exp(z).sum(), "over all examples"),
+        (lambda z: np.exp(z) / np.exp(z).sum(axis=0), "axis=0"),
+        (lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), "overflows"),
+        (lambda z: z / z.sum(axis=1, keepdims=True), "exp"),
+        (lambda z: z.nothing, "AttributeError"),
+        (lambda z: z[0], "shape"),
+    ],
+    "most_similar_class": [
+        (lambda p, y, c: p[y == c].mean(0).argmax(), "class itself"),
+        (lambda p, y, c: 3, "average the probabilities"),
+        (lambda p, y, c: 2, "rows whose label"),
+    ],
+    "temperature_by_hand": [
+        (0.8808, "T = 1"),
+        (0.982, "multiplied"),
+        (0.2689, "second"),
+        (0.4404, "before the softmax"),
+    ],
+    "temperature_softmax": [
+        (lambda z, t: SOFT(z * t), "divide them"),
+        (lambda z, t: SOFT(z), "no effect"),
+        (lambda z, t: SOFT(z) / t, "after the softmax"),
+        (lambda z, t: np.exp(z / t), "sum of the row"),
+        (lambda z, t: np.exp(z / t) / np.exp(z / t).sum(), "its own sum"),
+    ],
+    "temperature_for_entropy": [
+        (lambda z, h: 1.0, "too sure"),
+        (lambda z, h: 50.0, "too soft"),
+        (lambda z, h: -1.0, "one positive number"),
+        (lambda z, h: 1 / 0, "ZeroDivisionError"),
+    ],
+    "gradient_by_hand": [
+        ([0.4, -0.2, -0.2], "signs"),
+        ([-0.2, 0.1, 0.1], "factor T is missing"),
+        ([-0.1, 0.05, 0.05], "forgot the T²"),
+        ([-0.8, 0.4, 0.4], "one T too many"),
+    ],
+    "soft_loss": [
+        (lambda a, b, t: soft_loss(a, b, t) / t**2, "T² is missing"),
+        (lambda a, b, t: soft_loss(a, b, t) / t, "not T"),
+        (lambda a, b, t: soft_loss(b, a, t), "changed places"),
+        (lambda a, b, t: t**2 * kl_divergence(SOFT(a), SOFT(b)), "divide both"),
+        (lambda a, b, t: t**2 * kl_divergence(SOFT(a, t), SOFT(b)), "too"),
+        (lambda a, b, t: -soft_loss(a, b, t), "sign"),
+        (lambda a, b, t: -(t**2) * (SOFT(a, t) * np.log(SOFT(b, t))).sum(-1), "cross-entropy"),
+        (lambda a, b, t: soft_loss(a, b, t).mean(), "one value per example"),
+        (lambda a, b, t: soft_loss(a, b, t).sum(), "sum over the classes only"),
+        (lambda a, b, t: soft_loss(a, b, t) / 3, "add over the classes"),
+    ],
+    "total_loss": [
+        (lambda y, a, b, t, w: ((1 - w) * hard_loss(y, b) + w * soft_loss(a, b, t)).mean(), "here alpha"),
+        (lambda y, a, b, t, w: (w * hard_loss(y, b, t) + (1 - w) * soft_loss(a, b, t)).mean(), "T = 1"),
+        (lambda y, a, b, t, w: (w * hard_loss(y, b) + (1 - w) * soft_loss(a, b, t) / t**2).mean(), "T²"),
+        (lambda y, a, b, t, w: (hard_loss(y, b) + soft_loss(a, b, t)).mean(), "weight the two"),
+        (lambda y, a, b, t, w: (w * hard_loss(y, b) + (1 - w) * soft_loss(a, b, t)).sum(), "not the sum"),
+    ],
+    "trained_numbers": [(79510, "teacher"), (87470, "not trained"), (7940, "biases"), (4, "arrays")],
+}
+CASES = [(name, answer, hint) for name, cases in MISTAKES.items() for answer, hint in cases]
+
+
+@pytest.mark.parametrize("name, answer, hint", CASES, ids=[f"{name}: {hint}" for name, _, hint in CASES])
+def test_a_likely_mistake_gets_its_own_hint(name, answer, hint):
+    verdict = getattr(checks, name)(answer)
+    assert verdict.startswith("Not yet: ") and hint in verdict and "\n" not in verdict
+
+
+@pytest.mark.parametrize("name", [*MISTAKES, "distillation_step", "shuffled_pairs"])
+def test_an_untouched_stub_is_not_attempted(name):
+    check = getattr(checks, name)
+    assert check(...) == check(None) == checks.NOT_ATTEMPTED
+    if not name.endswith(("by_hand", "numbers")):
+        assert check(lambda *arguments: ...) == checks.NOT_ATTEMPTED
+
+
+def test_hints_do_not_give_the_answer_away():
+    assert str(entropy([0.5, 0.25, 0.25]).round(3)) not in checks.entropy_by_hand(7)
+    assert repr(checks.entropy_by_hand(7)) == checks.entropy_by_hand(7)
+
+
+def step(alpha=0.1, t=4.0, training=(False, True), power=1.0, who="student", sign=1, total=False):
+    """A distillation step with one thing wrong."""
+    import tensorflow as tf
+
+    from distill_edu import distillation_loss, hard_label_loss
+
+    def run(student, teacher, optimizer, x, y):
+        with tf.GradientTape() as tape:
+            z, s = teacher(x, training=training[0]), student(x, training=training[1])
+            values = alpha * hard_label_loss(y, s) + (1 - alpha) * power * distillation_loss(z, s, t)
+            loss = tf.reduce_sum(values) if total else tf.reduce_mean(values)
+        weights = {"student": student, "teacher": teacher}[who].trainable_variables
+        optimizer.apply_gradients(zip([sign * g for g in tape.gradient(loss, weights)], weights, strict=True))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        ({"who": "teacher"}, "the teacher changed"),
+        ({"training": (False, False)}, "student exactly once, with training=True"),
+        ({"training": (True, True)}, "teacher exactly once, with training=False"),
+        ({"alpha": 0.9}, "alpha is the weight of the hard labels"),
+        ({"power": 1 / 16}, "factor T²"),
+        ({"t": 1.0, "power": 1.0}, "temperature 4"),
+        ({"alpha": 0.0}, "hard labels' loss is missing"),
+        ({"alpha": 1.0}, "soft targets' loss is missing"),
+        ({"sign": -1}, "uphill"),
+        ({"total": True}, "mean of the loss"),
+        ({"alpha": 0.5}, "not the one of"),
+    ],
+)
+def test_a_wrong_step_gets_its_own_hint(wrong, hint):
+    assert hint in checks.distillation_step(step(**wrong))
+    assert checks.distillation_step(step()) == "Correct!"
+
+
+def test_a_pipeline_out_of_step_is_noticed():
+    import tensorflow as tf
+
+    def both(y, z):
+        return {"labels": y, "teacher_logits": z}
+
+    def apart(x, y, z):
+        parts = (tf.data.Dataset.from_tensor_slices(part).shuffle(64, seed=i) for i, part in enumerate((x, both(y, z))))
+        return tf.data.Dataset.zip(tuple(parts)).batch(8)
+
+    def unshuffled(x, y, z):
+        return tf.data.Dataset.from_tensor_slices((x, both(y, z))).batch(8)
+
+    def unbatched(x, y, z):
+        return tf.data.Dataset.from_tensor_slices((x, both(y, z))).shuffle(64)
+
+    assert "mixed up" in checks.shuffled_pairs(apart)
+    assert "shuffle them" in checks.shuffled_pairs(unshuffled)
+    assert ".batch(32)" in checks.shuffled_pairs(unbatched)
+    assert "raised TypeError" in checks.shuffled_pairs(lambda x: x)

@@ -1,0 +1,125 @@
+"""The pages: executed, normalised, linked, with exercises whose answers are right; and nbval really compares them."""
+
+import copy
+import re
+import statistics
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from pages import PAGES, normalise
+
+PAGE = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+NBVAL = ["--nbval", "--nbval-current-env", "--nbval-kernel-startup-timeout=600", "-p", "no:cacheprovider"]
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def cells(page, kind):
+    return [cell for cell in page.cells if cell.cell_type == kind]
+
+
+def prose(page):
+    return "\n".join(cell.source for cell in cells(page, "markdown"))
+
+
+def test_there_are_pages_in_one_series():
+    assert [path.stem[:2] for path in PAGES] == [f"{i + 1:02}" for i in range(len(PAGES))] and len(PAGES) >= 4
+
+
+@PAGE
+def test_it_is_executed_and_normalised(path):
+    page = read(path)
+    assert page == normalise(copy.deepcopy(page)), f"run: make pages ({path.name})"
+    nbformat.validate(page)
+    shown = [cell for cell in cells(page, "code") if cell.outputs]
+    assert len(shown) > 8
+    for cell in cells(page, "code"):
+        assert cell.execution_count, "a cell without a count is not compared by nbval"
+        assert not [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
+        # A cell that ends in an expression or prints must have something stored to be compared with.
+        assert cell.outputs or not re.search(r"^print\(|^checks\.|\.still\(", cell.source, re.MULTILINE)
+
+
+@PAGE
+def test_it_has_the_anatomy_of_a_page(path):
+    page = read(path)
+    text = prose(page)
+    code = [len(cell.source.splitlines()) for cell in cells(page, "code")]
+    assert 9 <= len(code) <= 16 and statistics.median(code) <= 9 and max(code) <= 20
+    assert 900 <= len(re.findall(r"\w+", text)) <= 1600
+    assert re.match(rf"# {path.stem[:2]} · .*\?|# {path.stem[:2]} · ", text) and "You will **" in text
+    assert text.count("**Predict") + text.count("**predict") >= 2 and "**What to see.**" in text
+    assert len([cell for cell in page.cells if "exercise" in cell.metadata.get("tags", [])]) == 3
+    assert text.count("<details><summary>Answer</summary>") == text.count("</details>") == 3
+    assert "| term | meaning |" in text and "References:" in text
+
+
+@PAGE
+def test_a_slider_stands_on_its_first_screen_with_its_still_twin(path):
+    code = cells(read(path), "code")
+    live = next(i for i, cell in enumerate(code) if "explorer(" in cell.source)
+    assert live <= 1 and ".still(" in code[live + 1].source
+    assert "image/png" in code[live + 1].outputs[0].data
+
+
+@PAGE
+def test_its_links_lead_to_pages_that_exist(path):
+    for link in re.findall(r"\]\(([^)]+)\)", prose(read(path))):
+        assert (path.parent / link).exists(), link
+
+
+@PAGE
+def test_its_prose_is_for_learners(path):
+    assert not re.search(r"\b(simply|obviously|of course|trivial(ly)?|easy to see)\b", prose(read(path)), re.IGNORECASE)
+    # A result belongs into the output of a cell: no accuracy or percentage is typed.
+    assert not re.search(r"\d+(\.\d+)? ?(%|percent|points)", prose(read(path)))
+
+
+@PAGE
+def test_the_answers_of_its_exercises_are_right(path):
+    page = read(path)
+    answers = re.findall(r"<summary>Answer</summary>\s+```python\n(.*?)```", prose(page), re.DOTALL)
+    stubs = [cell for cell in page.cells if "exercise" in cell.metadata.get("tags", [])]
+    space = {}
+    exec("import numpy as np\nfrom distill_edu import *", space)
+    if path.stem[:2] >= "03":
+        exec("import keras, tensorflow as tf", space)
+        space["cross_entropy"] = space["keras"].losses.SparseCategoricalCrossentropy(from_logits=True)
+    for answer, cell in zip(answers, stubs, strict=True):
+        check = cell.source.splitlines()[-1]
+        assert "Not attempted" in cell.outputs[0].data["text/plain"] and check.startswith("checks.")
+        exec(answer, space)
+        assert eval(check, space) == "Correct!", cell.source
+
+
+@pytest.mark.parametrize("path", PAGES[:2], ids=lambda path: path.stem)
+def test_the_first_pages_do_not_import_tensorflow(path):
+    code = "\n\n".join(cell.source for cell in cells(read(path), "code"))
+    assert "keras" not in code and "tensorflow" not in code
+    code += "\nimport sys\nassert not {'tensorflow', 'keras'} & set(sys.modules), 'TensorFlow was imported'"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=path.parent, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_nbval_goes_red_when_one_stored_number_is_wrong(tmp_path):
+    page = read(PAGES[0])
+    cell = next(cell for cell in page.cells if "softmax by hand" in cell.source)
+    stored = cell.outputs[0].text
+    cell.outputs[0].text = stored.replace("0.705", "0.706", 1)
+    assert cell.outputs[0].text != stored
+    nbformat.write(page, tmp_path / PAGES[0].name)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *NBVAL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    failed = re.findall(r"^FAILED (.*)", run.stdout, re.MULTILINE)
+    number = cells(page, "code").index(cell)
+    assert run.returncode == 1 and len(failed) == 1, run.stdout
+    assert f"{PAGES[0].name}::Cell {number}" in failed[0] and "0.706" in run.stdout

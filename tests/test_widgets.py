@@ -1,0 +1,113 @@
+"""Every slider at every stop, without a browser: an exception in a callback reaches the test."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from distill_edu import entropy, plots, soft_targets, widgets
+
+NAMES = ("cat", "dog", "car")
+LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
+IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
+WIDGETS = {
+    "temperature": lambda: widgets.temperature_explorer(LOGITS[0], NAMES),
+    "temperature of words": lambda: widgets.temperature_explorer(LOGITS, NAMES, items=["Katze", "a < b & c"]),
+    "temperature of images": lambda: widgets.temperature_explorer(LOGITS, NAMES, items=IMAGES),
+    "temperature of 20 classes": lambda: widgets.temperature_explorer(
+        np.arange(20.0) - 9, [f"n{i}" for i in range(20)]
+    ),
+    "loss": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
+    "loss with alpha": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
+    "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
+}
+
+
+def stops(control):
+    if hasattr(control, "options"):
+        return [value for _, value in control.options]
+    return list(np.arange(control.min, control.max + control.step / 2, control.step))
+
+
+@pytest.fixture(params=WIDGETS)
+def widget(request):
+    return WIDGETS[request.param]()
+
+
+def test_every_combination_of_stops_draws_its_own_picture_and_sentence(widget):
+    seen = {}
+    controls = widget.controls
+    for values in itertools.product(*(stops(control) for control in controls.values())):
+        for control, value in zip(controls.values(), values, strict=True):
+            control.value = value
+        assert widget.view.value.startswith("<svg") and "nan" not in widget.words.value
+        seen[values] = (widget.view.value, widget.words.value)
+    assert len(set(seen.values())) == len(seen)
+
+
+def test_the_live_figure_is_the_still_one(widget):
+    still = widget.still()
+    assert still.svg() == widget.view.value and still.svg() == still.svg()
+    assert still._repr_png_().startswith(b"\x89PNG")
+
+
+def test_every_control_has_a_label_and_the_repr_is_short(widget):
+    assert all(control.description.strip() for control in widget.controls.values())
+    assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
+
+
+def test_nothing_piles_up_and_two_widgets_are_independent():
+    one, other = WIDGETS["temperature"](), WIDGETS["temperature"]()
+    start = other.view.value
+    for value in (*widgets.TEMPERATURES, 1):
+        one.controls["temperature"].value = value
+    assert one.view.value == start == other.view.value
+    assert len(one.figure.axes) == 1
+
+
+def test_the_sentence_says_the_right_numbers():
+    widget = widgets.temperature_explorer(LOGITS[0], NAMES, temperature=4)
+    p = soft_targets(LOGITS[0], 4)
+    assert f"cat {100 * p[0]:.1f}% and dog {100 * p[1]:.1f}%" in widget.words.value
+    assert f"{entropy(p):.2f} nats" in widget.words.value and "T = 4 " in widget.words.value
+
+
+def test_the_bars_have_the_right_heights_and_the_gradient_the_right_length():
+    figure = plots.Picture()
+    plots.draw_soft_targets(figure, LOGITS[0], NAMES, 2)
+    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx(soft_targets(LOGITS[0], 2))
+    said = plots.draw_gradients(figure, LOGITS[0], LOGITS[1], 0, NAMES, 3)
+    soft = 3 * np.linalg.norm(soft_targets(LOGITS[0], 3) - soft_targets(LOGITS[1], 3))
+    assert f"soft × T² {soft:.3f}" in said and f"soft, no T² {soft / 9:.3f}" in said
+
+
+def test_a_word_with_signs_of_html_is_shown_as_it_is():
+    widget = widgets.temperature_explorer(LOGITS[:1], ("<b>", "&", "c"))
+    assert "&lt;b&gt;" in widget.words.value and "<b>" not in widget.words.value + widget.view.value
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: widgets.temperature_explorer([[np.nan, 1]], "ab"), "contains NaN"),
+        (lambda: widgets.temperature_explorer([[0.3, 0.7]], "ab"), "looks like probabilities"),
+        (lambda: widgets.temperature_explorer(LOGITS, "ab"), "3 logits per example but 2 class names"),
+        (lambda: widgets.temperature_explorer(LOGITS, NAMES, items=["a"]), "one item per row"),
+        (lambda: widgets.temperature_explorer(LOGITS, NAMES, temperature=7), "one of the slider's stops"),
+        (lambda: widgets.loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
+        (lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.5], NAMES), "2 epochs and curve 1"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_the_still_figures_show_what_they_are_given():
+    curve = plots.curves([1, 2], {"a": ([3, 4], plots.TEACHER)}, "x", "y", "title", logx=True)
+    assert list(curve.axes[0].lines[0].get_ydata()) == [3, 4]
+    assert len(plots.show_images(IMAGES, ["one", "two"]).axes) == 2
+    distances = np.array([[0, 1, 9], [1, 0, 9], [9, 9, 0.0]])
+    tree = plots.family_tree(distances, NAMES, {"cat": "animal", "dog": "animal", "car": "thing"})
+    order = [text.get_text() for text in tree.axes[0].get_yticklabels()]
+    assert abs(order.index("cat") - order.index("dog")) == 1  # neighbours in the tree

@@ -81,7 +81,7 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     )
     for axes in (left, right):
         _class_axis(axes, class_names)
-        axes.legend(fontsize=8, frameon=False, loc="upper right")
+        _legend_below(axes)
     return _gradients_in_words(pulls, temperature, alpha)
 
 
@@ -99,7 +99,7 @@ def draw_learning(figure, teacher_logits, student_logits, curve, class_names, te
     _grouped_bars(left, {"teacher": (p, TEACHER), "student": (q, DISTILLED)})
     _class_axis(left, class_names)
     left.set(ylim=(0, 1), ylabel="probability", title=f"one image at T = {temperature:g}")
-    left.legend(fontsize=8, frameon=False, loc="upper right")
+    _legend_below(left)
     right.plot(curve, color=DISTILLED)
     right.plot(epoch, curve[epoch], "o", color=DISTILLED)
     right.xaxis.get_major_locator().set_params(integer=True)
@@ -182,7 +182,11 @@ def _item_and_axes(figure, item, classes):
 
 def _two_axes(figure):
     figure.clear()
-    return figure.add_axes((0.09, 0.18, 0.38, 0.69)), figure.add_axes((0.6, 0.18, 0.38, 0.69))
+    return figure.add_axes((0.09, 0.22, 0.38, 0.67)), figure.add_axes((0.59, 0.22, 0.38, 0.67))
+
+
+def _legend_below(axes):
+    axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1)
 
 
 def _class_axis(axes, class_names):

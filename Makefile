@@ -2,13 +2,12 @@
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
 VENV := .venv
 PYTHON ?= python3
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 # This setting makes every start of TensorFlow compile thousands of files again.
 unexport PYTHONDONTWRITEBYTECODE
 export KERAS_BACKEND := tensorflow
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
 
-.PHONY: lab test pages bench
+.PHONY: lab test pages bench FORCE
 lab: $(VENV)/lab.stamp
 	$(VENV)/bin/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) $(LAB)
 
@@ -24,21 +23,25 @@ pages: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp
 	$(VENV)/bin/python tests/bench.py
 
-# Out of date is: older than pyproject.toml, or without a Python that runs.
-ifneq ($(shell $(VENV)/bin/python -c "print('runs')" 2>/dev/null),runs)
-.PHONY: $(VENV)/lab.stamp $(VENV)/test.stamp
+# Out of date is: older than pyproject.toml, or without a Python of the right age that runs.
+SUITABLE := import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] < (3, 14) else \
+    "distill_edu needs Python 3.10 to 3.13, but this is " + sys.version.split()[0] + ". Name another: make $(MAKECMDGOALS) PYTHON=python3.12")
+ifneq ($(shell $(VENV)/bin/python -c '$(SUITABLE)' 2>&1),)
+STALE := FORCE
 endif
+FORCE:
 $(VENV)/lab.stamp: EXTRAS := lab
 $(VENV)/test.stamp: EXTRAS := lab,test
-$(VENV)/%.stamp: pyproject.toml
-	@$(PYTHON) -c "import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] < (3, 14) else 'distill_edu needs Python 3.10 to 3.13, but $(PYTHON) is ' + sys.version.split()[0] + '. Name another one: make $(MAKECMDGOALS) PYTHON=python3.12')"
+$(VENV)/%.stamp: pyproject.toml $(STALE)
+	@$(PYTHON) -c '$(SUITABLE)'
 	@echo "Setting up $(VENV): about 2 GB, several minutes the first time."
+	@$(VENV)/bin/python -c '$(SUITABLE)' >/dev/null 2>&1 || rm -rf $(VENV)
 	@if command -v uv >/dev/null; then \
-	    uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-	    uv pip install --quiet --compile-bytecode --python $(VENV) -e ".[$(EXTRAS)]"; \
+	    { test -d $(VENV) || uv venv --quiet --python "$(PYTHON)" $(VENV); } && \
+	    uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -e ".[$(EXTRAS)]"; \
 	else \
-	    { $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) \
-	      || { echo "Python's venv is missing: install it (Debian: apt install python3-venv) and try again."; exit 1; }; } && \
-	    $(PIP) -e ".[$(EXTRAS)]"; \
+	    { $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
+	      || { echo "Python cannot make a virtual environment: install its venv (Debian: apt install python3-venv)."; exit 1; }; } && \
+	    $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]"; \
 	fi
 	@touch $@

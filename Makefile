@@ -26,7 +26,7 @@ bench: $(VENV)/test.stamp
 # Out of date is: older than pyproject.toml, or without a Python of the right age that runs.
 SUITABLE := import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] < (3, 14) else \
     "distill_edu needs Python 3.10 to 3.13, but this is " + sys.version.split()[0] + ". Name another: make $(MAKECMDGOALS) PYTHON=python3.12")
-ifneq ($(shell $(VENV)/bin/python -c '$(SUITABLE)' 2>&1),)
+ifneq ($(shell ($(VENV)/bin/python -c '$(SUITABLE)') >/dev/null 2>&1 || echo stale),)
 STALE := FORCE
 endif
 FORCE:

@@ -68,7 +68,7 @@ class Distiller(keras.Model):
         self._student_loss = _per_example(student_loss)
         self.temperature, self.alpha = temperature, alpha
         super().compile(optimizer=optimizer, metrics=metrics, **keras_arguments)
-        self._compile_arguments = dict(keras_arguments, student_loss=student_loss, metrics=metrics)
+        self._given_student_loss = student_loss  # as it came, for get_compile_config
 
     def call(self, inputs, training=None):
         return self.student(inputs, training=training)
@@ -245,8 +245,9 @@ class Distiller(keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
-        values = {"optimizer": self.optimizer, "temperature": self.temperature, "alpha": self.alpha}
-        return keras.saving.serialize_keras_object({**values, **self._compile_arguments})
+        kept = {name: value for name, value in super().get_compile_config().items() if not name.startswith("loss")}
+        ours = {"temperature": self.temperature, "alpha": self.alpha, "student_loss": self._given_student_loss}
+        return {**kept, **keras.saving.serialize_keras_object(ours)}
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))

@@ -74,6 +74,20 @@ def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
     assert got["student_loss"] != got["loss"]  # the penalty is in the loss, as in Keras
 
 
+def test_losses_that_layers_add_are_kept_and_do_not_pile_up(teacher):
+    def busy():
+        keras.utils.set_random_seed(0)
+        hidden = keras.layers.Dense(8, "relu", activity_regularizer=keras.regularizers.L2(0.1))
+        return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(CLASSES)])
+
+    plain, student = busy(), busy()
+    plain.compile(keras.optimizers.SGD(0.1), CE, run_eagerly=True)
+    expected = plain.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"]
+    one = distiller(student, teacher, alpha=1, run_eagerly=True)
+    got = one.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"]
+    assert got == pytest.approx(expected, rel=1e-5) and same(weights(plain), weights(student), atol=1e-5)
+
+
 # --- the teacher ----------------------------------------------------------------------------------------------------
 
 
@@ -285,15 +299,17 @@ def test_two_replicas_give_the_numbers_of_one_device(teacher):
 
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_path):
     def start():
-        return distiller(
-            model(norm=True), teacher, keras.optimizers.Adam(0.05), temperature=3, alpha=0.4, metrics=["accuracy"]
-        )
+        optimizer, metric = keras.optimizers.Adam(0.05), keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")
+        how = {"student_loss": CE, "metrics": ["accuracy", metric], "steps_per_execution": 2}
+        return distiller(model(norm=True), teacher, optimizer, temperature=3, alpha=0.4, **how)
 
     straight, stopped = start(), start()
     straight.fit(X, Y, epochs=4, shuffle=False, verbose=0)
     stopped.fit(X, Y, epochs=2, shuffle=False, verbose=0)
     stopped.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert len(loaded.evaluate(X, Y, verbose=0)) == len(stopped.evaluate(X, Y, verbose=0)) == 5  # each metric once
+    assert loaded.steps_per_execution == 2
     assert (loaded.temperature, loaded.alpha) == (3, 0.4)
     assert loaded.evaluate(X, Y, verbose=0) == pytest.approx(stopped.evaluate(X, Y, verbose=0), rel=1e-5)
     loaded.fit(X, Y, epochs=2, shuffle=False, verbose=0)

@@ -5,6 +5,7 @@ PYTHON ?= python3
 # This setting makes every start of TensorFlow compile thousands of files again.
 unexport PYTHONDONTWRITEBYTECODE
 export KERAS_BACKEND := tensorflow
+export TF_CPP_MIN_LOG_LEVEL := 3
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
 
 .PHONY: lab test pages bench FORCE

@@ -37,16 +37,21 @@ def _compare(mine, right, mistakes, otherwise):
     return Verdict(f"Not yet: {otherwise}")
 
 
-def _compare_call(function, arguments, right, mistakes, otherwise):
-    """Call the reader's function and compare what it returns."""
+def _call(function, *arguments):
+    """(what the reader's function returns, None), or (None, the verdict) where it cannot be called."""
     if _missing(function):
-        return Verdict(NOT_ATTEMPTED)
+        return None, Verdict(NOT_ATTEMPTED)
     try:
         with np.errstate(all="ignore"):
-            mine = function(*arguments)
+            return function(*arguments), None
     except Exception as error:  # whatever the reader's code raises is shown to the reader
-        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
-    return _compare(mine, right, mistakes, otherwise)
+        return None, Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+
+
+def _compare_call(function, arguments, right, mistakes, otherwise):
+    """Call the reader's function and compare what it returns."""
+    mine, verdict = _call(function, *arguments)
+    return verdict or _compare(mine, right, mistakes, otherwise)
 
 
 def entropy_by_hand(answer):
@@ -123,12 +128,9 @@ def temperature_softmax(function):
 def temperature_for_entropy(function):
     """Page 02: the temperature at which the soft targets of some logits have a wanted entropy."""
     logits, wanted = np.array([6.0, 2.0, 0.0, -1.0]), 1.0
-    if _missing(function):
-        return Verdict(NOT_ATTEMPTED)
-    try:
-        found = function(logits, wanted)
-    except Exception as error:
-        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+    found, verdict = _call(function, logits, wanted)
+    if verdict:
+        return verdict
     if _missing(found):
         return Verdict(NOT_ATTEMPTED)
     if not np.isscalar(found) or not found > 0:
@@ -220,10 +222,9 @@ def distillation_step(function):
 
     start = [np.array(weight) for weight in student.get_weights()]
     taught = [np.array(weight) for weight in teacher.get_weights()]
-    try:
-        function(student, teacher, keras.optimizers.SGD(1.0), x, y)
-    except Exception as error:
-        return Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
+    _, verdict = _call(function, student, teacher, keras.optimizers.SGD(1.0), x, y)
+    if verdict:
+        return verdict
     if any((a != b).any() for a, b in zip(taught, teacher.get_weights(), strict=True)):
         return Verdict("Not yet: the teacher changed. Take gradients for student.trainable_variables only.")
     moved = student.get_weights()[0] - start[0]
@@ -280,17 +281,16 @@ def _judge_step(moved, start, taught, x, y, t=4, alpha=0.1):
 
 def shuffled_pairs(function):
     """Page 04: a shuffled tf.data pipeline function(x, y, logits) that keeps each example with its own logits."""
-    if _missing(function):
-        return Verdict(NOT_ATTEMPTED)
     x = np.arange(64, dtype="float32")[:, None]
     y, logits = np.arange(64) % 2, np.concatenate([x, -x], axis=1)
-    try:
-        data = function(x, y, logits)
-        if _missing(data):
-            return Verdict(NOT_ATTEMPTED)
-        batches = [(np.array(a), np.array(b["labels"]), np.array(b["teacher_logits"])) for a, b in data]
-    except Exception as error:
-        return Verdict(f"Not yet: your pipeline raised {type(error).__name__}: {error}")
+    data, verdict = _call(function, x, y, logits)
+    if verdict:
+        return verdict
+    if _missing(data):
+        return Verdict(NOT_ATTEMPTED)
+    batches, verdict = _call(_batches, data)
+    if verdict:
+        return verdict
     if any(a.ndim != 2 for a, _, _ in batches):
         return Verdict("Not yet: the pipeline gives single examples; put them into batches with .batch(32).")
     got_x, got_y, got_logits = (np.concatenate(part) for part in zip(*batches, strict=True))
@@ -303,3 +303,7 @@ def shuffled_pairs(function):
             "Not yet: examples and their labels or logits are mixed up. Put all three in first, then shuffle."
         )
     return Verdict("Correct!")
+
+
+def _batches(data):
+    return [(np.array(x), np.array(y["labels"]), np.array(y["teacher_logits"])) for x, y in data]

@@ -61,8 +61,8 @@ def _members(units, part):
     """The positions of the examples whose unit is in `part`, in the (shuffled) order of `part`."""
     rank = np.full(units.max() + 1, len(part))
     rank[part] = np.arange(len(part))
-    order = np.argsort(rank[units], kind="stable")
-    return order[: np.isin(units, part).sum()]
+    ranks = rank[units]
+    return np.argsort(ranks, kind="stable")[: (ranks < len(part)).sum()]
 
 
 def _split(strata, seed, fixed_test):
@@ -134,8 +134,8 @@ def _same_name_groups(names, kinds):
     _, spelling = np.unique([name.casefold() for name in names.ravel()], return_inverse=True)
     concept = np.repeat(np.arange(len(names)), names.shape[1])
     shares = coo_array((np.ones(len(concept)), (concept, spelling))).tocsr()
-    count, groups = connected_components(shares @ shares.T, directed=False)
-    first = [np.argmax(groups == group) for group in range(count)]
+    _, groups = connected_components(shares @ shares.T, directed=False)
+    _, first = np.unique(groups, return_index=True)
     return groups, np.array(kinds)[first]
 
 

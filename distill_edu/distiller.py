@@ -266,6 +266,8 @@ def teacher_logits(teacher, x, batch_size=256):
 
 def _check_models(student, teacher):
     """Refuse what cannot be distilled, before anything is built on it."""
+    if student is None:
+        raise TypeError("student is None: give the model that is to be trained.")
     for model, sentence in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
         if model is not None and not isinstance(model, keras.Layer):
             raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
@@ -273,8 +275,6 @@ def _check_models(student, teacher):
             raise ValueError(sentence)
     if teacher is None:
         return
-    if student is None:
-        raise TypeError("student is None: give the model that is to be trained.")
     if not teacher.built:
         raise ValueError("The teacher has no weights yet: train it, or load one that was trained, before it teaches.")
     if student is teacher or {id(v) for v in student.variables} & {id(v) for v in teacher.variables}:

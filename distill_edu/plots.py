@@ -63,22 +63,16 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     left, right = _two_axes(figure)
     _grouped_bars(left, {"teacher p": (p, TEACHER), "student q": (q, DISTILLED)})
     left.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
-    pulls = {
-        "hard label": (hard, HARD),
-        "soft, no T²": (soft / temperature**2, NEUTRAL),
-        "soft × T²": (soft, DISTILLED),
-    }
-    if alpha is not None:
+    if alpha is None:
+        title, reach, unscaled = "each loss alone", 1.1, soft / temperature**2
+        pulls = {"hard label": (hard, HARD), "soft, no T²": (unscaled, NEUTRAL), "soft × T²": (soft, DISTILLED)}
+    else:
+        title, reach = "loss with α", 0.8
         pulls = {"α × hard": (alpha * hard, HARD), "(1 − α) × soft": ((1 - alpha) * soft, DISTILLED)}
     _grouped_bars(right, pulls)
-    reach = 1.1 if alpha is None else 0.8
     reach = max(reach, *(1.1 * np.abs(values).max() for values, _ in pulls.values()))
     right.axhline(0, color="black", linewidth=0.8)
-    right.set(
-        ylim=(-reach, reach),
-        ylabel="push on the logit",
-        title="loss with α" if alpha is not None else "each loss alone",
-    )
+    right.set(ylim=(-reach, reach), ylabel="push on the logit", title=title)
     for axes in (left, right):
         _class_axis(axes, class_names)
         _legend_below(axes)
@@ -169,15 +163,16 @@ def family_tree(distances, class_names, families):
 
 def _item_and_axes(figure, item, classes):
     figure.clear()
+    bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
     if item is None:
-        return figure.add_axes((0.09, 0.3 if classes > 12 else 0.16, 0.89, 0.56 if classes > 12 else 0.7))
+        return figure.add_axes((0.09, bottom, 0.89, height))
     side = figure.add_axes((0.02, 0.2, 0.22, 0.6))
     side.set_axis_off()
     if isinstance(item, str):
         side.text(0.5, 0.5, item, ha="center", va="center", fontsize=12 if len(item) < 18 else 8, wrap=True)
     else:
         side.imshow(item, cmap="gray_r", vmin=0, vmax=1)
-    return figure.add_axes((0.33, 0.3 if classes > 12 else 0.16, 0.65, 0.56 if classes > 12 else 0.7))
+    return figure.add_axes((0.33, bottom, 0.65, height))
 
 
 def _two_axes(figure):

@@ -85,7 +85,7 @@ def learning_explorer(teacher_logits, student_logits, curve, class_names, temper
 
     `curve`: one number per epoch, such as the accuracy on validation data.
     """
-    student_logits = np.asarray(student_logits)
+    teacher_logits, student_logits = check_logits(teacher_logits), check_logits(student_logits)
     if len(student_logits) != len(curve):
         raise ValueError(
             f"student_logits has {len(student_logits)} epochs and curve {len(curve)}: give one of each per epoch."

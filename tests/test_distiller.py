@@ -489,6 +489,8 @@ def test_by_position_is_refused_and_so_is_what_is_no_model(teacher):
         Distiller(student="small", teacher=teacher)
     with pytest.raises(TypeError, match="student is None"):
         Distiller(student=None, teacher=teacher)
+    with pytest.raises(TypeError, match="student is None"):
+        Distiller(student=None)
 
 
 def test_one_row_that_sums_to_1_by_chance_is_not_refused(teacher):

@@ -18,11 +18,13 @@ _HOME = {
     "Dataset": "data",
     "load_dataset": "data",
     "Distiller": "distiller",
+    "Classroom": "classroom",
+    "sweep": "sweeps",
     "teacher_logits": "distiller",
     "distillation_loss": "losses",
     "hard_label_loss": "losses",
 }
-_MODULES = ("checks", "data", "losses", "models", "plots", "widgets")
+_MODULES = ("cache", "checks", "data", "losses", "metrics", "models", "plots", "widgets")
 __all__ = ["entropy", "kl_divergence", "soft_targets", *_HOME, *_MODULES]
 
 

@@ -77,27 +77,38 @@ class Distiller(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside of the tape and with training=False: the teacher answers, it does not learn.
         labels, teacher_logits = self._targets(x, y)
-        with tf.GradientTape() as tape:
-            student_logits = self.student(x, training=True)
-            loss, parts = self._loss_parts(labels, teacher_logits, student_logits, sample_weight)
-            # One replica of a tf.distribute strategy has its share of the gradient's mean.
-            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
-            scaled_loss = self.optimizer.scale_loss(share)
-        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        gradients, outcome = self._gradients(x, labels, teacher_logits, sample_weight)
         if not self.optimizer.built:  # here, because XLA cannot create variables below a control dependency
             self.optimizer.build(self.trainable_variables)
-        with tf.control_dependencies(self._checks(x, labels, teacher_logits, student_logits, loss)):
+        with tf.control_dependencies(_checks(x, labels, teacher_logits, self._alpha, outcome)):
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        return self._report(x, y, student_logits, sample_weight, loss, parts)
+        return self._report(x, y, sample_weight, outcome)
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         labels, teacher_logits = self._targets(x, y)
-        student_logits = self.student(x, training=False)
-        loss, parts = self._loss_parts(labels, teacher_logits, student_logits, sample_weight)
-        with tf.control_dependencies(self._checks(x, labels, teacher_logits, student_logits, loss)):
-            loss = tf.identity(loss)
-        return self._report(x, y, student_logits, sample_weight, loss, parts)
+        outcome = self._outcome(x, labels, teacher_logits, sample_weight, training=False)
+        with tf.control_dependencies(_checks(x, labels, teacher_logits, self._alpha, outcome)):
+            outcome = tf.nest.map_structure(tf.identity, outcome)
+        return self._report(x, y, sample_weight, outcome)
+
+    def _gradients(self, x, labels, teacher_logits, sample_weight):
+        """The loss's gradients with respect to the student's weights, and the outcome of the forward pass."""
+        with tf.GradientTape() as tape:
+            # For a Classroom, which puts other students' weights, plain tensors, in the place of these variables.
+            tape.watch([variable.value for variable in self.trainable_variables])
+            outcome = self._outcome(x, labels, teacher_logits, sample_weight, training=True)
+            # One replica of a tf.distribute strategy has its share of the gradient's mean.
+            share = outcome["loss"] / tf.distribute.get_strategy().num_replicas_in_sync
+            scaled_loss = self.optimizer.scale_loss(share)
+        return tape.gradient(scaled_loss, [variable.value for variable in self.trainable_variables]), outcome
+
+    def _outcome(self, x, labels, teacher_logits, sample_weight, training):
+        """Run the student once: its logits, the loss, and the (mean, number of examples) of its hard and soft part."""
+        logits = self.student(x, training=training)
+        loss, hard, soft = self._loss_parts(labels, teacher_logits, logits, sample_weight)
+        seen = {"examples": tf.shape(keras.tree.flatten(x)[0])[0], "probabilities": _all_probabilities(logits)}
+        return {"logits": logits, "loss": loss, "hard": hard, "soft": soft, **seen}
 
     def _targets(self, x, y):
         """The batch's (labels, teacher logits); the labels are None when there are none."""
@@ -127,15 +138,22 @@ class Distiller(keras.Model):
             labelled_count = ops.sum(ops.cast(labelled, "float32"))
             hard = ops.sum(ops.where(labelled, values * weight, 0.0)) / ops.maximum(labelled_count, 1)
         loss = self._alpha * hard + (1 - self._alpha) * soft + sum(self.student.losses)
-        return loss, ((hard, labelled_count), (soft, count))
+        return loss, (hard, labelled_count), (soft, count)
 
-    def _report(self, x, y, student_logits, sample_weight, loss, parts):
-        """Update the running means, each weighted by its number of examples, and return all of them."""
-        loss_mean = next(metric for metric in self.metrics if metric.name == "loss")
-        loss_mean.update_state(loss, sample_weight=ops.shape(keras.tree.flatten(x)[0])[0])
-        for mean, (value, count) in zip((self._hard_mean, self._soft_mean), parts, strict=True):
+    def _report(self, x, y, sample_weight, outcome):
+        """Update all metrics and return their values."""
+        self._update_means(outcome)
+        return self.compute_metrics(x, y, outcome["logits"], sample_weight)
+
+    def _means(self):
+        """The running means of the loss, of its hard and of its soft part."""
+        return [next(metric for metric in self.metrics if metric.name == "loss"), self._hard_mean, self._soft_mean]
+
+    def _update_means(self, outcome):
+        """Each mean is weighted by its number of examples, so that a small last batch counts for what it is."""
+        parts = ((outcome["loss"], outcome["examples"]), outcome["hard"], outcome["soft"])
+        for mean, (value, count) in zip(self._means(), parts, strict=True):
             mean.update_state(value, sample_weight=count)
-        return self.compute_metrics(x, y, student_logits, sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of `compile` over the labelled examples, with the running means of the losses."""
@@ -157,22 +175,6 @@ class Distiller(keras.Model):
                 value = metric.result()
                 results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
-
-    def _checks(self, x, labels, teacher_logits, student_logits, loss):
-        """Assertions that must hold before a step changes anything (XLA leaves them out)."""
-        checks = [
-            tf.debugging.Assert(~_all_probabilities(teacher_logits), [TEACHER_PROBABILITIES]),
-            tf.debugging.Assert(~_all_probabilities(student_logits), [STUDENT_PROBABILITIES]),
-        ]
-        if labels is None:
-            checks.append(tf.debugging.Assert(tf.equal(self._alpha, 0.0), [NO_LABELS]))
-        else:
-            inside = (labels >= -1) & (labels < student_logits.shape[-1])
-            checks.append(tf.debugging.Assert(tf.reduce_all(inside), [LABEL_RANGE]))
-        # A ReLU may swallow a NaN of the inputs: the loss is finite then, and its gradient is not.
-        floats = [part for part in keras.tree.flatten(x) if tf.as_dtype(part.dtype).is_floating]
-        checks += [tf.debugging.check_numerics(part, NAN_INPUT) for part in floats]
-        return [*checks, tf.debugging.check_numerics(loss, NAN_LOSS)]
 
     @property
     def trainable_variables(self):
@@ -342,6 +344,23 @@ def _weight_like(values, sample_weight):
     missing = len(values.shape) - len(weight.shape)
     weight = ops.squeeze(weight, -1) if missing < 0 else ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
     return ops.broadcast_to(weight, ops.shape(values))
+
+
+def _checks(x, labels, teacher_logits, alpha, outcome):
+    """Assertions that must hold before a step changes anything (XLA leaves them out); for one student or for more."""
+    checks = [
+        tf.debugging.Assert(~_all_probabilities(teacher_logits), [TEACHER_PROBABILITIES]),
+        tf.debugging.Assert(~tf.reduce_any(outcome["probabilities"]), [STUDENT_PROBABILITIES]),
+    ]
+    if labels is None:
+        checks.append(tf.debugging.Assert(tf.reduce_all(tf.equal(alpha, 0.0)), [NO_LABELS]))
+    else:
+        inside = (labels >= -1) & (labels < teacher_logits.shape[-1])
+        checks.append(tf.debugging.Assert(tf.reduce_all(inside), [LABEL_RANGE]))
+    # A ReLU may swallow a NaN of the inputs: the loss is finite then, and its gradient is not.
+    floats = [part for part in keras.tree.flatten(x) if tf.as_dtype(part.dtype).is_floating]
+    checks += [tf.debugging.check_numerics(part, NAN_INPUT) for part in floats]
+    return [*checks, tf.debugging.check_numerics(outcome["loss"], NAN_LOSS)]
 
 
 def _all_probabilities(logits):

@@ -1,5 +1,8 @@
 """Teachers and students as short Keras builders. All of them end in logits: no softmax on the last layer."""
 
+import json
+import re
+
 from distill_edu.backend import keras
 
 layers = keras.layers
@@ -29,6 +32,16 @@ def cnn(data, width=16, dropout=0.3, name="teacher"):
         ],
         name=name,
     )
+
+
+def architecture(model):
+    """What a model computes, weights aside, as text. Works for an optimizer, too."""
+    return as_text({"class": type(model).__name__, **model.get_config(), "name": ""})
+
+
+def as_text(config):
+    """A configuration as text, without the numbers that Keras counts up in names (dense_1, adam_2)."""
+    return re.sub(r'_\d+"', '"', json.dumps(config, default=str, sort_keys=True))
 
 
 def _input(data):

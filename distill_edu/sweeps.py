@@ -1,0 +1,134 @@
+"""`sweep`: a table of what became of many students, for every size, temperature, alpha and seed."""
+
+import itertools
+import time
+import warnings
+
+import numpy as np
+
+from distill_edu import cache
+from distill_edu.backend import keras, tf
+from distill_edu.classroom import Classroom
+from distill_edu.distiller import teacher_logits
+from distill_edu.metrics import report
+from distill_edu.models import architecture
+
+PARTS = ("train", "valid", "test")
+
+
+def sweep(
+    dataset,
+    teacher,
+    build_student,
+    *,
+    temperatures=4.0,
+    alphas=0.1,
+    sizes=32,
+    seeds=5,
+    steps=1000,
+    batch_size=32,
+    optimizer="adam",
+    transfer=False,
+    at_once=40,
+    progress=True,
+):
+    """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
+
+    `build_student(size)`: an untrained student. Keras's seed is set before each call, so students of one size and seed
+    start from the same weights. `seeds`: the seeds, or how many. `steps`: updates of each student, on batches that are
+    the same for all. `transfer`: train on `dataset.transfer`, too, which has no labels. `at_once`: how many students
+    are trained together. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll, ece and
+    agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples). Choose by the valid_
+    columns. Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    plan = _plan(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
+    parts = {part: (*getattr(dataset, part), teacher_logits(teacher, getattr(dataset, part)[0])) for part in PARTS}
+    lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
+    how = {"steps": steps, "batch_size": batch_size}
+    keys = _keys(cache.key(parts, lesson, how, architecture(optimizer)), plan, build_student)
+    rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
+    todo = [(key, one) for key, one in zip(keys, plan, strict=True) if key not in rows]
+    with _progress_bar(len(todo) * steps, progress) as bar:
+        try:
+            for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
+                done = _teach([one for _, one in group], build_student, optimizer, lesson, parts, bar, **how)
+                rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, done, strict=True))
+        except KeyboardInterrupt:
+            warnings.warn(f"Stopped: {len(rows)} of {len(plan)} students are finished.", stacklevel=2)
+    return _table([rows[key] for key in keys if key in rows])
+
+
+def _plan(**axes):
+    values = [np.atleast_1d(values).tolist() for values in axes.values()]
+    return [dict(zip(axes, one, strict=True)) for one in itertools.product(*values)]
+
+
+def _seeds(seeds):
+    return list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+
+
+def _lesson(train, teacher, transfer):
+    """(x, targets) to train on; the examples of `transfer` come without labels."""
+    x, y, logits = train
+    if transfer is not None:
+        x, y = np.concatenate([x, transfer]), np.concatenate([y, np.full(len(transfer), -1, y.dtype)])
+        logits = np.concatenate([logits, teacher_logits(teacher, transfer)])
+    return x, {"labels": y, "teacher_logits": logits}
+
+
+def _student(build_student, one):
+    keras.utils.set_random_seed(one["seed"])
+    return build_student(one["size"])
+
+
+def _keys(common, plan, build_student):
+    """A key for each row, of all that it depends on: the student's architecture and initial weights among it."""
+    starts = {}
+    for one in plan:
+        if (one["size"], one["seed"]) not in starts:
+            student = _student(build_student, one)
+            weights = [np.array(variable) for variable in student.variables]
+            starts[one["size"], one["seed"]] = cache.key(architecture(student), weights)
+    return [cache.key(common, one, starts[one["size"], one["seed"]]) for one in plan]
+
+
+def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_size):
+    """Train one classroom: the rows of its students."""
+    students = [_student(build_student, one) for one in settings]
+    temperatures, alphas = ([one[name] for one in settings] for name in ("temperature", "alpha"))
+    classroom = Classroom(students=students, temperatures=temperatures, alphas=alphas)
+    classroom.compile(optimizer)
+    start = time.perf_counter()
+    advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(len(students)))
+    batches = _batches(lesson, batch_size)
+    classroom.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[advance])
+    seconds = (time.perf_counter() - start) / len(students)
+    logits = {part: classroom.predict(x, batch_size=256, verbose=0) for part, (x, _, _) in parts.items()}
+    return [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
+
+
+def _batches(lesson, batch_size):
+    keras.utils.set_random_seed(0)  # building the students has set it: the batches must not depend on who is taught
+    data = tf.data.Dataset.from_tensor_slices(lesson)
+    return data.shuffle(len(lesson[0]), seed=0).repeat().batch(batch_size).prefetch(2)
+
+
+def _results(one, student, parts, logits, i, seconds):
+    row = {**one, "parameters": student.count_params(), "seconds": seconds}
+    for part, (_, labels, teachers) in parts.items():
+        values = report(labels, logits[part][:, i], teachers)
+        row.update({f"{part}_{name}": value for name, value in values.items()})
+    return row
+
+
+def _progress_bar(updates, shown):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=updates, unit=" updates", unit_scale=True, leave=False, disable=not (shown and updates))
+
+
+def _table(rows):
+    import pandas
+
+    return pandas.DataFrame(rows)

@@ -1,0 +1,306 @@
+"""A Classroom gives every student what a Distiller gives it alone, and asks the teacher once."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, logits, model, same, weights
+
+from distill_edu import Classroom, Distiller, teacher_logits
+
+TEMPERATURES, ALPHAS = [1.0, 4.0, 8.0], [0.0, 0.1, 1.0]
+TWICE = {**LIGHT, "epochs": 2, "batch_size": 8}
+
+
+@pytest.fixture
+def teacher():
+    return model(99, units=16, name="teacher")
+
+
+def pixels(seed):
+    """A student with convolutions, BatchNorm and Dropout, on the same numbers as a picture."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    picture = [keras.Input((FEATURES,)), layers.Reshape((FEATURES, 1)), layers.Conv1D(4, 3, activation="relu")]
+    return keras.Sequential(
+        [*picture, layers.BatchNormalization(), layers.Dropout(0.3), layers.Flatten(), layers.Dense(CLASSES)]
+    )
+
+
+def functional(seed):
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((FEATURES,))
+    hidden = keras.layers.Dense(5, activity_regularizer=keras.regularizers.L2(0.05))(inputs)
+    frozen = keras.layers.Dense(4, trainable=False)(inputs)
+    both = keras.layers.Concatenate()([hidden, frozen])
+    return keras.Model(inputs, keras.layers.Dense(CLASSES)(both))
+
+
+def embedded(seed):
+    """Rounds its inputs to words: an Embedding has a gradient of its own kind."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Discretization([-0.5, 0.5]),
+            layers.Embedding(4, 3),
+            layers.Flatten(),
+            layers.Dense(CLASSES),
+        ]
+    )
+
+
+def constrained(seed):
+    keras.utils.set_random_seed(seed)
+    short = keras.constraints.MaxNorm(0.5)
+    return keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(CLASSES, kernel_constraint=short)])
+
+
+class Subclassed(keras.Model):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale, self.dense = scale, keras.layers.Dense(CLASSES)
+
+    def call(self, inputs):
+        return self.scale * self.dense(inputs)
+
+
+def subclassed(seed):
+    keras.utils.set_random_seed(seed)
+    return Subclassed(1.0 + seed)
+
+
+STUDENTS = {
+    "mlp": model,
+    "noise, norm and a penalty": lambda seed: model(seed, noise=0.5, norm=True, l2=0.1),
+    "convolutions": pixels,
+    "functional, partly frozen, with an activity penalty": functional,
+    "embedding": embedded,
+    "constraints": constrained,
+    "subclassed, not built yet": subclassed,
+    "all sizes, mixed": lambda seed: model(seed, units=4 + seed % 2),
+}
+OPTIMIZERS = {
+    "adam": lambda: "adam",
+    "momentum and decay": lambda: keras.optimizers.SGD(
+        keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), momentum=0.9, clipvalue=0.05
+    ),
+    "clipnorm": lambda: keras.optimizers.Adam(0.1, clipnorm=0.1),
+    "global_clipnorm": lambda: keras.optimizers.Adam(0.1, global_clipnorm=0.1),
+    "averaged weights": lambda: keras.optimizers.Adam(0.1, use_ema=True, ema_momentum=0.5),
+    "accumulation and weight decay": lambda: keras.optimizers.AdamW(0.1, gradient_accumulation_steps=2),
+    "lamb": lambda: keras.optimizers.Lamb(0.1),
+}
+
+
+def alone(build, teacher, optimizer=OPTIMIZERS["adam"], arguments=(), data=(X, Y), **fit):
+    """[(student, history)], each trained by a Distiller of its own."""
+    results = []
+    for seed, (t, alpha) in enumerate(zip(TEMPERATURES, ALPHAS, strict=True)):
+        distiller = Distiller(student=build(seed), teacher=teacher)
+        distiller.compile(optimizer(), temperature=t, alpha=alpha, **dict(arguments))
+        results.append((distiller.student, distiller.fit(*data, **{**TWICE, **fit}).history))
+    return results
+
+
+def together(build, teacher, optimizer=OPTIMIZERS["adam"], arguments=(), data=(X, Y), **fit):
+    students = [build(seed) for seed in range(3)]
+    classroom = Classroom(students=students, teacher=teacher, temperatures=TEMPERATURES, alphas=ALPHAS)
+    classroom.compile(optimizer(), **dict(arguments))
+    return classroom, classroom.fit(*data, **{**TWICE, **fit}).history
+
+
+def agree(classroom, history, expected, atol=1e-5):
+    for i, (student, own) in enumerate(expected):
+        assert same(weights(classroom.students[i]), weights(student), atol=atol)
+        assert set(own) == set(history)
+        for name, values in own.items():
+            assert [value[i] for value in history[name]] == pytest.approx(values, rel=1e-3, abs=1e-4), name
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_every_kind_of_student_gets_what_it_would_get_alone(teacher, name):
+    agree(*together(STUDENTS[name], teacher), alone(STUDENTS[name], teacher))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_student_has_its_own_copy_of_every_optimizer(teacher, name):
+    agree(*together(model, teacher, OPTIMIZERS[name]), alone(model, teacher, OPTIMIZERS[name]))
+
+
+@pytest.mark.parametrize("way", [{"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 2}], ids=str)
+def test_every_way_of_running_gives_the_same_students(teacher, way):
+    data = (X[:32], Y[:32])
+    agree(*together(model, teacher, arguments=way, data=data), alone(model, teacher, data=data))
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        {"sample_weight": RANDOM.rand(33)},
+        {"class_weight": {0: 2.0, 1: 0.5, 2: 1.0, 3: 0.0}},
+        {"validation_data": (X[:5], Y[:5])},
+        {"validation_split": 0.2},
+    ],
+    ids=lambda fit: next(iter(fit)),
+)
+def test_weights_metrics_and_validation_are_those_of_a_distiller(teacher, fit):
+    alike = together(
+        model, teacher, arguments={"metrics": [keras.metrics.SparseCategoricalAccuracy("accuracy")]}, **fit
+    )
+    agree(*alike, alone(model, teacher, arguments={"metrics": ["accuracy"]}, **fit))
+    mixed = STUDENTS["all sizes, mixed"]
+    agree(*together(mixed, teacher, **fit), alone(mixed, teacher, **fit))
+
+
+def test_unlabelled_examples_and_cached_logits(teacher):
+    data = (X, {"labels": np.where(np.arange(33) % 3, Y, -1), "teacher_logits": teacher_logits(teacher, X)})
+    expected = alone(model, teacher, data=data)
+    agree(*together(model, None, data=data), expected)
+    assert together(model, teacher, data=(X[:16], {"labels": np.full(16, -1)}))[1]["student_loss"][-1] == pytest.approx(
+        0
+    )
+
+
+def test_mixed_precision(teacher):
+    def build(seed):
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        try:
+            return model(seed)
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+
+    agree(*together(build, teacher), alone(build, teacher), atol=1e-3)
+
+
+def test_two_replicas_give_the_numbers_of_one_device():
+    x, y = X[:32], Y[:32]
+    expected = together(model, model(99, units=16), data=(x, y), arguments={"metrics": ["accuracy"]})
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        classroom, history = together(model, model(99, units=16), data=(x, y), arguments={"metrics": ["accuracy"]})
+    agree(
+        classroom,
+        history,
+        [(s, {k: [v[i] for v in expected[1][k]] for k in expected[1]}) for i, s in enumerate(expected[0].students)],
+    )
+
+
+def test_the_teacher_is_asked_once_a_step_and_never_changes():
+    watch = Watch()
+    teacher = keras.Sequential(
+        [keras.Input((FEATURES,)), watch, keras.layers.BatchNormalization(), keras.layers.Dense(CLASSES)]
+    )
+    watch.seen.clear()
+    start = weights(teacher)
+    classroom, _ = together(model, teacher, arguments={"run_eagerly": True}, data=(X[:16], Y[:16]), epochs=1)
+    assert watch.seen == [False, False]  # two batches, three students
+    assert same(start, weights(teacher), atol=0) and teacher.trainable
+    classroom.evaluate(X[:8], Y[:8], verbose=0)
+    assert watch.seen == [False] * 3
+
+
+def test_predict_and_evaluate_have_a_value_for_each_student(teacher):
+    classroom, _ = together(model, teacher, arguments={"metrics": ["accuracy"]})
+    predicted = classroom.predict(X, verbose=0)
+    assert predicted.shape == (33, 3, CLASSES)
+    assert all(np.allclose(predicted[:, i], logits(one), atol=1e-5) for i, one in enumerate(classroom.students))
+    right = (predicted.argmax(-1) == Y[:, None]).mean(0)
+    assert np.allclose(classroom.evaluate(X, Y, verbose=0, return_dict=True)["accuracy"], right)
+    assert np.allclose(classroom.evaluate(X, Y, verbose=0)[0], right)
+
+
+def test_a_temperature_may_be_moved_in_the_middle(teacher):
+    expected = alone(model, teacher, epochs=1)
+    classroom, _ = together(model, teacher, epochs=1)
+    for distiller in classroom.distillers:
+        assert same(
+            weights(distiller.student),
+            weights(expected[distiller.student is not None and classroom.distillers.index(distiller)][0]),
+        )
+    classroom.distillers[1].temperature = 20
+    before = [weights(student) for student in classroom.students]
+    classroom.fit(X, Y, **TWICE)
+    other, _ = together(model, teacher, epochs=1)
+    other.fit(X, Y, **TWICE)
+    assert same(weights(classroom.students[0]), weights(other.students[0]))
+    assert not same(weights(classroom.students[1]), weights(other.students[1]))
+    assert not same(before[1], weights(classroom.students[1]))
+
+
+def test_students_alike_are_traced_once(teacher):
+    watches = []
+
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        watches.append(Watch())
+        return keras.Sequential([keras.Input((FEATURES,)), watches[-1], keras.layers.Dense(CLASSES)])
+
+    students = [build(seed) for seed in range(5)]
+    for watch in watches:
+        watch.seen.clear()
+    classroom = Classroom(students=students, teacher=teacher)
+    classroom.compile()
+    classroom.fit(X[:16], Y[:16], batch_size=8, **LIGHT)
+    assert watches[0].seen == [True] and not any(watch.seen for watch in watches[1:])
+
+
+WRONG = {
+    "no students": (lambda teacher: Classroom(students=[], teacher=teacher), "students is empty"),
+    "twice": (lambda teacher: Classroom(students=[model()] * 2, teacher=teacher), "Two students are one model"),
+    "shared layers": (
+        lambda teacher: Classroom(students=[one := model(), keras.Sequential([one, keras.layers.Dense(4)])]),
+        "share layers",
+    ),
+    "teacher among them": (lambda teacher: Classroom(students=[model(), teacher], teacher=teacher), "one model"),
+    "counts": (
+        lambda teacher: Classroom(students=[model()], temperatures=[1, 2]),
+        r"temperatures has the shape \(2,\)",
+    ),
+    "no model": (lambda teacher: Classroom(students=["student"]), "must be Keras models, not str"),
+    "softmax": (lambda teacher: Classroom(students=[model(activation="softmax")]), "take the softmax off"),
+    "alpha": (
+        lambda teacher: Classroom(students=[model()], alphas=2, teacher=teacher).compile(),
+        "alpha must be between",
+    ),
+    "temperature": (
+        lambda teacher: Classroom(students=[model()], temperatures=0).compile(),
+        "temperature must be a pos",
+    ),
+    "no teacher": (lambda teacher: together(model, None), "neither a teacher nor teacher_logits"),
+    "classes": (lambda teacher: together(lambda s: model(s, classes=5), teacher), "gives 4 logits per example"),
+    "labels": (lambda teacher: together(model, teacher, data=(X, Y + 1)), "A label is not one of the classes"),
+    "NaN": (lambda teacher: together(model, teacher, data=(X * np.nan, Y)), "contain NaN or infinity"),
+    "no labels": (lambda teacher: together(model, teacher, data=(X, None)), "There are no labels"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_use_gets_one_sentence(teacher, name):
+    wrong, message = WRONG[name]
+    with pytest.raises((ValueError, TypeError), match=message):
+        wrong(teacher)
+
+
+def test_one_students_probabilities_are_found_among_the_others(teacher):
+    class Probabilities(keras.layers.Dense):
+        def call(self, inputs):
+            return keras.ops.softmax(super().call(inputs))
+
+    students = [
+        keras.Sequential([keras.Input((FEATURES,)), kind(CLASSES)]) for kind in (keras.layers.Dense, Probabilities)
+    ]
+    classroom = Classroom(students=students, teacher=teacher)
+    classroom.compile()
+    start = weights(students[1])
+    with pytest.raises(ValueError, match="The student's output looks like probabilities"):
+        classroom.fit(X, Y, **LIGHT)
+    assert same(start, weights(students[1]), atol=0)
+
+
+def test_a_step_that_fails_changes_no_student(teacher):
+    classroom, _ = together(model, teacher, epochs=1)
+    start = [weights(student) for student in classroom.students]
+    with pytest.raises(ValueError, match="A label is not one of the classes"):
+        classroom.fit(X, Y + 3, **LIGHT)
+    assert all(same(a, weights(b), atol=0) for a, b in zip(start, classroom.students, strict=True))

@@ -1,0 +1,126 @@
+"""The metrics beside plain loops; paired differences beside SciPy's paired t-test; and what is refused."""
+
+import numpy as np
+import pandas
+import pytest
+from scipy.stats import ttest_rel
+
+from distill_edu import metrics, soft_targets
+
+RANDOM = np.random.RandomState(0)
+LOGITS = 2 * RANDOM.randn(400, 5)
+LABELS = np.where(RANDOM.rand(400) < 0.6, LOGITS.argmax(1), RANDOM.randint(0, 5, 400))
+
+
+def test_accuracy_nll_and_agreement_are_what_a_loop_counts():
+    p = soft_targets(LOGITS)
+    right = [row.argmax() == label for row, label in zip(LOGITS, LABELS, strict=True)]
+    assert metrics.accuracy(LABELS, LOGITS) == pytest.approx(sum(right) / 400)
+    assert metrics.nll(LABELS, LOGITS) == pytest.approx(-np.mean([np.log(p[i, y]) for i, y in enumerate(LABELS)]))
+    other = LOGITS + RANDOM.randn(400, 5)
+    same = [a.argmax() == b.argmax() for a, b in zip(LOGITS, other, strict=True)]
+    assert metrics.agreement(LOGITS, other) == pytest.approx(sum(same) / 400) != 1
+
+
+def test_nll_of_huge_logits_is_exact():
+    assert metrics.nll([0, 0], [[0.0, 1000.0], [1000.0, 0.0]]) == 500
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_calibration_error_is_what_a_loop_over_bins_gives(bins):
+    p = soft_targets(LOGITS)
+    confidence, right = p.max(1), p.argmax(1) == LABELS
+    total = 0.0
+    for m in range(bins):
+        inside = (confidence > m / bins) & (confidence <= (m + 1) / bins)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    assert metrics.calibration_error(LABELS, LOGITS, bins) == pytest.approx(total)
+
+
+def test_calibration_error_knows_the_extremes():
+    sure = np.array([[1000.0, 0.0], [1000.0, 0.0]])
+    assert metrics.calibration_error([0, 0], sure) == 0 and metrics.calibration_error([1, 1], sure) == 1
+    assert metrics.calibration_error([0, 1], sure) == 0.5
+
+
+def test_report_has_all_four():
+    values = metrics.report(LABELS, LOGITS, LOGITS)
+    assert values["agreement"] == 1 and values["accuracy"] == metrics.accuracy(LABELS, LOGITS)
+    assert values["nll"] == metrics.nll(LABELS, LOGITS)
+    assert values["ece"] == metrics.calibration_error(LABELS, LOGITS) > 0
+
+
+def test_gap_recovered_is_a_share_of_the_way_to_the_teacher():
+    assert metrics.gap_recovered(0.9, 0.8, 1.0) == pytest.approx(0.5)
+    assert metrics.gap_recovered([0.7, 1.1], 0.8, 1.0) == pytest.approx([-0.5, 1.5])
+    with pytest.raises(ValueError, match="no gap to recover"):
+        metrics.gap_recovered(0.9, 0.95, 0.9)
+
+
+def test_paired_gain_is_scipys_paired_t_test():
+    a, b = RANDOM.rand(7) + 0.1, RANDOM.rand(7)
+    gain, oracle = metrics.paired_gain(a, b), ttest_rel(a, b)
+    low, high = oracle.confidence_interval(0.95)
+    assert (gain.low, gain.high) == pytest.approx((low, high))
+    assert gain.mean / gain.standard_error == pytest.approx(oracle.statistic)
+    assert (gain.wins, gain.n) == ((a > b).sum(), 7)
+    assert str(metrics.paired_gain([3, 2, 1], [1, 2, 3])).startswith("+0.0000 ± 1.1547 (95%: -4.96")
+    assert metrics.paired_gain([3, 2, 1], [1, 2, 3]).wins == 1  # a tie is no win
+
+
+def test_series_are_paired_by_their_index():
+    a = pandas.Series([1.0, 2.0, 4.0], index=[0, 1, 2])
+    b = pandas.Series([3.0, 1.0, 0.0], index=[2, 1, 0])
+    assert metrics.paired_gain(a, b).mean == 1 and metrics.paired_gain(a, b).standard_error == 0
+    for index in ([0, 1, 3], [0, 1, 1]):
+        with pytest.raises(ValueError, match="other indices"):
+            metrics.paired_gain(a, pandas.Series([1.0, 2.0, 3.0], index=index))
+    twice = pandas.Series([1.0, 2.0, 3.0], index=[0, 1, 1])
+    with pytest.raises(ValueError, match="other indices"):
+        metrics.paired_gain(twice, twice)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        ([1, 2, 3], [1, 2], "a pair needs one number of each"),
+        ([[1, 2]], [[1, 2]], "a pair needs one number of each"),
+        (1.0, 2.0, "a pair needs one number of each"),
+        ([1], [2], "There are 1 pairs"),
+        ([], [], "There are 0 pairs"),
+        ([1, np.nan], [1, 2], "NaN"),
+        ([1, np.inf], [1, np.inf], "NaN or infinite"),
+    ],
+)
+def test_what_is_not_paired_is_refused(a, b, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.paired_gain(a, b)
+
+
+@pytest.mark.parametrize("metric", [metrics.accuracy, metrics.nll, metrics.calibration_error])
+@pytest.mark.parametrize(
+    ("labels", "logits", "message"),
+    [
+        (LABELS[:-1], LOGITS, "give labels"),
+        (np.eye(5)[LABELS], LOGITS, "give labels"),
+        ([], np.zeros((0, 5)), "n at least 1"),
+        (LABELS - 1, LOGITS, "integers from 0 to 4"),
+        (LABELS + 1, LOGITS, "integers from 0 to 4"),
+        (LABELS * 1.0, LOGITS, "integers from 0 to 4"),
+        (LABELS, soft_targets(LOGITS), "looks like probabilities"),
+        (LABELS, LOGITS * np.nan, "NaN"),
+    ],
+)
+def test_labels_and_logits_that_do_not_go_together_are_refused(metric, labels, logits, message):
+    with pytest.raises(ValueError, match=message):
+        metric(labels, logits)
+
+
+def test_agreement_refuses_other_examples_and_probabilities():
+    with pytest.raises(ValueError, match="same examples"):
+        metrics.agreement(LOGITS, LOGITS[:-1])
+    with pytest.raises(ValueError, match="same examples"):
+        metrics.agreement(LOGITS[:0], LOGITS[:0])
+    with pytest.raises(ValueError, match="student_logits looks like probabilities"):
+        metrics.agreement(LOGITS, soft_targets(LOGITS))

@@ -1,0 +1,221 @@
+"""The table of a sweep is what the long way gives; and what is kept on disk is only ever what was computed."""
+
+import _thread
+import dataclasses
+import threading
+
+import keras
+import numpy as np
+import pytest
+from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model, same, weights
+
+import distill_edu
+from distill_edu import Dataset, Distiller, cache, metrics, sweep, sweeps, teacher_logits
+
+DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
+SHORT = {"steps": 3, "batch_size": 8, "progress": False}
+
+
+def build(size):
+    """Depends on Keras's seed, as a student of a sweep does."""
+    return keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(size, "relu"), keras.layers.Dense(CLASSES)])
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return model(99, units=16, name="teacher")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """How many students were trained, not remembered."""
+    count = []
+    teach = sweeps._teach
+    monkeypatch.setattr(sweeps, "_teach", lambda settings, *a, **k: count.extend(settings) or teach(settings, *a, **k))
+    return count
+
+
+def by_hand(teacher, size, seed, temperature, alpha, transfer):
+    """One student of a sweep, the long way: a Distiller, and the metrics of its logits."""
+    x, labels = DATA.train
+    if transfer:
+        x, labels = np.concatenate([x, DATA.transfer]), np.concatenate([labels, np.full(20, -1)])
+    keras.utils.set_random_seed(seed)
+    distiller = Distiller(student=build(size))
+    distiller.compile(temperature=temperature, alpha=alpha)
+    lesson = (x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)})
+    distiller.fit(sweeps._batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
+    return distiller.student
+
+
+@pytest.mark.parametrize("transfer", [False, True])
+def test_every_row_is_a_student_trained_the_long_way(teacher, transfer):
+    axes = {"temperatures": [1, 5], "alphas": [0.0, 0.7], "sizes": [3, 8], "seeds": [4, 5]}
+    table = sweep(DATA, teacher, build, **axes, transfer=transfer, **SHORT)
+    assert len(table) == 16 and not table.duplicated(["size", "temperature", "alpha", "seed"]).any()
+    for row in table.iloc[[0, 6, 9, 15]].to_dict("records"):
+        student = by_hand(teacher, row["size"], row["seed"], row["temperature"], row["alpha"], transfer)
+        assert row["parameters"] == student.count_params() and row["seconds"] > 0
+        for part in ("train", "valid", "test"):
+            x, y = getattr(DATA, part)
+            expected = metrics.report(y, logits(student, x), logits(teacher, x))
+            got = {name: row[f"{part}_{name}"] for name in expected}
+            assert got == {name: pytest.approx(value, rel=1e-3) for name, value in expected.items()}
+
+
+def test_one_seed_is_one_start_whatever_else_differs(teacher):
+    table = sweep(
+        DATA,
+        teacher,
+        build,
+        temperatures=[1, 9],
+        alphas=[0.0, 1.0],
+        seeds=2,
+        optimizer=keras.optimizers.SGD(0.0),
+        **SHORT,
+    )
+    assert (table.groupby("seed").test_nll.nunique() == 1).all() and table.test_nll.nunique() == 2
+
+
+def test_groups_do_not_change_the_numbers(teacher, monkeypatch):
+    one = sweep(DATA, teacher, build, temperatures=[1, 2, 3], sizes=[3, 4], seeds=2, at_once=5, **SHORT)
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(cache.folder()) + "2")
+    other = sweep(DATA, teacher, build, temperatures=[1, 2, 3], sizes=[3, 4], seeds=2, **SHORT)
+    assert np.allclose(one.drop(columns="seconds"), other.drop(columns="seconds"), atol=1e-5)
+
+
+def test_what_was_computed_is_remembered_and_only_that(teacher, trained):
+    first = sweep(DATA, teacher, build, seeds=2, **SHORT)
+    assert len(trained) == 2
+    assert sweep(DATA, teacher, build, seeds=2, **SHORT).equals(first) and len(trained) == 2
+    more = sweep(DATA, teacher, build, seeds=3, **SHORT)
+    assert len(trained) == 3 and more.iloc[:2].equals(first)
+
+
+def everything_that_matters():
+    other = dataclasses.replace(DATA, train=(X, (Y + 1) % CLASSES))
+    wide = model(98, units=16)
+    return {
+        "data": {"dataset": other},
+        "teacher": {"teacher": wide},
+        "steps": {"steps": 4},
+        "batch": {"batch_size": 9},
+        "transfer": {"transfer": True},
+        "optimizer": {"optimizer": "sgd"},
+        "its settings": {"optimizer": keras.optimizers.Adam(0.5)},
+        "temperature": {"temperatures": 4.5},
+        "alpha": {"alphas": 0.2},
+        "seed": {"seeds": [7]},
+        "penalty": {"build_student": lambda size: model(0, units=size, l2=0.1)},
+        "dropout": {"build_student": lambda size: model(0, units=size, noise=0.5)},
+        "start": {"build_student": lambda size: model(1, units=size)},
+    }
+
+
+@pytest.mark.parametrize("name", everything_that_matters())
+def test_the_key_holds_everything_that_matters(teacher, trained, name):
+    arguments = {
+        "dataset": DATA,
+        "teacher": teacher,
+        "build_student": lambda size: model(0, units=size),
+        "seeds": [0],
+        **SHORT,
+    }
+    sweep(**arguments)
+    sweep(**arguments)
+    assert len(trained) == 1
+    sweep(**{**arguments, **everything_that_matters()[name]})
+    assert len(trained) == 2
+
+
+def test_another_version_is_another_key(monkeypatch):
+    before = cache.key("part")
+    assert before == cache.key("part") != cache.key("other")
+    monkeypatch.setattr(cache.np, "__version__", "0")
+    assert cache.key("part") != before
+
+
+@pytest.mark.parametrize("damage", [b"", b"short", None, "flip"])
+def test_a_damaged_file_is_computed_again_with_a_warning(teacher, trained, folder, damage):
+    first = sweep(DATA, teacher, build, seeds=1, **SHORT)
+    (path,) = folder.iterdir()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes({None: bytes(content[:-5]), "flip": bytes(content)}.get(damage, damage))
+    with pytest.warns(UserWarning, match="is damaged .* computed again"):
+        again = sweep(DATA, teacher, build, seeds=1, **SHORT)
+    assert len(trained) == 2 and again.drop(columns="seconds").equals(first.drop(columns="seconds"))
+    assert sweep(DATA, teacher, build, seeds=1, **SHORT).equals(again) and len(trained) == 2
+
+
+def test_a_disk_that_takes_nothing_is_a_warning(teacher, folder):
+    folder.write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="could not be kept"):
+        table = sweep(DATA, teacher, build, seeds=1, **SHORT)
+    assert len(table) == 1
+
+
+def test_nothing_half_written_is_ever_seen(folder, monkeypatch):
+    monkeypatch.setattr(
+        cache.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )  # killed before the end
+    with pytest.raises(KeyboardInterrupt):
+        cache.keep("name", 1)
+    assert cache.recall("name") is None
+
+
+def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch):
+    teach, calls = sweeps._teach, []
+
+    def interrupted(*arguments, **settings):
+        calls.append(1)
+        if len(calls) == 2:
+            threading.Timer(0.0, _thread.interrupt_main).start()
+            threading.Event().wait(20)
+        return teach(*arguments, **settings)
+
+    monkeypatch.setattr(sweeps, "_teach", interrupted)
+    with pytest.warns(UserWarning, match="Stopped: 2 of 5 students are finished"):
+        table = sweep(DATA, teacher, build, seeds=5, at_once=2, **SHORT)
+    assert list(table.seed) == [0, 1]
+    monkeypatch.setattr(sweeps, "_teach", teach)
+    assert list(sweep(DATA, teacher, build, seeds=5, **SHORT).seed) == [0, 1, 2, 3, 4]
+
+
+def test_the_bar_counts_updates_and_can_be_switched_off(teacher, capsys):
+    sweep(DATA, teacher, build, seeds=2, steps=3, batch_size=8)
+    assert "6.00" in (shown := capsys.readouterr().err) and "updates" in shown
+    sweep(DATA, teacher, build, seeds=2, steps=3, batch_size=8)  # nothing to do
+    sweep(DATA, teacher, build, seeds=3, **SHORT)
+    assert not capsys.readouterr().err
+
+
+def test_a_fit_is_remembered_with_its_history(monkeypatch):
+    def compiled(optimizer="sgd"):
+        one = model(3, noise=0.2)
+        one.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        return one
+
+    first, again, other, longer = compiled(), compiled(), compiled(keras.optimizers.SGD(0.5)), compiled()
+    arguments = {"batch_size": 8, "verbose": 0}
+    history = cache.fit(first, X, Y, epochs=2, **arguments)
+    assert len(history["accuracy"]) == 2
+    assert len(cache.fit(longer, X, Y, epochs=3, **arguments)["loss"]) == 3
+    assert cache.fit(other, X, Y, epochs=2, **arguments)["loss"] != history["loss"]
+    monkeypatch.setattr(keras.Sequential, "fit", None)
+    assert cache.fit(again, X, Y, epochs=2, **arguments) == history and same(weights(first), weights(again), atol=0)
+    with pytest.raises(ValueError, match="compile"):
+        cache.fit(model(), X, Y)
+
+
+def test_the_folder_is_at_home_or_where_the_variable_says(monkeypatch, tmp_path):
+    assert cache.folder() == tmp_path / "kept"
+    monkeypatch.delenv("DISTILL_EDU_CACHE")
+    assert cache.folder().parts[-2:] == (".cache", "distill_edu")
+    assert distill_edu.cache is cache

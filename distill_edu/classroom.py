@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from distill_edu.backend import keras, tf
-from distill_edu.distiller import Distiller, _checks, _plain_sentences
+from distill_edu.distiller import Distiller, _checks, _labels_like, _plain_sentences
 from distill_edu.models import architecture
 
 ops = keras.ops
@@ -111,9 +111,6 @@ class Row:
     def __init__(self, distillers, optimizer):
         self.distillers, self.first = distillers, distillers[0]
         self.trained = [distiller.student.trainable_variables for distiller in distillers]
-        self.state = [
-            [*distiller.student.non_trainable_variables, *_variables(distiller._means())] for distiller in distillers
-        ]
         self.settings = [(distiller._temperature, distiller._alpha) for distiller in distillers]
         self.stacks = [keras.Variable(_stack(same), dtype=same[0].dtype) for same in zip(*self.trained, strict=True)]
         self.optimizer = optimizer
@@ -125,17 +122,16 @@ class Row:
 
         def step():
             gradients, outcome = self.first._gradients(*batch)
-            self.first._update_means(outcome)
+            self.first._report(x, targets, sample_weight, outcome)
             return _dense(gradients, self.trained[0]), outcome
 
-        (gradients, outcome), state, trained, (_, alphas) = self._each(step)
+        (gradients, outcome), state, trained, (_, alphas) = self._each(step, targets)
         with tf.control_dependencies(_checks(*batch[:3], alphas, outcome)):
             for stack, values in zip(self.stacks, trained, strict=True):
                 stack.assign(values)
             self.optimizer.apply(gradients, self.stacks)
             _write(self.trained, [stack.value for stack in self.stacks])
-            _write(self.state, state)
-        self._watch(data, outcome["logits"])
+            _write(self._state(), state)
 
     def test_step(self, data):
         x, targets, sample_weight = data
@@ -143,17 +139,34 @@ class Row:
 
         def step():
             outcome = self.first._outcome(*batch, training=False)
-            self.first._update_means(outcome)
+            self.first._report(x, targets, sample_weight, outcome)
             return outcome
 
-        outcome, state, _, (_, alphas) = self._each(step)
+        outcome, state, _, (_, alphas) = self._each(step, targets)
         with tf.control_dependencies(_checks(*batch[:3], alphas, outcome)):
-            _write(self.state, state)
-        self._watch(data, outcome["logits"])
+            _write(self._state(), state)
 
-    def _each(self, step):
+    def _state(self):
+        """What a step changes besides the weights: BatchNorm's statistics, Dropout's seeds, the metrics."""
+        students = [distiller.student.non_trainable_variables for distiller in self.distillers]
+        metrics = [_metric_variables(distiller) for distiller in self.distillers]
+        return [[*one, *other] for one, other in zip(students, metrics, strict=True)]
+
+    def _build_metrics(self, targets):
+        """Give the metrics their variables now: the step below has to be handed all that it changes."""
+        if targets["labels"] is None:
+            return
+        labels = _labels_like(targets["labels"], targets["teacher_logits"])
+        with tf.init_scope():
+            for distiller in self.distillers:
+                for metric in distiller.metrics:
+                    if not getattr(metric, "built", True):
+                        metric.build(labels, targets["teacher_logits"])
+
+    def _each(self, step, targets):
         """What `step()` gives, the state after it, the weights, (T, alpha): each stacked, with one row per student."""
-        groups = (self.settings, self.trained, self.state)
+        self._build_metrics(targets)
+        groups = (self.settings, self.trained, self._state())
         stacked = tuple([_stack(same) for same in zip(*group, strict=True)] for group in groups)
 
         def one(values):
@@ -162,19 +175,12 @@ class Row:
             ]
             with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
                 result = step()
-                return result, [scope.get_current_value(variable) for variable in self.state[0]]
+                return result, [scope.get_current_value(variable) for variable in groups[2][0]]
 
         # Traced once, run once per student: tf.map_fn alone would have to be told the types of the results.
         traced = tf.function(one, autograph=False).get_concrete_function(_specs(stacked, skip=1))
         result, state = tf.map_fn(traced, stacked, fn_output_signature=_specs(traced.structured_outputs))
         return result, state, stacked[1], stacked[0]
-
-    def _watch(self, data, logits):
-        """Update the metrics that the user asked for."""
-        x, targets, sample_weight = data
-        for distiller, own in zip(self.distillers, tf.unstack(logits), strict=True):
-            if len(distiller.metrics) > len(distiller._means()):
-                distiller.compute_metrics(x, targets, own, sample_weight)
 
 
 def _specs(values, skip=0):
@@ -182,8 +188,8 @@ def _specs(values, skip=0):
     return tf.nest.map_structure(lambda value: tf.TensorSpec(value.shape[skip:], value.dtype), values)
 
 
-def _variables(metrics):
-    return [variable for metric in metrics for variable in metric.variables]
+def _metric_variables(distiller):
+    return [variable for metric in distiller.metrics for variable in metric.variables]
 
 
 def _stack(variables):

@@ -141,19 +141,12 @@ class Distiller(keras.Model):
         return loss, (hard, labelled_count), (soft, count)
 
     def _report(self, x, y, sample_weight, outcome):
-        """Update all metrics and return their values."""
-        self._update_means(outcome)
-        return self.compute_metrics(x, y, outcome["logits"], sample_weight)
-
-    def _means(self):
-        """The running means of the loss, of its hard and of its soft part."""
-        return [next(metric for metric in self.metrics if metric.name == "loss"), self._hard_mean, self._soft_mean]
-
-    def _update_means(self, outcome):
-        """Each mean is weighted by its number of examples, so that a small last batch counts for what it is."""
-        parts = ((outcome["loss"], outcome["examples"]), outcome["hard"], outcome["soft"])
-        for mean, (value, count) in zip(self._means(), parts, strict=True):
+        """Update the running means, each weighted by its number of examples, and the metrics; return all of them."""
+        loss_mean = next(metric for metric in self.metrics if metric.name == "loss")
+        loss_mean.update_state(outcome["loss"], sample_weight=outcome["examples"])
+        for mean, (value, count) in ((self._hard_mean, outcome["hard"]), (self._soft_mean, outcome["soft"])):
             mean.update_state(value, sample_weight=count)
+        return self.compute_metrics(x, y, outcome["logits"], sample_weight)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of `compile` over the labelled examples, with the running means of the losses."""

@@ -12,6 +12,8 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-sta
 lab: $(VENV)/lab.stamp
 	$(VENV)/bin/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) $(LAB)
 
+# What the pages' sweeps keep on disk stays with this checkout.
+test pages: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 test: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .

@@ -307,3 +307,47 @@ def shuffled_pairs(function):
 
 def _batches(data):
     return [(np.array(x), np.array(y["labels"]), np.array(y["teacher_logits"])) for x, y in data]
+
+
+def standard_error_by_hand(answer):
+    """Page 05: the standard error of the mean of the differences 1, 2, 3 and 6."""
+    differences = np.array([1.0, 2.0, 3.0, 6.0])
+    spread = differences.std(ddof=1)
+    mistakes = [
+        (differences.mean(), "that is the mean itself: its standard error is asked for."),
+        (spread, "that is the standard deviation of one difference: divide it by the square root of their number."),
+        (spread**2, "that is the variance of one difference."),
+        (spread / 4, "divide by the square root of the number of pairs, not by the number."),
+        (differences.std() / 2, "divide the sum of squares by n - 1, not by n: the mean was estimated, too."),
+    ]
+    return _compare(answer, spread / 2, mistakes, "standard deviation (with n - 1) over the square root of n.")
+
+
+def mean_and_error(function):
+    """Page 05: function(a, b) -> (mean, standard error) of the paired differences a - b."""
+    a, b = np.array([0.90, 0.85, 0.95, 0.80, 0.86]), np.array([0.88, 0.84, 0.90, 0.81, 0.82])
+    d, n = a - b, len(a)
+    right = np.array([d.mean(), d.std(ddof=1) / np.sqrt(n)]) * 1000
+    apart = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / n)
+    mistakes = [
+        (-right * [1, -1], "the sign is turned: a - b."),
+        ([right[0], d.std(ddof=1) * 1000], "divide the standard deviation by the square root of n."),
+        ([right[0], 1000 * d.std() / np.sqrt(n)], "use n - 1 inside of the standard deviation (ddof=1)."),
+        ([right[0], 1000 * apart], "you treated the two lists as unpaired: subtract first, then take the deviation."),
+    ]
+    mine, verdict = _call(function, a, b)
+    if verdict or _missing(mine):
+        return verdict or Verdict(NOT_ATTEMPTED)
+    return _compare(np.asarray(mine, dtype=float) * 1000, right, mistakes, "the mean of a - b, and its standard error.")
+
+
+def gap(function):
+    """Page 05: function(distilled, hard, teacher) -> share of the gap that distillation recovers."""
+    arguments = (0.92, 0.88, 0.98)
+    mistakes = [
+        (0.04, "that is the gain itself: divide it by the gap between teacher and hard-label student."),
+        (0.06 / 0.1, "that is the share that is still missing: 1 minus it is recovered."),
+        (0.04 / 0.98, "divide by the gap (teacher - hard), not by the teacher's accuracy."),
+        (2.5, "the fraction is upside down."),
+    ]
+    return _compare_call(function, arguments, 0.4, mistakes, "(distilled - hard) / (teacher - hard).")

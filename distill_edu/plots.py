@@ -7,6 +7,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from distill_edu.metrics import paired_gain
 from distill_edu.soft_targets import entropy, soft_targets
 
 # One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
@@ -103,6 +104,50 @@ def draw_learning(figure, teacher_logits, student_logits, curve, class_names, te
         f"After {epoch} epochs teacher and student place {_percent(gap)} of the probability differently on this image. "
         f"The student's accuracy on validation data is {curve[epoch]:.3f}."
     )
+
+
+def draw_paired(figure, distilled, hard, seeds):
+    """Both students of the first `seeds` seeds, joined by lines; on the right the mean gain and its interval."""
+    figure.clear()
+    left, right = figure.add_axes((0.1, 0.19, 0.52, 0.7)), figure.add_axes((0.78, 0.19, 0.2, 0.7))
+    positions = range(1, len(hard) + 1)
+    left.vlines(positions[:seeds], hard[:seeds], distilled[:seeds], color=NEUTRAL)
+    left.plot(positions[:seeds], hard[:seeds], "o", color=HARD, label="hard labels")
+    left.plot(positions[:seeds], distilled[:seeds], "D", color=DISTILLED, label="distilled")
+    both = np.concatenate([hard, distilled])
+    room = 0.1 * np.ptp(both) + 1e-3
+    left.set(xlim=(0.4, len(hard) + 0.6), ylim=(both.min() - room, both.max() + 2.5 * room))
+    left.set(xlabel="seed (number)", ylabel="accuracy", title="pairs with the same start")
+    left.legend(fontsize=8, frameon=False, ncols=2, loc="upper center")
+    right.axhline(0, color="black", linewidth=0.8)
+    reach = 1.5 * np.abs(distilled - hard).max() + 1e-3
+    right.set(ylim=(-reach, reach), xticks=[], ylabel="gain", title="mean, 95%")
+    if seeds == 1:
+        right.plot(0, distilled[0] - hard[0], "D", color=DISTILLED)
+        return f"One seed: distillation gains {distilled[0] - hard[0]:+.4f}. Nothing says how far luck goes."
+    gain = paired_gain(distilled[:seeds], hard[:seeds])
+    right.errorbar(0, gain.mean, [[gain.mean - gain.low], [gain.high - gain.mean]], fmt="D", color=DISTILLED, capsize=5)
+    return f"{seeds} seeds: {gain_in_words(gain)}"
+
+
+def gain_in_words(gain):
+    """A paired gain as a sentence with its verdict: the 95% interval is above 0, below 0, or has 0 in it."""
+    verdict = "it helps" if gain.low > 0 else "it hurts" if gain.high < 0 else "no verdict, 0 is in the interval"
+    return f"gain {gain}: {verdict}."
+
+
+def gains(gains, xlabel):
+    """Paired gains under each other, each with its 95% interval. `gains`: label -> Gain."""
+    figure = Picture(7, 0.8 + 0.4 * len(gains))
+    axes = figure.add_axes((0.3, 0.55 / (0.8 + 0.4 * len(gains)), 0.66, 0.9 - 0.55 / (0.8 + 0.4 * len(gains))))
+    for row, gain in enumerate(gains.values()):
+        axes.errorbar(
+            gain.mean, row, xerr=[[gain.mean - gain.low], [gain.high - gain.mean]], fmt="D", color=DISTILLED, capsize=4
+        )
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(range(len(gains)), gains)
+    axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
+    return figure
 
 
 def show_images(images, titles=(), columns=10):

@@ -6,6 +6,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu import plots
+from distill_edu.metrics import paired_gain
 from distill_edu.soft_targets import check_logits
 
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
@@ -100,6 +101,17 @@ def learning_explorer(teacher_logits, student_logits, curve, class_names, temper
         return plots.draw_learning(figure, teacher_logits, student_logits, curve, class_names, **values)
 
     return Explorer(draw, controls)
+
+
+def seeds_explorer(distilled, hard, seeds=1):
+    """Slide through the number of seeds: what the first n pairs of students say about the gain of distillation.
+
+    `distilled`, `hard`: one accuracy per seed, in the same order, at least two.
+    """
+    paired_gain(distilled, hard)  # refuses what is not paired
+    distilled, hard = np.asarray(distilled, dtype=float), np.asarray(hard, dtype=float)
+    controls = {"seeds": _slider(ipywidgets.IntSlider, "Seeds (number)", min=1, max=len(hard), value=seeds)}
+    return Explorer(lambda figure, seeds: plots.draw_paired(figure, distilled, hard, seeds), controls)
 
 
 def temperature_slider(temperature=1):

@@ -1,5 +1,6 @@
 """Execute and normalise the pages: `make pages`, or `python tests/pages.py notebooks/01_soft_targets.ipynb`."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -23,9 +24,14 @@ def normalise(page):
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
+            cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
             for output in cell.outputs:
                 _normalise_output(output, count)
     return page
+
+
+def _is_progress_bar(output):
+    return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
 
 
 def _normalise_output(output, count):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from distill_edu import entropy, plots, soft_targets, widgets
+from distill_edu.metrics import paired_gain
 
 NAMES = ("cat", "dog", "car")
 LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
@@ -19,6 +20,7 @@ WIDGETS = {
     ),
     "loss": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
     "loss with alpha": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
+    "seeds": lambda: widgets.seeds_explorer([0.9, 0.8, 0.95, 0.7], [0.85, 0.82, 0.9, 0.6]),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
 
@@ -96,6 +98,8 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.temperature_explorer(LOGITS, NAMES, temperature=7), "one of the slider's stops"),
         (lambda: widgets.loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
         (lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.5], NAMES), "2 epochs and curve 1"),
+        (lambda: widgets.seeds_explorer([0.5, 0.6], [0.5]), "a pair needs one number of each"),
+        (lambda: widgets.seeds_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
     ],
 )
 def test_wrong_arguments_get_a_sentence(call, sentence):
@@ -111,3 +115,17 @@ def test_the_still_figures_show_what_they_are_given():
     tree = plots.family_tree(distances, NAMES, {"cat": "animal", "dog": "animal", "car": "thing"})
     order = [text.get_text() for text in tree.axes[0].get_yticklabels()]
     assert abs(order.index("cat") - order.index("dog")) == 1  # neighbours in the tree
+
+
+def test_the_verdict_is_the_intervals():
+    better, worse, same = [0.9, 0.91, 0.93], [0.8, 0.81, 0.82], [0.9, 0.92, 0.92]
+    said = [
+        widgets.seeds_explorer(a, b, seeds=3).words.value for a, b in ((better, worse), (worse, better), (better, same))
+    ]
+    assert [one.split(": ")[-1] for one in said] == ["it helps.", "it hurts.", "no verdict, 0 is in the interval."]
+    assert "+0.1033" in said[0] and "3/3" in said[0]
+    assert "One seed: distillation gains +0.1000" in widgets.seeds_explorer(better, worse).words.value
+    figure = plots.gains({"a": paired_gain(better, worse), "b": paired_gain(worse, better)}, "gain")
+    assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"] == pytest.approx(
+        [0.31 / 3, -0.31 / 3]
+    )

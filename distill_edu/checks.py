@@ -343,11 +343,60 @@ def mean_and_error(function):
 
 def gap(function):
     """Page 05: function(distilled, hard, teacher) -> share of the gap that distillation recovers."""
-    arguments = (0.92, 0.88, 0.98)
+    arguments = (0.6, 0.5, 0.75)
     mistakes = [
-        (0.04, "that is the gain itself: divide it by the gap between teacher and hard-label student."),
-        (0.06 / 0.1, "that is the share that is still missing: 1 minus it is recovered."),
-        (0.04 / 0.98, "divide by the gap (teacher - hard), not by the teacher's accuracy."),
+        (0.1, "that is the gain itself: divide it by the gap between teacher and hard-label student."),
+        (0.6, "that is the share that is still missing: 1 minus it is recovered."),
+        (0.1 / 0.75, "divide by the gap (teacher - hard), not by the teacher's accuracy."),
         (2.5, "the fraction is upside down."),
     ]
     return _compare_call(function, arguments, 0.4, mistakes, "(distilled - hard) / (teacher - hard).")
+
+
+def students_in_a_sweep(answer):
+    """Page 06: 4 sizes, 5 temperatures, 3 alphas, 6 seeds."""
+    mistakes = [
+        (18, "every setting is combined with every other one: multiply, do not add."),
+        (60, "each of the settings is trained once per seed."),
+        (66, "the seeds are not added: each setting is trained once per seed."),
+    ]
+    return _compare(answer, 360, mistakes, "multiply the four numbers.")
+
+
+def choose_honestly(function):
+    """Page 06: function(valid, test) -> the test accuracy of the setting that validation chooses."""
+    valid, test = [0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]
+    mistakes = [
+        (0.95, "that is the best on the test data: choosing there is cheating."),
+        (0.91, "that is the chosen setting on validation data: return what it reaches on test data."),
+        (1, "that is the number of the setting: return its test accuracy."),
+    ]
+    return _compare_call(function, (valid, test), 0.86, mistakes, "find the best of valid, return its entry of test.")
+
+
+def best_temperature(function):
+    """Page 06: function(table) -> {size: temperature with the best mean validation accuracy}."""
+    import pandas
+
+    rows = [
+        (4, 1, 0.80, 0.5),
+        (4, 1, 0.80, 0.5),
+        (4, 2, 0.95, 0.9),
+        (4, 2, 0.60, 0.9),
+        (9, 1, 0.7, 0.99),
+        (9, 2, 0.9, 0.1),
+    ]
+    mine, verdict = _call(
+        function, pandas.DataFrame(rows, columns=["size", "temperature", "valid_accuracy", "test_accuracy"])
+    )
+    if verdict or _missing(mine):
+        return verdict or Verdict(NOT_ATTEMPTED)
+    hints = {
+        (1, 2): None,
+        (2, 2): "you took the luckiest student: take the mean over the seeds first.",
+        (2, 1): "you looked at the test data: choose by valid_accuracy.",
+    }
+    if not isinstance(mine, dict) or set(mine) != {4, 9}:
+        return Verdict("Not yet: return a dictionary with one temperature for each size.")
+    hint = hints.get((mine[4], mine[9]), "the temperature whose students have the highest mean valid_accuracy.")
+    return Verdict("Correct!" if hint is None else f"Not yet: {hint}")

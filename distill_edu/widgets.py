@@ -114,6 +114,30 @@ def seeds_explorer(distilled, hard, seeds=1):
     return Explorer(lambda figure, seeds: plots.draw_paired(figure, distilled, hard, seeds), controls)
 
 
+def sweep_explorer(table):
+    """Slide through the sizes, alphas and temperatures of a `sweep`: the accuracies over T with their error bars.
+
+    `table`: every size with every alpha and temperature, each with at least two seeds.
+    """
+    axes = {
+        "size": "Size (hidden units)",
+        "alpha": "α (weight of hard labels)",
+        "temperature": "Temperature T (no unit)",
+    }
+    missing = {*axes, "seed", "valid_accuracy", "test_accuracy"} - set(getattr(table, "columns", ()))
+    if missing:
+        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what sweep(...) returned.")
+    stops = {name: sorted(table[name].unique().tolist()) for name in axes}
+    seeds = table.groupby(list(axes)).seed.nunique()
+    if len(seeds) < np.prod([len(values) for values in stops.values()]) or seeds.min() < 2:
+        raise ValueError("The sweep is not complete: every setting needs at least two seeds for its error bar.")
+    controls = {
+        name: _slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops[name]])
+        for name, label in axes.items()
+    }
+    return Explorer(lambda figure, **values: plots.draw_sweep(figure, table, **values), controls)
+
+
 def temperature_slider(temperature=1):
     """A slider over the temperatures of the series, which are spaced like a logarithm. T has no unit."""
     if temperature not in TEMPERATURES:

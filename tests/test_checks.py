@@ -17,6 +17,10 @@ def hard_loss(y, z, t=1):
     return -np.log(SOFT(z, t)[np.arange(len(y)), y])
 
 
+def best(table, column, over):
+    return table.groupby(["size", "temperature"])[column].agg(over).unstack().idxmax(axis=1).to_dict()
+
+
 def mean_and_error(a, b):
     return (a - b).mean(), (a - b).std(ddof=1) / len(a) ** 0.5
 
@@ -29,6 +33,21 @@ MISTAKES = {
         ((14 / 3) ** 0.5 / 4, "square root of the number"),
         (3.5**0.5 / 2, "n - 1"),
         (99, "over the square root"),
+    ],
+    "students_in_a_sweep": [(18, "multiply"), (60, "once per seed"), (66, "not added"), (5, "multiply the four")],
+    "choose_honestly": [
+        (lambda valid, test: max(test), "cheating"),
+        (lambda valid, test: max(valid), "on validation data"),
+        (lambda valid, test: int(np.argmax(valid)), "number of the setting"),
+        (lambda valid, test: 0.0, "best of valid"),
+    ],
+    "best_temperature": [
+        (lambda table: best(table, "valid_accuracy", "max"), "luckiest"),
+        (lambda table: best(table, "test_accuracy", "mean"), "test data"),
+        (lambda table: {4: 2, 9: 7}, "highest mean"),
+        (lambda table: 1, "dictionary"),
+        (lambda table: {4: 1}, "dictionary"),
+        (lambda table: table.nothing, "AttributeError"),
     ],
     "mean_and_error": [
         (lambda a, b: mean_and_error(b, a), "a - b"),
@@ -44,7 +63,7 @@ MISTAKES = {
         (lambda d, h, t: (t - d) / (t - h), "still missing"),
         (lambda d, h, t: (d - h) / t, "not by the teacher"),
         (lambda d, h, t: (t - h) / (d - h), "upside down"),
-        (lambda d, h, t: 0.1, "distilled - hard"),
+        (lambda d, h, t: 7.0, "distilled - hard"),
     ],
     "entropy_by_hand": [
         (1.5, "bits"),
@@ -127,7 +146,7 @@ def test_a_likely_mistake_gets_its_own_hint(name, answer, hint):
 def test_an_untouched_stub_is_not_attempted(name):
     check = getattr(checks, name)
     assert check(...) == check(None) == checks.NOT_ATTEMPTED
-    if not name.endswith(("by_hand", "numbers")):
+    if not name.endswith(("by_hand", "numbers", "in_a_sweep")):
         assert check(lambda *arguments: ...) == checks.NOT_ATTEMPTED
 
 

@@ -3,11 +3,26 @@
 import itertools
 
 import numpy as np
+import pandas
 import pytest
 
 from distill_edu import entropy, plots, soft_targets, widgets
 from distill_edu.metrics import paired_gain
 
+SWEEP = pandas.DataFrame(
+    [
+        {
+            "size": size,
+            "alpha": alpha,
+            "temperature": t,
+            "seed": seed,
+            "valid_accuracy": right,
+            "test_accuracy": right - 0.01,
+        }
+        for size, alpha, t, seed in itertools.product([4, 16], [0.0, 0.5], [1.0, 2.0, 8.0], range(3))
+        for right in [0.7 + size / 100 + alpha / 20 - t / 100 + seed * t / 1000]
+    ]
+)
 NAMES = ("cat", "dog", "car")
 LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
@@ -20,6 +35,7 @@ WIDGETS = {
     ),
     "loss": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
     "loss with alpha": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
+    "sweep": lambda: widgets.sweep_explorer(SWEEP),
     "seeds": lambda: widgets.seeds_explorer([0.9, 0.8, 0.95, 0.7], [0.85, 0.82, 0.9, 0.6]),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
@@ -98,6 +114,9 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.temperature_explorer(LOGITS, NAMES, temperature=7), "one of the slider's stops"),
         (lambda: widgets.loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
         (lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.5], NAMES), "2 epochs and curve 1"),
+        (lambda: widgets.sweep_explorer(SWEEP.drop(columns="alpha")), "no column alpha"),
+        (lambda: widgets.sweep_explorer(SWEEP.iloc[3:]), "not complete"),
+        (lambda: widgets.sweep_explorer(SWEEP[SWEEP.seed == 0]), "at least two seeds"),
         (lambda: widgets.seeds_explorer([0.5, 0.6], [0.5]), "a pair needs one number of each"),
         (lambda: widgets.seeds_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
     ],
@@ -129,3 +148,15 @@ def test_the_verdict_is_the_intervals():
     assert [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "D"] == pytest.approx(
         [0.31 / 3, -0.31 / 3]
     )
+
+
+def test_the_sweep_says_the_means_of_the_table_and_what_is_best():
+    widget = widgets.sweep_explorer(SWEEP)
+    widget.controls["temperature"].value = 2.0
+    cell = SWEEP[(SWEEP["size"] == 4) & (SWEEP.alpha == 0) & (SWEEP.temperature == 2)]
+    assert f"{cell.valid_accuracy.mean():.4f} on validation data, 0.0090 below T = 1 here" in widget.words.value
+    assert f"{cell.test_accuracy.mean():.4f} on test data. Bars: 95% intervals over 3 seeds" in widget.words.value
+    (bar,) = widget.figure.axes[0].containers
+    top = bar[2][0].get_segments()[1][1, 1]
+    d = cell.valid_accuracy
+    assert top == pytest.approx(d.mean() + 4.302653 * d.std() / 3**0.5, rel=1e-5)  # Student's t, 2 degrees

@@ -1,5 +1,6 @@
 """`sweep`: a table of what became of many students, for every size, temperature, alpha and seed."""
 
+import functools
 import itertools
 import time
 import warnings
@@ -49,14 +50,23 @@ def sweep(
     keys = _keys(cache.key(parts, lesson, how, architecture(optimizer)), plan, build_student)
     rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
     todo = [(key, one) for key, one in zip(keys, plan, strict=True) if key not in rows]
+    teach = functools.partial(
+        _teach, build_student=build_student, optimizer=optimizer, lesson=lesson, parts=parts, **how
+    )
     with _progress_bar(len(todo) * steps, progress) as bar:
-        try:
-            for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
-                done = _teach([one for _, one in group], build_student, optimizer, lesson, parts, bar, **how)
-                rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, done, strict=True))
-        except KeyboardInterrupt:
-            warnings.warn(f"Stopped: {len(rows)} of {len(plan)} students are finished.", stacklevel=2)
+        _fill(rows, todo, at_once, functools.partial(teach, bar=bar))
     return _table([rows[key] for key in keys if key in rows])
+
+
+def _fill(rows, todo, at_once, teach):
+    """Teach what is to do, one classroom after the other, into `rows`, until it is done or Ctrl-C."""
+    total = len(rows) + len(todo)
+    try:
+        for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
+            done = teach([one for _, one in group])
+            rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, done, strict=True))
+    except KeyboardInterrupt:
+        warnings.warn(f"Stopped: {len(rows)} of {total} students are finished.", stacklevel=3)
 
 
 def _plan(**axes):

@@ -127,7 +127,7 @@ def draw_paired(figure, distilled, hard, seeds):
         right.plot(0, distilled[0] - hard[0], "D", color=DISTILLED)
         return f"One seed: distillation gains {distilled[0] - hard[0]:+.4f}. Nothing says how far luck goes."
     gain = paired_gain(distilled[:seeds], hard[:seeds])
-    right.errorbar(0, gain.mean, [[gain.mean - gain.low], [gain.high - gain.mean]], fmt="D", color=DISTILLED, capsize=5)
+    right.errorbar(0, gain.mean, gain.high - gain.mean, fmt="D", color=DISTILLED, capsize=5)
     return f"{seeds} seeds: {gain_in_words(gain)}"
 
 
@@ -164,9 +164,7 @@ def gains(gains, xlabel):
     figure = Picture(7, 0.8 + 0.4 * len(gains))
     axes = figure.add_axes((0.3, 0.55 / (0.8 + 0.4 * len(gains)), 0.66, 0.9 - 0.55 / (0.8 + 0.4 * len(gains))))
     for row, gain in enumerate(gains.values()):
-        axes.errorbar(
-            gain.mean, row, xerr=[[gain.mean - gain.low], [gain.high - gain.mean]], fmt="D", color=DISTILLED, capsize=4
-        )
+        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=DISTILLED, capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), gains)
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)

@@ -52,9 +52,10 @@ def keep(key, result):
     try:
         folder().mkdir(parents=True, exist_ok=True)
         # Whole or not at all: another process, or the next start, never sees half a file.
-        with tempfile.NamedTemporaryFile(dir=folder(), delete=False) as file:
-            file.write(hashlib.sha256(pickled).digest() + pickled)
-        os.replace(file.name, folder() / key)
+        with tempfile.TemporaryDirectory(dir=folder()) as aside:
+            whole = Path(aside, key)
+            whole.write_bytes(hashlib.sha256(pickled).digest() + pickled)
+            os.replace(whole, folder() / key)
     except OSError as error:
         warnings.warn(f"The result could not be kept in {folder()}: {error}", stacklevel=2)
     return result

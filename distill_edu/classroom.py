@@ -117,16 +117,8 @@ class Row:
         optimizer.build(self.stacks)
 
     def train_step(self, data):
-        x, targets, sample_weight = data
-        batch = (x, targets["labels"], targets["teacher_logits"], sample_weight)
-
-        def step():
-            gradients, outcome = self.first._gradients(*batch)
-            self.first._report(x, targets, sample_weight, outcome)
-            return _dense(gradients, self.trained[0]), outcome
-
-        (gradients, outcome), state, trained, (_, alphas) = self._each(step, targets)
-        with tf.control_dependencies(_checks(*batch[:3], alphas, outcome)):
+        gradients, state, trained, checks = self._each(self.first._gradients, data)
+        with tf.control_dependencies(checks):
             for stack, values in zip(self.stacks, trained, strict=True):
                 stack.assign(values)
             self.optimizer.apply(gradients, self.stacks)
@@ -134,16 +126,11 @@ class Row:
             _write(self._state(), state)
 
     def test_step(self, data):
-        x, targets, sample_weight = data
-        batch = (x, targets["labels"], targets["teacher_logits"], sample_weight)
+        def forward(*batch):
+            return [], self.first._outcome(*batch, training=False)
 
-        def step():
-            outcome = self.first._outcome(*batch, training=False)
-            self.first._report(x, targets, sample_weight, outcome)
-            return outcome
-
-        outcome, state, _, (_, alphas) = self._each(step, targets)
-        with tf.control_dependencies(_checks(*batch[:3], alphas, outcome)):
+        _, state, _, checks = self._each(forward, data)
+        with tf.control_dependencies(checks):
             _write(self._state(), state)
 
     def _state(self):
@@ -163,8 +150,13 @@ class Row:
                     if not getattr(metric, "built", True):
                         metric.build(labels, targets["teacher_logits"])
 
-    def _each(self, step, targets):
-        """What `step()` gives, the state after it, the weights, (T, alpha): each stacked, with one row per student."""
+    def _each(self, forward, data):
+        """`forward` (batch -> gradients, outcome) for each student: gradients, the state after it, weights, checks.
+
+        All but the checks are stacked: they have one row per student.
+        """
+        x, targets, sample_weight = data
+        batch = (x, targets["labels"], targets["teacher_logits"], sample_weight)
         self._build_metrics(targets)
         groups = (self.settings, self.trained, self._state())
         stacked = tuple([_stack(same) for same in zip(*group, strict=True)] for group in groups)
@@ -174,13 +166,16 @@ class Row:
                 pair for group, new in zip(groups, values, strict=True) for pair in zip(group[0], new, strict=True)
             ]
             with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
-                result = step()
-                return result, [scope.get_current_value(variable) for variable in groups[2][0]]
+                gradients, outcome = forward(*batch)
+                self.first._report(x, targets, sample_weight, outcome)
+                state = [scope.get_current_value(variable) for variable in groups[2][0]]
+                return _dense(gradients, self.trained[0]), outcome, state
 
         # Traced once, run once per student: tf.map_fn alone would have to be told the types of the results.
         traced = tf.function(one, autograph=False).get_concrete_function(_specs(stacked, skip=1))
-        result, state = tf.map_fn(traced, stacked, fn_output_signature=_specs(traced.structured_outputs))
-        return result, state, stacked[1], stacked[0]
+        gradients, outcome, state = tf.map_fn(traced, stacked, fn_output_signature=_specs(traced.structured_outputs))
+        (_, alphas), trained, _ = stacked
+        return gradients, state, trained, _checks(*batch[:3], alphas, outcome)
 
 
 def _specs(values, skip=0):
@@ -205,7 +200,7 @@ def _write(variables, stacked):
 
 def _dense(gradients, variables):
     """Zeros for a weight that the loss does not depend on: a map cannot return None."""
-    pairs = zip(gradients, variables, strict=True)
+    pairs = zip(gradients, variables, strict=False)  # no gradients in a test step
     return [tf.zeros_like(variable.value) if gradient is None else gradient for gradient, variable in pairs]
 
 

@@ -96,11 +96,15 @@ def paired_gain(a, b):
     Raises ValueError for inputs that are not pairs, fewer than two of them, and NaN.
     """
     differences = _differences(a, b)
-    mean, n = differences.mean(), len(differences)
-    error = differences.std(ddof=1) / np.sqrt(n)
-    reach = student_t.ppf(0.975, n - 1) * error
-    numbers = (float(value) for value in (mean, error, mean - reach, mean + reach))
-    return Gain(*numbers, wins=int((differences > 0).sum()), n=n)
+    mean, error, reach = mean_and_reach(differences)
+    return Gain(mean, error, mean - reach, mean + reach, wins=int((differences > 0).sum()), n=len(differences))
+
+
+def mean_and_reach(values):
+    """Mean, standard error, and how far the mean's 95% interval reaches to each side (Student's t, n - 1 degrees)."""
+    values = np.asarray(values, dtype=float)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return float(values.mean()), float(error), float(student_t.ppf(0.975, len(values) - 1) * error)
 
 
 def _differences(a, b):

@@ -6,9 +6,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy.stats import t as student_t
 
-from distill_edu.metrics import paired_gain
+from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.soft_targets import entropy, soft_targets
 
 # One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
@@ -133,23 +132,25 @@ def draw_paired(figure, distilled, hard, seeds):
 
 def draw_sweep(figure, table, size, alpha, temperature):
     """Accuracy over T with 95% intervals, for one size and alpha of a sweep: validation data and test data apart."""
-    curve = table[(table["size"] == size) & (table["alpha"] == alpha)].groupby("temperature")
+    chosen = table[(table["size"] == size) & (table["alpha"] == alpha)].groupby("temperature")
+    means = {}
     for axes, part in zip(_two_axes(figure), ("valid", "test"), strict=True):
-        mean = curve[f"{part}_accuracy"].mean()
-        seeds = curve[f"{part}_accuracy"].count()
-        reach = student_t.ppf(0.975, seeds - 1) * curve[f"{part}_accuracy"].std() / np.sqrt(seeds)
-        axes.errorbar(mean.index, mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
-        axes.plot(temperature, mean[temperature], "s", markersize=11, fillstyle="none", color="black")
+        curve = {t: mean_and_reach(accuracies) for t, accuracies in chosen[f"{part}_accuracy"]}
+        mean, _, reach = zip(*curve.values(), strict=True)
+        means[part] = dict(zip(curve, mean, strict=True))
+        axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
+        axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
         axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
         axes.set(title="validation: choose here" if part == "valid" else "test: read once")
-        axes.set_xticks(mean.index, [f"{t:g}" for t in mean.index])
+        axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
         axes.minorticks_off()
-    valid, test = (curve[f"{part}_accuracy"].mean() for part in ("valid", "test"))
-    best = valid.idxmax()
+    valid, test = means["valid"], means["test"]
+    best = max(valid, key=valid.get)
     place = "the best" if best == temperature else f"{valid[best] - valid[temperature]:.4f} below T = {best:g}"
     return (
         f"{size:g} hidden units, α = {alpha:g}, T = {temperature:g}: {valid[temperature]:.4f} on validation data, "
-        f"{place} here; {test[temperature]:.4f} on test data. Bars: 95% intervals over {seeds[temperature]} seeds."
+        f"{place} here; {test[temperature]:.4f} on test data. "
+        f"Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
     )
 
 

@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from distill_edu.metrics import mean_and_reach, paired_gain
@@ -12,35 +13,35 @@ from distill_edu.soft_targets import entropy, soft_targets
 
 # One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
 TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
+CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
 
 
 class Picture(Figure):
     """A matplotlib figure that shows itself once at the end of a cell, and that gives itself as SVG text."""
 
     def __init__(self, width=7.0, height=2.8):
-        super().__init__(figsize=(width, height), facecolor="white")
-        FigureCanvasAgg(self)
+        super().__init__(figsize=(width, height), dpi=72, facecolor="white")
+        FigureCanvasSVG(self)
 
     def _repr_png_(self):
-        return self._saved("png", dpi=110)
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
 
     def svg(self):
         """The figure as SVG text without a date and with fixed ids: the same picture gives the same text."""
+        buffer = io.StringIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "distill_edu"}):
-            text = self._saved("svg", metadata={"Date": None}).decode()
+            self.canvas.print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
+        text = buffer.getvalue()
         return text[text.index("<svg") :]
-
-    def _saved(self, kind, **options):
-        buffer = io.BytesIO()
-        self.savefig(buffer, format=kind, **options)
-        return buffer.getvalue()
 
 
 def draw_soft_targets(figure, logits, class_names, temperature, item=None):
     """Bars of softmax(logits / T), one per class, beside the item (an image or a word) that the logits are for."""
     probabilities = soft_targets(logits, temperature)
     axes = _item_and_axes(figure, item, len(class_names))
-    axes.bar(range(len(class_names)), probabilities, color=TEACHER)
+    _grouped_bars(axes, {None: (probabilities, TEACHER)})
     _class_axis(axes, class_names)
     axes.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
     return _soft_targets_in_words(probabilities, class_names, temperature)
@@ -106,10 +107,47 @@ def draw_learning(figure, teacher_logits, student_logits, curve, class_names, te
     )
 
 
+def draw_training(figure, runs, now):
+    """Loss and accuracy over the updates of the last of `runs`, in front of those of the runs before it.
+
+    Each run: lists of updates, losses, accuracies. `now`: a word for what the training does.
+    """
+    for part, axes in enumerate(_two_axes(figure), start=1):
+        for run in runs:
+            axes.plot(run[0], run[part], color=DISTILLED if run is runs[-1] else NEUTRAL, zorder=run is runs[-1])
+        axes.autoscale()
+        axes.set(xlabel="updates", ylabel="accuracy on validation data" if part == 2 else "loss of the last batches")
+    axes.set_ylim(0, 1)
+    updates, losses, accuracies = runs[-1]
+    if not updates:
+        return f"{now}: no update yet."
+    return (
+        f"{now} after {updates[-1]} updates: loss {losses[-1]:.3f}, accuracy on validation data {accuracies[-1]:.3f}."
+    )
+
+
+def draw_boundaries(figure, logits, extent, points, labels, temperature):
+    """What models answer on a plane, each in its own Axes: a class has a colour, and where a model is unsure they mix.
+
+    `logits`: name -> [rows, columns, classes] on the grid of `extent` (left, right, bottom, top); `points`: [n, 2].
+    """
+    width = 0.94 / len(logits)
+    boxes = [(0.04 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(logits))]
+    said = []
+    for axes, (name, values) in zip(_empty_axes(figure, *boxes), logits.items(), strict=True):
+        probabilities = soft_targets(values, temperature)
+        mixed = probabilities @ np.array([to_rgb(colour) for colour in CLASSES[: values.shape[-1]]])
+        axes.imshow(1 - 0.6 * (1 - mixed), extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
+        for label, (marker, colour) in enumerate(zip("o^sDv", CLASSES, strict=True)):
+            axes.plot(*points[labels == label].T, marker, markersize=3, color=colour, markeredgecolor="black", mew=0.3)
+        axes.set(xlim=extent[:2], ylim=extent[2:], title=name)
+        said.append(f"{name} {entropy(probabilities).mean():.2f}")
+    return f"T = {temperature:g}. Mean entropy over the plane, in nats: {', '.join(said)}."
+
+
 def draw_paired(figure, distilled, hard, seeds):
     """Both students of the first `seeds` seeds, joined by lines; on the right the mean gain and its interval."""
-    figure.clear()
-    left, right = figure.add_axes((0.1, 0.19, 0.52, 0.7)), figure.add_axes((0.78, 0.19, 0.2, 0.7))
+    left, right = _empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.78, 0.19, 0.2, 0.7))
     positions = range(1, len(hard) + 1)
     left.vlines(positions[:seeds], hard[:seeds], distilled[:seeds], color=NEUTRAL)
     left.plot(positions[:seeds], hard[:seeds], "o", color=HARD, label="hard labels")
@@ -215,9 +253,7 @@ def family_tree(distances, class_names, families):
     dendrogram(
         tree, labels=list(class_names), orientation="right", ax=axes, color_threshold=0, above_threshold_color=NEUTRAL
     )
-    colours = dict(
-        zip(dict.fromkeys(families.values()), ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00"), strict=False)
-    )
+    colours = dict(zip(dict.fromkeys(families.values()), CLASSES, strict=False))
     for text in axes.get_yticklabels():
         text.set_color(colours[families[text.get_text()]])
         text.set_fontweight("bold")
@@ -228,40 +264,67 @@ def family_tree(distances, class_names, families):
     return figure
 
 
+def _empty_axes(figure, *boxes):
+    """One Axes per box (left, bottom, width, height, as shares of the figure), with nothing drawn in them.
+
+    They are made once per figure: their ticks take longer than all that is drawn while a slider moves.
+    """
+    if getattr(figure, "boxes", None) != boxes:
+        figure.clear()
+        figure.boxes = boxes
+        for left, bottom, width, height in boxes:
+            axes = figure.add_axes((left, bottom, width, height))
+            # Fixed places for the labels, or every picture would measure all ticks again.
+            axes.xaxis.set_label_coords(left + width / 2, bottom - 0.12, figure.transFigure)
+            axes.yaxis.set_label_coords(left - 0.06, bottom + height / 2, figure.transFigure)
+    for axes in figure.axes:
+        for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
+            artist.remove()
+        axes.containers.clear()
+        axes.relim()
+    return figure.axes
+
+
 def _item_and_axes(figure, item, classes):
-    figure.clear()
     bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
     if item is None:
-        return figure.add_axes((0.09, bottom, 0.89, height))
-    side = figure.add_axes((0.02, 0.2, 0.22, 0.6))
+        return _empty_axes(figure, (0.09, bottom, 0.89, height))[0]
+    side, axes = _empty_axes(figure, (0.02, 0.2, 0.22, 0.6), (0.33, bottom, 0.65, height))
     side.set_axis_off()
     if isinstance(item, str):
         side.text(0.5, 0.5, item, ha="center", va="center", fontsize=12 if len(item) < 18 else 8, wrap=True)
     else:
         side.imshow(item, cmap="gray_r", vmin=0, vmax=1)
-    return figure.add_axes((0.33, bottom, 0.65, height))
+    return axes
 
 
 def _two_axes(figure):
-    figure.clear()
-    return figure.add_axes((0.09, 0.22, 0.38, 0.67)), figure.add_axes((0.59, 0.22, 0.38, 0.67))
+    return _empty_axes(figure, (0.09, 0.22, 0.38, 0.67), (0.59, 0.22, 0.38, 0.67))
 
 
 def _legend_below(axes):
-    axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1)
+    if axes.get_legend() is None:
+        axes.legend(
+            fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1
+        )
 
 
 def _class_axis(axes, class_names):
     many = len(class_names) > 12
+    axes.tick_params(axis="x", length=0)
     axes.set_xticks(
         range(len(class_names)), class_names, rotation=60 if many else 0, ha="right" if many else "center", fontsize=8
     )
 
 
 def _grouped_bars(axes, groups):
+    """Bars side by side at 0, 1, 2, ...: `groups` maps a label to (values, colour)."""
     width = 0.8 / len(groups)
     for i, (label, (values, colour)) in enumerate(groups.items()):
-        axes.bar(np.arange(len(values)) + (i - (len(groups) - 1) / 2) * width, values, width, color=colour, label=label)
+        left = np.arange(len(values)) - 0.4 + i * width
+        edges, heights = np.column_stack([left, left + width]), np.column_stack([values, np.full(len(values), np.nan)])
+        # One shape for the whole group draws several times faster than axes.bar; the NaN leave the gaps.
+        axes.stairs(heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=label)
 
 
 def _percent(share):

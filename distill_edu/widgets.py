@@ -1,12 +1,13 @@
 """The sliders: each widget is a thin view over a `draw_...` function of `plots`, which returns the state in words."""
 
+import asyncio
 import html
 
 import ipywidgets
 import numpy as np
 
 from distill_edu import plots
-from distill_edu.metrics import paired_gain
+from distill_edu.metrics import accuracy, paired_gain
 from distill_edu.soft_targets import check_logits
 
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
@@ -24,6 +25,7 @@ class Explorer(ipywidgets.VBox):
         for control in controls.values():
             control.observe(self.update, "value")
         super().__init__([*controls.values(), self.view, self.words])
+        self.add_class("distill-explorer")
         self.update()
 
     @property
@@ -32,14 +34,23 @@ class Explorer(ipywidgets.VBox):
         return {name: control.value for name, control in self.controls.items()}
 
     def update(self, _change=None):
-        self.words.value = html.escape(self.draw(self.figure, **self.values))
+        words = self.draw(self.figure, **self.values)
         self.view.value = self.figure.svg()
+        self.words.value = html.escape(words)
 
     def still(self, **values):
         """The same figure as a picture, for readers without a running kernel. `values`: where the controls stand."""
         figure = plots.Picture(*self.figure.get_size_inches())
         self.draw(figure, **{**self.values, **values})
         return figure
+
+    def close(self):
+        """Take the widget off the page. It lets go of its data, its figure and its controls."""
+        for widget in self.children:  # none, if `__init__` refused its arguments
+            widget.unobserve_all()
+            widget.close()
+        self.draw = self.figure = None
+        super().close()
 
     def __repr__(self):
         return f"<sliders: {', '.join(self.controls)}>"
@@ -73,7 +84,7 @@ def loss_explorer(teacher_logits, student_logits, label, class_names, temperatur
         _check_names(logits, class_names)
     controls = {"temperature": temperature_slider(temperature)}
     if alpha is not None:
-        controls["alpha"] = _slider(ipywidgets.FloatSlider, "α (weight of hard labels)", value=alpha, max=1, step=0.05)
+        controls["alpha"] = _alpha_slider(alpha)
 
     def draw(figure, **values):
         return plots.draw_gradients(figure, teacher_logits, student_logits, label, class_names, **values)
@@ -138,6 +149,137 @@ def sweep_explorer(table):
     return Explorer(lambda figure, **values: plots.draw_sweep(figure, table, **values), controls)
 
 
+def boundary_explorer(models, points, labels, temperature=1, steps=60):
+    """Slide T over what models answer on a plane: sharp boundaries at low T, what is near to what at high T.
+
+    `models`: a name for each function (a Keras model, say) from points [n, 2] to logits [n, classes], at most 5
+    classes; `points`, `labels`: the data to draw, [n, 2] and [n].
+    """
+    if not models:
+        raise ValueError("models is empty: give at least one, such as {'teacher': teacher}.")
+    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1] or not len(points):
+        raise ValueError(f"points {points.shape} and labels {labels.shape}: give points [n, 2] and labels [n].")
+    (left, bottom), (right, top) = points.min(axis=0) - 0.1, points.max(axis=0) + 0.1
+    x, y = np.meshgrid(np.linspace(left, right, steps), np.linspace(bottom, top, steps))
+    grid = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")
+    logits = {name: check_logits(model(grid), what=f"logits of {name}") for name, model in models.items()}
+    for name, values in logits.items():
+        if values.ndim != 2 or len(values) != len(grid) or values.shape[1] > len(plots.CLASSES):
+            raise ValueError(
+                f"{name} gives {values.shape} for {len(grid)} points: it must give [n, classes], at most 5."
+            )
+    planes = {name: values.reshape(steps, steps, -1) for name, values in logits.items()}
+
+    def draw(figure, temperature):
+        return plots.draw_boundaries(figure, planes, (left, right, bottom, top), points, labels, temperature)
+
+    return Explorer(draw, {"temperature": temperature_slider(temperature)})
+
+
+class LiveDistillation(Explorer):
+    """Buttons and sliders over a training that runs between the kernel's other tasks: see `live_distillation`."""
+
+    task = None
+
+    def __init__(self, distiller, batches, validation_data, every):
+        self.distiller, self.batches, self.validation_data, self.every = distiller, batches, validation_data, every
+        self.variables = [*distiller.student.variables, *distiller.optimizer.variables]
+        self.start_values = [np.array(variable) for variable in self.variables]
+        self.runs = [([], [], [])]
+        controls = {
+            "training": ipywidgets.ToggleButtons(
+                options=["Start", "Pause", "Stop"], value="Stop", **_labelled("Training")
+            ),
+            "temperature": temperature_slider(distiller.temperature),
+            "alpha": _alpha_slider(distiller.alpha),
+        }
+        super().__init__(self._draw, controls)
+
+    def update(self, _change=None):
+        self.distiller.temperature = self.values["temperature"]
+        self.distiller.alpha = self.values["alpha"]
+        training = self.values["training"]
+        if training == "Stop":
+            self._stop()
+        elif training == "Start" and not self.task:
+            self._back_to_the_start()
+            self.task = asyncio.get_running_loop().create_task(self.train())
+        super().update()
+
+    async def train(self):
+        """Train until stopped. After every few updates the kernel does whatever else there is to do."""
+        try:
+            while True:
+                if self.values["training"] == "Start":
+                    self._train_a_little()
+                    super().update()
+                await asyncio.sleep(0.01)
+        except Exception as error:
+            self.controls["training"].value = "Stop"
+            self.words.value = html.escape(f"Stopped by an error: {error}")
+
+    def close(self):
+        self._stop()
+        self.distiller = self.batches = self.variables = self.start_values = None
+        super().close()
+
+    def _stop(self):
+        if self.task:
+            self.task.cancel()  # it waits between two updates, so the student is whole
+            self.task = None
+
+    def _train_a_little(self):
+        self.distiller.reset_metrics()  # so that the loss is that of these batches
+        for _ in range(self.every):
+            loss = self.distiller.train_on_batch(*next(self.batches), return_dict=True)["loss"]
+        x, labels = self.validation_data
+        updates, losses, accuracies = self.runs[-1]
+        updates.append((updates[-1] if updates else 0) + self.every)
+        losses.append(float(loss))
+        accuracies.append(accuracy(labels, self.distiller.predict_on_batch(x)))
+
+    def _back_to_the_start(self):
+        for variable, value in zip(self.variables, self.start_values, strict=True):
+            variable.assign(value)
+        if self.runs[-1][0]:
+            self.runs.append(([], [], []))
+
+    def _draw(self, figure, training, **_values):
+        now = {"Start": "Running", "Pause": "Paused", "Stop": "Stopped"}[training]
+        return plots.draw_training(figure, self.runs, now)
+
+
+def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10, seed=0):
+    """Train while you watch: Start, Pause and Stop; T and alpha act on the training that is running.
+
+    `distiller`: compiled, with a built student. `x`, `y`: arrays, as for `distiller.fit`; `validation_data`: x and
+    integer labels. The picture changes after every `every` updates. Start after Stop trains anew from the weights that
+    the student had when this was called; the earlier curves stay, in grey.
+    The training is a task of the kernel's own event loop: other cells run between its updates, never at the same time.
+    """
+    if not distiller.compiled:
+        raise ValueError("Call distiller.compile(...) first.")
+    if not distiller.student.built:
+        raise ValueError("The student has no weights yet: call student(x[:1]) first.")
+    for column in y.values() if isinstance(y, dict) else [y]:
+        if len(column) != len(x) or not len(x):
+            raise ValueError(f"x has {len(x)} examples and y {len(column)}: give one of each per example.")
+    if not distiller.optimizer.built:
+        distiller.optimizer.build(distiller.trainable_variables)
+    return LiveDistillation(distiller, _shuffled(x, y, batch_size, seed), validation_data, every)
+
+
+def _shuffled(x, y, batch_size, seed):
+    """Batches of x and y, epoch after epoch without an end, each epoch in its own order."""
+    random = np.random.default_rng(seed)
+    while True:
+        order = random.permutation(len(x))
+        for start in range(0, len(x), batch_size):
+            rows = order[start : start + batch_size]
+            yield x[rows], {name: column[rows] for name, column in y.items()} if isinstance(y, dict) else y[rows]
+
+
 def temperature_slider(temperature=1):
     """A slider over the temperatures of the series, which are spaced like a logarithm. T has no unit."""
     if temperature not in TEMPERATURES:
@@ -146,9 +288,16 @@ def temperature_slider(temperature=1):
     return _slider(ipywidgets.SelectionSlider, "Temperature T (no unit)", options=options, value=temperature)
 
 
+def _alpha_slider(alpha):
+    return _slider(ipywidgets.FloatSlider, "α (weight of hard labels)", value=alpha, max=1, step=0.05)
+
+
 def _slider(kind, description, **settings):
-    layout = ipywidgets.Layout(width="460px")
-    return kind(description=description, style={"description_width": "180px"}, layout=layout, **settings)
+    return kind(layout=ipywidgets.Layout(width="460px"), **_labelled(description), **settings)
+
+
+def _labelled(description):
+    return {"description": description, "style": {"description_width": "180px"}}
 
 
 def _check_names(logits, class_names):

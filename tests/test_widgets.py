@@ -1,6 +1,8 @@
 """Every slider at every stop, without a browser: an exception in a callback reaches the test."""
 
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pandas
@@ -37,6 +39,11 @@ WIDGETS = {
     "loss with alpha": lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
     "sweep": lambda: widgets.sweep_explorer(SWEEP),
     "seeds": lambda: widgets.seeds_explorer([0.9, 0.8, 0.95, 0.7], [0.85, 0.82, 0.9, 0.6]),
+    "boundary": lambda: widgets.boundary_explorer(
+        {"teacher": lambda x: x @ [[3, 0, -3], [0, 3, -3]], "student": lambda x: x @ [[1, 0, -1], [0, 1, -1]]},
+        np.array([[0, 1], [1, 0], [-1, -1], [0.5, 0.5]]),
+        np.array([1, 0, 2, 1]),
+    ),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
 
@@ -59,13 +66,14 @@ def test_every_combination_of_stops_draws_its_own_picture_and_sentence(widget):
         for control, value in zip(controls.values(), values, strict=True):
             control.value = value
         assert widget.view.value.startswith("<svg") and "nan" not in widget.words.value
+        assert widget.view.value == widget.still().svg()  # nothing is left over from the stops before
         seen[values] = (widget.view.value, widget.words.value)
     assert len(set(seen.values())) == len(seen)
 
 
 def test_the_live_figure_is_the_still_one(widget):
     still = widget.still()
-    assert still.svg() == widget.view.value and still.svg() == still.svg()
+    assert still.svg() == still.svg()
     assert still._repr_png_().startswith(b"\x89PNG")
 
 
@@ -83,6 +91,16 @@ def test_nothing_piles_up_and_two_widgets_are_independent():
     assert len(one.figure.axes) == 1
 
 
+def test_a_closed_widget_lets_go_of_all_that_it_held():
+    logits = LOGITS.copy()
+    widget = widgets.temperature_explorer(logits, NAMES)
+    held = [weakref.ref(one) for one in (widget, widget.figure, *widget.controls.values())]
+    widget.close()
+    del widget
+    gc.collect()
+    assert [one() for one in held] == [None] * len(held)
+
+
 def test_the_sentence_says_the_right_numbers():
     widget = widgets.temperature_explorer(LOGITS[0], NAMES, temperature=4)
     p = soft_targets(LOGITS[0], 4)
@@ -93,7 +111,10 @@ def test_the_sentence_says_the_right_numbers():
 def test_the_bars_have_the_right_heights_and_the_gradient_the_right_length():
     figure = plots.Picture()
     plots.draw_soft_targets(figure, LOGITS[0], NAMES, 2)
-    assert [bar.get_height() for bar in figure.axes[0].patches] == pytest.approx(soft_targets(LOGITS[0], 2))
+    (bars,) = figure.axes[0].patches
+    heights, edges, _ = bars.get_data()
+    assert list(heights[::2]) == pytest.approx(soft_targets(LOGITS[0], 2)) and np.isnan(heights[1::2]).all()
+    assert list(edges) == pytest.approx([-0.4, 0.4, 0.6, 1.4, 1.6, 2.4])
     said = plots.draw_gradients(figure, LOGITS[0], LOGITS[1], 0, NAMES, 3)
     soft = 3 * np.linalg.norm(soft_targets(LOGITS[0], 3) - soft_targets(LOGITS[1], 3))
     assert f"soft × T² {soft:.3f}" in said and f"soft, no T² {soft / 9:.3f}" in said
@@ -114,6 +135,10 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.temperature_explorer(LOGITS, NAMES, temperature=7), "one of the slider's stops"),
         (lambda: widgets.loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
         (lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.5], NAMES), "2 epochs and curve 1"),
+        (lambda: widgets.boundary_explorer({}, [[0, 1]], [0]), "models is empty"),
+        (lambda: widgets.boundary_explorer({"a": np.ones_like}, [0, 1], [0]), "give points"),
+        (lambda: widgets.boundary_explorer({"a": lambda x: x[:5]}, [[0, 1]], [0]), "a gives"),
+        (lambda: widgets.boundary_explorer({"a": lambda x: x * np.nan}, [[0, 1]], [0]), "logits of a contains NaN"),
         (lambda: widgets.sweep_explorer(SWEEP.drop(columns="alpha")), "no column alpha"),
         (lambda: widgets.sweep_explorer(SWEEP.iloc[3:]), "not complete"),
         (lambda: widgets.sweep_explorer(SWEEP[SWEEP.seed == 0]), "at least two seeds"),

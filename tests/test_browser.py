@@ -1,0 +1,140 @@
+"""The pages and the sliders as a reader has them: JupyterLab in Chromium, moved with the keyboard."""
+
+import os
+import statistics
+
+import nbformat
+import pytest
+from browser import Page, chromium, jupyterlab, picture, press, to_and_fro, until
+from pages import PAGES, normalise
+from test_widgets import WIDGETS
+
+pytestmark = pytest.mark.browser
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
+KEYS = 20
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = chromium(playwright)
+        if browser is None:
+            missing = "No Chromium was found, so no page was opened in a browser."
+            pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
+    """A JupyterLab with the pages: its folder, and the address of a notebook in it."""
+    root = tmp_path_factory.mktemp("lab")
+    with jupyterlab(root) as address:
+        yield root / "notebooks", address
+
+
+@pytest.fixture
+def open_page(browser, lab):
+    """Open a page, or a new notebook of these cells."""
+    pages = []
+
+    def open_page(name, cells=()):
+        folder, address = lab
+        if cells:
+            notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+            nbformat.write(normalise(notebook), folder / name)
+        pages.append(Page(browser, address(name)))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+def failures(cells):
+    """What a reader would see in red, and the cells that did not run."""
+    bad = [
+        out for cell in cells for out in cell["outputs"] if out["output_type"] == "error" or out.get("name") == "stderr"
+    ]
+    return bad + [f"cell {number} did not run" for number, cell in enumerate(cells) if not cell["count"]]
+
+
+def handles(explorer):
+    return explorer.query_selector_all(".noUi-handle")
+
+
+def words(explorer):
+    return explorer.query_selector_all(".widget-html-content")[-1].inner_text()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_a_page_runs_and_its_sliders_move(path, open_page):
+    page = open_page(path.name)
+    assert failures(page.run()) == []
+    assert page.explorers()
+    for explorer in page.explorers():
+        for handle in handles(explorer):
+            before, pictures = picture(explorer), len(page.tab.query_selector_all("svg"))
+            _, blank = press(explorer, handle, to_and_fro(handle, 1))
+            assert picture(explorer) != before and blank == 0
+            assert len(page.tab.query_selector_all("svg")) == pictures  # nothing piles up
+
+
+def test_every_widget_answers_every_key_with_a_picture(open_page, key_times):
+    cells = ["from test_widgets import WIDGETS", *(f"WIDGETS[{name!r}]()" for name in WIDGETS)]
+    page = open_page("gallery.ipynb", cells)
+    assert failures(page.run()) == []
+    for name, explorer in zip(WIDGETS, page.explorers(), strict=True):
+        key_times[name] = []
+        for handle in handles(explorer):
+            times, blank = press(explorer, handle, to_and_fro(handle, KEYS))
+            assert blank == 0
+            key_times[name] += times
+        assert statistics.median(key_times[name]) < 2000  # a slider that has become a wait
+
+
+def test_a_burst_of_keys_ends_on_the_last_value(open_page):
+    make = "WIDGETS['temperature']()"
+    page = open_page("burst.ipynb", ["from test_widgets import WIDGETS", f"one = {make}; one", make, "one.close()"])
+    assert failures(page.run()) == []
+    (explorer,) = page.explorers()  # the closed one is gone from the page
+    (handle,) = handles(explorer)
+    handle.focus()
+    for _ in range(30):
+        handle.press("ArrowRight")
+    until(lambda: words(explorer).startswith("At T = 20 "))
+    handle.press("ArrowLeft")
+    until(lambda: words(explorer).startswith("At T = 15 "))
+
+
+LIVE = """
+import numpy as np
+from small import X, Y, model
+from distill_edu import Distiller, widgets
+distiller = Distiller(student=model(4), teacher=model(16))
+distiller.compile("adam", temperature=4, alpha=0.5)
+live = widgets.live_distillation(distiller, X, Y, validation_data=(X, Y), batch_size=8)
+live
+"""
+
+
+def test_a_live_training_obeys_while_cells_run(open_page):
+    page = open_page("live.ipynb", [LIVE])
+    assert failures(page.run()) == []
+    (explorer,) = page.explorers()
+    button = {button.inner_text(): button for button in explorer.query_selector_all("button")}
+    button["Start"].focus()
+    button["Start"].press("Enter")
+    until(lambda: words(explorer).startswith("Running after"))
+    handles(explorer)[0].press("ArrowRight")
+    until(lambda: page.value("(live.values['training'], distiller.temperature)") == "('Start', 5.0)")
+    button["Pause"].press("Enter")
+    until(lambda: words(explorer).startswith("Paused after"))
+    paused = words(explorer)
+    page.tab.wait_for_timeout(1000)
+    assert words(explorer) == paused
+    button["Start"].press("Enter")
+    until(lambda: words(explorer).startswith("Running") and words(explorer).split()[2] != paused.split()[2])
+    button["Stop"].press("Enter")
+    until(lambda: words(explorer).startswith("Stopped after"))
+    assert page.value("bool(np.isfinite(distiller.student(X)).all())") == "True"

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+from functools import partial
 
 import ipywidgets
 import numpy as np
@@ -182,8 +183,9 @@ class LiveDistillation(Explorer):
 
     task = None
 
-    def __init__(self, distiller, batches, validation_data, every):
-        self.distiller, self.batches, self.validation_data, self.every = distiller, batches, validation_data, every
+    def __init__(self, distiller, new_batches, validation_data, every):
+        self.distiller, self.new_batches = distiller, new_batches
+        self.validation_data, self.every = validation_data, every
         self.variables = [*distiller.student.variables, *distiller.optimizer.variables]
         self.start_values = [np.array(variable) for variable in self.variables]
         self.runs = [([], [], [])]
@@ -207,6 +209,14 @@ class LiveDistillation(Explorer):
             self.task = asyncio.get_running_loop().create_task(self.train())
         super().update()
 
+    def train_now(self, updates):
+        """Train anew, this many updates at once, without the buttons."""
+        self.controls["training"].value = "Stop"
+        self._back_to_the_start()
+        for _ in range(0, updates, self.every):
+            self._train_a_little()
+        super().update()
+
     async def train(self):
         """Train until stopped. After every few updates the kernel does whatever else there is to do."""
         try:
@@ -221,7 +231,8 @@ class LiveDistillation(Explorer):
 
     def close(self):
         self._stop()
-        self.distiller = self.batches = self.variables = self.start_values = None
+        self.distiller = self.batches = self.new_batches = self.validation_data = None
+        self.variables = self.start_values = None
         super().close()
 
     def _stop(self):
@@ -240,6 +251,7 @@ class LiveDistillation(Explorer):
         accuracies.append(accuracy(labels, self.distiller.predict_on_batch(x)))
 
     def _back_to_the_start(self):
+        self.batches = self.new_batches()
         for variable, value in zip(self.variables, self.start_values, strict=True):
             variable.assign(value)
         if self.runs[-1][0]:
@@ -254,8 +266,8 @@ def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10,
     """Train while you watch: Start, Pause and Stop; T and alpha act on the training that is running.
 
     `distiller`: compiled, with a built student. `x`, `y`: arrays, as for `distiller.fit`; `validation_data`: x and
-    integer labels. The picture changes after every `every` updates. Start after Stop trains anew from the weights that
-    the student had when this was called; the earlier curves stay, in grey.
+    integer labels. The picture changes after every `every` updates. Start after Stop trains anew, on the same batches,
+    from the weights that the student had when this was called; the earlier curves stay, in grey.
     The training is a task of the kernel's own event loop: other cells run between its updates, never at the same time.
     """
     if not distiller.compiled:
@@ -267,7 +279,7 @@ def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10,
             raise ValueError(f"x has {len(x)} examples and y {len(column)}: give one of each per example.")
     if not distiller.optimizer.built:
         distiller.optimizer.build(distiller.trainable_variables)
-    return LiveDistillation(distiller, _shuffled(x, y, batch_size, seed), validation_data, every)
+    return LiveDistillation(distiller, partial(_shuffled, x, y, batch_size, seed), validation_data, every)
 
 
 def _shuffled(x, y, batch_size, seed):

@@ -65,7 +65,7 @@ def test_it_trains_pauses_goes_on_and_stops():
 
 def test_start_after_stop_gives_the_same_training_again_and_keeps_the_curve():
     async def use():
-        widget = live(distiller(), every=5, batch_size=len(X))  # whole batches: the order does not matter
+        widget = live(distiller(), every=5)
         for _ in range(2):
             set_training(widget, "Start")
             await until(lambda: len(widget.runs[-1][0]) >= 2)
@@ -75,6 +75,15 @@ def test_start_after_stop_gives_the_same_training_again_and_keeps_the_curve():
     first, second = asyncio.run(use()).runs
     assert second[0][:2] == first[0][:2] == [5, 10]
     assert second[1][:2] == pytest.approx(first[1][:2], rel=1e-5)
+
+
+def test_train_now_is_the_same_training_without_the_buttons():
+    widget = live(distiller(), every=5)
+    for _ in range(2):
+        widget.train_now(10)
+    first, second = widget.runs
+    assert first[0] == second[0] == [5, 10] and second[1] == pytest.approx(first[1], rel=1e-5)
+    assert widget.words.value.startswith("Stopped after 10 updates") and widget.still().svg() == widget.view.value
 
 
 def test_the_sliders_act_on_the_running_training():
@@ -107,7 +116,7 @@ def test_cached_teacher_logits_stay_with_their_examples():
     one, z = distiller(), teacher_logits(model(2, units=16), X)
     targets = {"labels": Y, "teacher_logits": z}
     for x, y in [next(widgets._shuffled(X, targets, 8, seed=0)) for _ in range(3)]:
-        rows = [int(np.where(np.all(X == row, axis=1))[0][0]) for row in x]
+        rows = [int(np.where(np.all(row == X, axis=1))[0][0]) for row in x]
         assert (y["labels"] == Y[rows]).all() and (y["teacher_logits"] == z[rows]).all()
     assert live(one, targets).words.value
 

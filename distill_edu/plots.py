@@ -7,6 +7,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.soft_targets import entropy, soft_targets
@@ -107,17 +108,19 @@ def draw_learning(figure, teacher_logits, student_logits, curve, class_names, te
     )
 
 
-def draw_training(figure, runs, now):
+def draw_training(figure, runs, now, temperature, alpha):
     """Loss and accuracy over the updates of the last of `runs`, in front of those of the runs before it.
 
     Each run: lists of updates, losses, accuracies. `now`: a word for what the training does.
     """
-    for part, axes in enumerate(_two_axes(figure), start=1):
+    left, right = _two_axes(figure)
+    for axes, part in ((left, 1), (right, 2)):
         for run in runs:
             axes.plot(run[0], run[part], color=DISTILLED if run is runs[-1] else NEUTRAL, zorder=run is runs[-1])
         axes.autoscale()
-        axes.set(xlabel="updates", ylabel="accuracy on validation data" if part == 2 else "loss of the last batches")
-    axes.set_ylim(0, 1)
+        axes.set_xlabel("updates")
+    left.set(ylabel="loss of the last batches", title=f"T = {temperature:g}, α = {alpha:g}")
+    right.set(ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
     updates, losses, accuracies = runs[-1]
     if not updates:
         return f"{now}: no update yet."
@@ -274,9 +277,10 @@ def _empty_axes(figure, *boxes):
         figure.boxes = boxes
         for left, bottom, width, height in boxes:
             axes = figure.add_axes((left, bottom, width, height))
-            # Fixed places for the labels, or every picture would measure all ticks again.
-            axes.xaxis.set_label_coords(left + width / 2, bottom - 0.12, figure.transFigure)
-            axes.yaxis.set_label_coords(left - 0.06, bottom + height / 2, figure.transFigure)
+            # Fixed places for the labels (half-way along the Axes), or every picture would measure all ticks again.
+            along, away = axes.transAxes, figure.transFigure
+            axes.xaxis.set_label_coords(0.5, bottom - 0.12, blended_transform_factory(along, away))
+            axes.yaxis.set_label_coords(left - 0.06, 0.5, blended_transform_factory(away, along))
     for axes in figure.axes:
         for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
             artist.remove()

@@ -257,9 +257,9 @@ class LiveDistillation(Explorer):
         if self.runs[-1][0]:
             self.runs.append(([], [], []))
 
-    def _draw(self, figure, training, **_values):
+    def _draw(self, figure, training, **values):
         now = {"Start": "Running", "Pause": "Paused", "Stop": "Stopped"}[training]
-        return plots.draw_training(figure, self.runs, now)
+        return plots.draw_training(figure, self.runs, now, **values)
 
 
 def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10, seed=0):

@@ -69,12 +69,20 @@ def test_every_dependency_has_bounds_and_a_reason():
         assert re.search(re.escape(f'"{line}"') + r",? +# \S", text), f"{line} has no reason"
 
 
+def _imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0]
+
+
 def test_what_is_imported_is_a_dependency():
     known = {"sklearn": "scikit-learn"}
     for path in (ROOT / "distill_edu").glob("*.py"):
         lines = PROJECT["optional-dependencies"]["lab"] if path.name == "lab.py" else PROJECT["dependencies"]
         listed = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
-        for name in re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE):
+        for name in _imported(path):
             if name not in sys.stdlib_module_names and name != "distill_edu":
                 assert known.get(name, name).lower() in listed, f"{path.name} imports {name}"
 

@@ -1,5 +1,6 @@
 """The house: quick to import, one sentence for a wrong setup, nothing listed twice."""
 
+import ast
 import os
 import re
 import subprocess

@@ -162,7 +162,7 @@ def draw_paired(figure, distilled, hard, seeds):
     left.legend(fontsize=8, frameon=False, ncols=2, loc="upper center")
     right.axhline(0, color="black", linewidth=0.8)
     reach = 1.5 * np.abs(distilled - hard).max() + 1e-3
-    right.set(ylim=(-reach, reach), xticks=[], ylabel="gain", title="mean, 95%")
+    right.set(ylim=(-reach, reach), xticks=[], title="mean gain, 95%")
     if seeds == 1:
         right.plot(0, distilled[0] - hard[0], "D", color=DISTILLED)
         return f"One seed: distillation gains {distilled[0] - hard[0]:+.4f}. Nothing says how far luck goes."
@@ -280,7 +280,7 @@ def _empty_axes(figure, *boxes):
             # Fixed places for the labels (half-way along the Axes), or every picture would measure all ticks again.
             along, away = axes.transAxes, figure.transFigure
             axes.xaxis.set_label_coords(0.5, bottom - 0.12, blended_transform_factory(along, away))
-            axes.yaxis.set_label_coords(left - 0.06, 0.5, blended_transform_factory(away, along))
+            axes.yaxis.set_label_coords(left - 0.073, 0.5, blended_transform_factory(away, along))
     for axes in figure.axes:
         for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
             artist.remove()
@@ -292,7 +292,7 @@ def _empty_axes(figure, *boxes):
 def _item_and_axes(figure, item, classes):
     bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
     if item is None:
-        return _empty_axes(figure, (0.09, bottom, 0.89, height))[0]
+        return _empty_axes(figure, (0.1, bottom, 0.88, height))[0]
     side, axes = _empty_axes(figure, (0.02, 0.2, 0.22, 0.6), (0.33, bottom, 0.65, height))
     side.set_axis_off()
     if isinstance(item, str):
@@ -303,7 +303,7 @@ def _item_and_axes(figure, item, classes):
 
 
 def _two_axes(figure):
-    return _empty_axes(figure, (0.09, 0.22, 0.38, 0.67), (0.59, 0.22, 0.38, 0.67))
+    return _empty_axes(figure, (0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.375, 0.67))
 
 
 def _legend_below(axes):

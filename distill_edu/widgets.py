@@ -83,6 +83,8 @@ def loss_explorer(teacher_logits, student_logits, label, class_names, temperatur
     teacher_logits, student_logits = check_logits(teacher_logits), check_logits(student_logits)
     for logits in (teacher_logits, student_logits):
         _check_names(logits, class_names)
+    if np.ndim(label) or label not in range(len(class_names)):
+        raise ValueError(f"label is the number of a class, from 0 to {len(class_names) - 1}, not {label!r}.")
     controls = {"temperature": temperature_slider(temperature)}
     if alpha is not None:
         controls["alpha"] = _alpha_slider(alpha)
@@ -274,9 +276,10 @@ def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10,
         raise ValueError("Call distiller.compile(...) first.")
     if not distiller.student.built:
         raise ValueError("The student has no weights yet: call student(x[:1]) first.")
-    for column in y.values() if isinstance(y, dict) else [y]:
-        if len(column) != len(x) or not len(x):
-            raise ValueError(f"x has {len(x)} examples and y {len(column)}: give one of each per example.")
+    x_valid, y_valid = validation_data
+    for inputs, column in [(x, part) for part in (y.values() if isinstance(y, dict) else [y])] + [(x_valid, y_valid)]:
+        if len(column) != len(inputs) or not len(inputs):
+            raise ValueError(f"x has {len(inputs)} examples and y {len(column)}: give one of each per example.")
     if not distiller.optimizer.built:
         distiller.optimizer.build(distiller.trainable_variables)
     return LiveDistillation(distiller, partial(_shuffled, x, y, batch_size, seed), validation_data, every)

@@ -2,6 +2,7 @@
 
 import _thread
 import dataclasses
+import signal
 import threading
 
 import keras
@@ -170,7 +171,15 @@ def test_nothing_half_written_is_ever_seen(folder, monkeypatch):
     assert cache.recall("name") is None
 
 
-def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch):
+@pytest.fixture
+def listening():
+    """Ctrl-C raises KeyboardInterrupt, also where this process was started in the background, which is deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening):
     teach, calls = sweeps._teach, []
 
     def interrupted(*arguments, **settings):

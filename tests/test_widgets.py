@@ -134,6 +134,8 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.temperature_explorer(LOGITS, NAMES, items=["a"]), "one item per row"),
         (lambda: widgets.temperature_explorer(LOGITS, NAMES, temperature=7), "one of the slider's stops"),
         (lambda: widgets.loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
+        (lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], 3, NAMES), "from 0 to 2, not 3"),
+        (lambda: widgets.loss_explorer(LOGITS[0], LOGITS[1], np.eye(3)[0], NAMES), "number of a class"),
         (lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.5], NAMES), "2 epochs and curve 1"),
         (lambda: widgets.boundary_explorer({}, [[0, 1]], [0]), "models is empty"),
         (lambda: widgets.boundary_explorer({"a": np.ones_like}, [0, 1], [0]), "give points"),

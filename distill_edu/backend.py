@@ -20,8 +20,8 @@ def _wrong_backend(name):
 
 
 @contextlib.contextmanager
-def _quiet_start():
-    """Keep TensorFlow's start-up lines, which it writes past Python and past its own log level, off the page."""
+def quietly():
+    """Keep the lines that TensorFlow writes past Python, and past its own log level, off the page."""
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":
         yield
         return
@@ -40,7 +40,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise _wrong_backend(os.environ["KERAS_BACKEND"])
 
 try:
-    with _quiet_start():
+    with quietly():
         import keras
         import tensorflow as tf
 except ModuleNotFoundError as error:
@@ -53,4 +53,4 @@ except ModuleNotFoundError as error:
 if keras.backend.backend() != "tensorflow":
     raise _wrong_backend(keras.backend.backend())
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "quietly", "tf"]

@@ -31,6 +31,7 @@ def sweep(
     optimizer="adam",
     transfer=False,
     at_once=40,
+    keep_weights=False,
     progress=True,
 ):
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
@@ -38,15 +39,16 @@ def sweep(
     `build_student(size)`: an untrained student. Keras's seed is set before each call, so students of one size and seed
     start from the same weights. `seeds`: the seeds, or how many. `steps`: updates of each student, on batches that are
     the same for all. `transfer`: train on `dataset.transfer`, too, which has no labels. `at_once`: how many students
-    are trained together. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll, ece and
-    agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples). Choose by the valid_
-    columns. Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
+    are trained together. `keep_weights`: put each student's weights into a column, too: give them to
+    `build_student(size).set_weights`. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll,
+    ece and agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples). Choose by the
+    valid_ columns. Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
     optimizer = keras.optimizers.get(optimizer)
     plan = _plan(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
     parts = {part: (*getattr(dataset, part), teacher_logits(teacher, getattr(dataset, part)[0])) for part in PARTS}
     lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
-    how = {"steps": steps, "batch_size": batch_size}
+    how = {"steps": steps, "batch_size": batch_size, "keep_weights": keep_weights}
     keys = _keys(cache.key(parts, lesson, how, architecture(optimizer)), plan, build_student)
     rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
     todo = [(key, one) for key, one in zip(keys, plan, strict=True) if key not in rows]
@@ -103,7 +105,7 @@ def _keys(common, plan, build_student):
     return [cache.key(common, one, starts[one["size"], one["seed"]]) for one in plan]
 
 
-def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_size):
+def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_size, keep_weights):
     """Train one classroom: the rows of its students."""
     students = [_student(build_student, one) for one in settings]
     temperatures, alphas = ([one[name] for one in settings] for name in ("temperature", "alpha"))
@@ -115,7 +117,12 @@ def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_
     classroom.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[advance])
     seconds = (time.perf_counter() - start) / len(students)
     logits = {part: classroom.predict(x, batch_size=256, verbose=0) for part, (x, _, _) in parts.items()}
-    return [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
+    rows = [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
+    return (
+        [{**row, "weights": one.get_weights()} for row, one in zip(rows, students, strict=True)]
+        if keep_weights
+        else rows
+    )
 
 
 def _batches(lesson, batch_size):

@@ -1,0 +1,167 @@
+"""What a model costs: its size, its work and its latency, also as LiteRT exports it for phones and small devices."""
+
+import contextlib
+import gzip
+import io
+import math
+import time
+import warnings
+
+import numpy as np
+
+from distill_edu.backend import WrongSetup, keras, quietly, tf
+from distill_edu.metrics import accuracy, calibration_error, nll
+
+layers = keras.layers
+
+FORMATS = (None, "float16", "int8")
+COUNTED = (
+    *(layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D),
+    *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
+)
+FREE = (layers.Embedding, layers.BatchNormalization, layers.LayerNormalization)
+
+
+def export_litert(model, quantize=None, representative=None):
+    """The model as the bytes of a LiteRT (.tflite) file.
+
+    `quantize`: None keeps float32; "float16" halves the weights; "int8" turns weights, activations, inputs and outputs
+    into 8-bit integers (Jacob et al. 2018, section 2), for the ranges that `representative` shows: 100 examples or
+    more, like those that the model will see. Raises ValueError for anything else.
+    """
+    if quantize not in FORMATS:
+        raise ValueError(f"quantize must be None, 'float16' or 'int8', not {quantize!r}.")
+    if not model.built or len(model.inputs) != 1:
+        raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if quantize:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if quantize == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if quantize == "int8":
+        _calibrate_with(converter, model, representative)
+    with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        # TensorFlow warns that no ranges are given for the inputs; `representative` gives them.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+        return converter.convert()
+
+
+def _calibrate_with(converter, model, representative):
+    if representative is None or not len(representative):
+        raise ValueError("int8 needs representative=x: some 100 examples, to take the ranges of the numbers from.")
+    x = _like_input(representative, model.inputs[0].shape, model.inputs[0].dtype)
+    converter.representative_dataset = lambda: ([x[i : i + 1]] for i in range(len(x)))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_output_type = tf.int8
+    if x.dtype == np.float32:  # numbers of words stay what they are
+        converter.inference_input_type = tf.int8
+
+
+def litert_predict(content, x, batch_size=256):
+    """Run `content`, the bytes of a LiteRT file, on x: float32 logits [len(x), classes], as model.predict gives them.
+
+    int8 inputs and outputs are scaled here. Raises ValueError where x does not have the shape of the model's input.
+    """
+    interpreter = _interpreter(content)
+    batches = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
+    if not batches:
+        raise ValueError("x is empty: give at least one example.")
+    return np.concatenate([_run(interpreter, batch) for batch in batches])
+
+
+def latency(content, x, warm_up=10, calls=100):
+    """Microseconds that a LiteRT file needs for the batch x, on one thread: (median, 90th percentile) of `calls`."""
+    interpreter = _interpreter(content)
+    _run(interpreter, x)
+    times = []
+    for _ in range(warm_up + calls):
+        start = time.perf_counter()
+        interpreter.invoke()
+        times.append(1e6 * (time.perf_counter() - start))
+    return float(np.median(times[warm_up:])), float(np.percentile(times[warm_up:], 90))
+
+
+def multiply_adds(model):
+    """How many multiplications with a following addition one example needs: in Dense layers and convolutions.
+
+    Channels come last, as TensorFlow has them on a CPU. Biases, normalisation, pooling and activations are not counted.
+    Raises ValueError for layers that it does not know.
+    """
+    total = 0
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            total += multiply_adds(layer)
+        elif isinstance(layer, COUNTED):
+            total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
+        elif layer.weights and not isinstance(layer, FREE):
+            raise ValueError(f"multiply_adds cannot count {layer.name!r}: it does not know {type(layer).__name__}.")
+    return total
+
+
+def model_card(model, data, formats=FORMATS, batch_size=32):
+    """What a model costs and what it is worth, a row for each format of `export_litert`: a pandas table.
+
+    Columns: parameters, multiply_adds, bytes, gzip_bytes (of the LiteRT file), and for one example and for a batch of
+    `batch_size` the latency in microseconds (us, us_p90, batch_us, batch_us_p90: median and 90th percentile of 100
+    calls on one thread), then accuracy, nll and ece on both parts (valid_accuracy, ..., test_ece).
+    `data`: a Dataset; the ranges for int8 come from its first 200 training examples.
+    """
+    import pandas
+
+    same = {"parameters": model.count_params(), "multiply_adds": multiply_adds(model)}
+    rows = {quantize or "float32": {**same, **_costs(model, data, quantize, batch_size)} for quantize in formats}
+    return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("format")
+
+
+def _costs(model, data, quantize, batch_size):
+    content = export_litert(model, quantize, data.train[0][:200])
+    row = {"bytes": len(content), "gzip_bytes": len(gzip.compress(content, mtime=0))}
+    for name, size in (("", 1), ("batch_", batch_size)):
+        row[f"{name}us"], row[f"{name}us_p90"] = latency(content, data.test[0][:size])
+    for part in ("valid", "test"):
+        x, labels = getattr(data, part)
+        logits = litert_predict(content, x)
+        for name, metric in (("accuracy", accuracy), ("nll", nll), ("ece", calibration_error)):
+            row[f"{part}_{name}"] = metric(labels, logits)
+    return row
+
+
+def _interpreter(content):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise WrongSetup(
+            f"LiteRT does not start here ({error}). Run `pip install ai-edge-litert`; it exists for Linux, Windows and "
+            "Apple silicon, as TensorFlow does. Everything else in distill_edu works without it."
+        ) from None
+    with quietly():
+        return Interpreter(model_content=content, num_threads=1)
+
+
+def _run(interpreter, x):
+    """Logits of one batch, after the interpreter has been made ready for its size."""
+    entry, exit = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    x = _like_input(x, entry["shape_signature"], "float32" if entry["dtype"] == np.int8 else entry["dtype"])
+    if tuple(entry["shape"]) != x.shape:
+        interpreter.resize_tensor_input(entry["index"], x.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(entry["index"], _to_integers(x, entry))
+    interpreter.invoke()
+    return _to_floats(interpreter.get_tensor(exit["index"]), exit)
+
+
+def _to_integers(x, details):
+    scale, zero = details["quantization"]
+    return np.clip(np.round(x / scale) + zero, -128, 127).astype(np.int8) if scale else x
+
+
+def _to_floats(values, details):
+    scale, zero = details["quantization"]
+    return ((values.astype(np.float32) - zero) * np.float32(scale)) if scale else values
+
+
+def _like_input(x, shape, dtype):
+    x = np.asarray(x, dtype=dtype)
+    if x.shape[1:] != tuple(shape[1:]):
+        raise ValueError(f"x has the shape {x.shape}, but the model takes {('n', *shape[1:])}.")
+    return x

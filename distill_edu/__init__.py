@@ -20,11 +20,15 @@ _HOME = {
     "Distiller": "distiller",
     "Classroom": "classroom",
     "sweep": "sweeps",
+    "Cascade": "cascade",
+    "export_litert": "compress",
+    "litert_predict": "compress",
+    "model_card": "compress",
     "teacher_logits": "distiller",
     "distillation_loss": "losses",
     "hard_label_loss": "losses",
 }
-_MODULES = ("cache", "checks", "data", "losses", "metrics", "models", "plots", "widgets")
+_MODULES = ("cache", "checks", "compress", "data", "losses", "metrics", "models", "plots", "widgets")
 __all__ = ["entropy", "kl_divergence", "soft_targets", *_HOME, *_MODULES]
 
 

@@ -163,5 +163,5 @@ def _to_floats(values, details):
 def _like_input(x, shape, dtype):
     x = np.asarray(x, dtype=dtype)
     if x.shape[1:] != tuple(shape[1:]):
-        raise ValueError(f"x has the shape {x.shape}, but the model takes {('n', *shape[1:])}.")
+        raise ValueError(f"x has the shape {x.shape}, but the model takes {('n', *map(int, shape[1:]))}.")
     return x

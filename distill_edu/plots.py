@@ -9,11 +9,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
-from distill_edu.metrics import mean_and_reach, paired_gain
+from distill_edu.metrics import mean_and_reach, paired_gain, pareto_front
 from distill_edu.soft_targets import entropy, soft_targets
 
 # One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
 TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
+# Of the techniques of a trade-off, in their order: colour, and whether the marker is filled.
+STYLES = ((TEACHER, True), (HARD, True), (DISTILLED, True), (TEACHER, False), (HARD, False), (DISTILLED, False))
 CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
 
 
@@ -195,6 +197,99 @@ def draw_sweep(figure, table, size, alpha, temperature):
     )
 
 
+def draw_tradeoff(figure, table, kilobytes=None, microseconds=None, shown=None):
+    """Accuracy on test data over latency, the marker's area for the bytes; pale what is outside of the budget.
+
+    `table`: see `widgets.tradeoff_explorer`. `shown`: the techniques to draw, all by default; the axes stay the same.
+    """
+    (axes,) = _empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
+    points = tradeoff_points(table)
+    low, high = _with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
+    axes.set(
+        xlim=(0, 1.1 * points.us.max()), ylim=(low, high), title=f"area: bytes; the upright axis starts at {low:.2f}"
+    )
+    axes.set(xlabel="latency of one example (µs)", ylabel="accuracy on test data")
+    budget = (kilobytes or np.inf, microseconds or np.inf)
+    for (technique, part), (colour, filled) in zip(points.groupby("technique", sort=False), STYLES, strict=False):
+        if shown is None or technique in shown:
+            fits = _fits(part, *budget)
+            _draw_points(axes, part[~fits], colour, filled, 0.2)
+            _draw_points(axes, part[fits], colour, filled, 1)
+            axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=technique)
+    points = points if shown is None else points[points.technique.isin(shown)]
+    front = points[pareto_front(points.us, points.test_accuracy)].sort_values("us")
+    axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return _choose(axes, points, *budget) if kilobytes else ""
+
+
+def tradeoff_points(table):
+    """The means over the seeds: a row for each technique and size, with kilobytes, us, and accuracies."""
+    points = table.groupby(["technique", "size"], sort=False).agg(
+        kilobytes=("bytes", lambda values: values.mean() / 1000),
+        us=("us", "median"),
+        valid_accuracy=("valid_accuracy", "mean"),
+        test_accuracy=("test_accuracy", "mean"),
+        reach=("test_accuracy", lambda values: mean_and_reach(values)[2] if len(values) > 1 else 0.0),
+    )
+    return points.reset_index()
+
+
+def _fits(points, kilobytes, microseconds):
+    return (points.kilobytes <= kilobytes) & (points.us <= microseconds)
+
+
+def _draw_points(axes, points, colour, filled, alpha):
+    place = (points.us, points.test_accuracy)
+    axes.errorbar(*place, points.reach, fmt="none", ecolor=colour, elinewidth=1, alpha=alpha)
+    # The same area for the same number of bytes, whichever points are drawn.
+    axes.scatter(*place, 4 * points.kilobytes, c=colour if filled else "white", edgecolors=colour, alpha=alpha)
+
+
+def _choose(axes, points, kilobytes, microseconds):
+    """Ring the point that validation data choose within the budget, and say what it is and costs."""
+    budget = f"Budget {kilobytes:g} KB and {microseconds:g} µs"
+    fits = points[_fits(points, kilobytes, microseconds)]
+    if fits.empty:
+        return (
+            f"{budget}: nothing fits. The smallest model has {points.kilobytes.min():.1f} KB, "
+            f"the quickest takes {points.us.min():.1f} µs."
+        )
+    best = fits.loc[fits.valid_accuracy.idxmax()]
+    axes.plot(best.us, best.test_accuracy, "s", markersize=22, fillstyle="none", color="black")
+    return (
+        f"{budget}: validation data choose {best.technique}, size {best['size']:g}. It has {best.kilobytes:.1f} KB, "
+        f"takes {best.us:.1f} µs and is right on {best.test_accuracy:.4f} of the test data."
+    )
+
+
+def draw_cascade(figure, valid, test, student, teacher, threshold):
+    """Accuracy of a cascade over the share of questions that the teacher gets, and over the mean latency.
+
+    `valid`, `test`: what `Cascade.curve` returned; `student`, `teacher`: (microseconds, accuracy on test data) alone.
+    """
+    left, right = _two_axes(figure)
+    for name, curve, colour in (("validation", valid, NEUTRAL), ("test", test, DISTILLED)):
+        now = curve[curve.threshold >= threshold].iloc[0]  # as many confidences lie below it as below `threshold`
+        left.plot(curve.teacher_share, curve.accuracy, color=colour, label=name)
+        left.plot(now.teacher_share, now.accuracy, "o", color=colour)
+    left.set(xlabel="share of questions asked", ylabel="accuracy", title=f"threshold {threshold:g}")
+    right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED)
+    mean = student[0] + now.teacher_share * teacher[0]
+    right.plot(mean, now.accuracy, "o", color=DISTILLED)
+    right.plot(*student, "s", color=HARD, label="student alone")
+    right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
+    right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
+    for axes in (left, right):
+        axes.set_ylim(_with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
+        axes.legend(fontsize=8, frameon=False, loc="lower right")
+    return (
+        f"Threshold {threshold:g}: the teacher gets {_percent(now.teacher_share)} of the test questions. Accuracy "
+        f"{now.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
+        f"Mean latency {mean:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
+    )
+
+
 def gain_in_words(gain):
     """A paired gain as a sentence with its verdict: the 95% interval is above 0, below 0, or has 0 in it."""
     verdict = "it helps" if gain.low > 0 else "it hurts" if gain.high < 0 else "no verdict, 0 is in the interval"
@@ -210,6 +305,13 @@ def gains(gains, xlabel):
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), gains)
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
+    return figure
+
+
+def tradeoff(table, shown=None):
+    """`draw_tradeoff` without a budget, as a picture."""
+    figure = Picture(7, 3.4)
+    draw_tradeoff(figure, table, shown=shown)
     return figure
 
 
@@ -329,6 +431,12 @@ def _grouped_bars(axes, groups):
         edges, heights = np.column_stack([left, left + width]), np.column_stack([values, np.full(len(values), np.nan)])
         # One shape for the whole group draws several times faster than axes.bar; the NaN leave the gaps.
         axes.stairs(heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=label)
+
+
+def _with_room(values, room):
+    """Limits around the values: the axis starts where the data do."""
+    low, high = np.min(values), np.max(values)
+    return low - room * (high - low), high + room * (high - low)
 
 
 def _percent(share):

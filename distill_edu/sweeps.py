@@ -39,10 +39,10 @@ def sweep(
     `build_student(size)`: an untrained student. Keras's seed is set before each call, so students of one size and seed
     start from the same weights. `seeds`: the seeds, or how many. `steps`: updates of each student, on batches that are
     the same for all. `transfer`: train on `dataset.transfer`, too, which has no labels. `at_once`: how many students
-    are trained together. `keep_weights`: put each student's weights into a column, too: give them to
-    `build_student(size).set_weights`. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll,
-    ece and agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples). Choose by the
-    valid_ columns. Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
+    are trained together. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll, ece and
+    agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples); with `keep_weights`,
+    weights, for `build_student(size).set_weights`. Choose by the valid_ columns.
+    Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
     optimizer = keras.optimizers.get(optimizer)
     plan = _plan(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
@@ -52,11 +52,9 @@ def sweep(
     keys = _keys(cache.key(parts, lesson, how, architecture(optimizer)), plan, build_student)
     rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
     todo = [(key, one) for key, one in zip(keys, plan, strict=True) if key not in rows]
-    teach = functools.partial(
-        _teach, build_student=build_student, optimizer=optimizer, lesson=lesson, parts=parts, **how
-    )
+    how = {**how, "build_student": build_student, "optimizer": optimizer, "lesson": lesson, "parts": parts}
     with _progress_bar(len(todo) * steps, progress) as bar:
-        _fill(rows, todo, at_once, functools.partial(teach, bar=bar))
+        _fill(rows, todo, at_once, functools.partial(_teach, bar=bar, **how))
     return _table([rows[key] for key in keys if key in rows])
 
 

@@ -11,6 +11,7 @@ from distill_edu import plots
 from distill_edu.metrics import accuracy, paired_gain
 from distill_edu.soft_targets import check_logits
 
+THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
 
@@ -178,6 +179,60 @@ def boundary_explorer(models, points, labels, temperature=1, steps=60):
         return plots.draw_boundaries(figure, planes, (left, right, bottom, top), points, labels, temperature)
 
     return Explorer(draw, {"temperature": temperature_slider(temperature)})
+
+
+def tradeoff_explorer(table):
+    """Set a budget in kilobytes and microseconds: the best model within it, what it costs, and the Pareto front.
+
+    `table`: a row for each model and seed, with the columns technique (up to 6), size, bytes, us, valid_accuracy and
+    test_accuracy: what `model_card` returned, with technique and size added. Validation data choose, test data judge.
+    """
+    missing = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"} - set(
+        getattr(table, "columns", ())
+    )
+    if missing or table.empty:
+        raise ValueError(f"The table has no column {', '.join(sorted(missing))}." if missing else "The table is empty.")
+    if table.technique.nunique() > len(plots.STYLES):
+        raise ValueError(
+            f"There are {table.technique.nunique()} techniques: at most {len(plots.STYLES)} can be told apart."
+        )
+    points = plots.tradeoff_points(table)
+    controls = {
+        "kilobytes": _budget("Size at most (KB)", points.kilobytes),
+        "microseconds": _budget("Latency at most (µs)", points.us),
+    }
+    return Explorer(lambda figure, **values: plots.draw_tradeoff(figure, table, **values), controls, height=3.4)
+
+
+def _budget(label, values):
+    stops = sorted({float(np.ceil(value)) for value in values})
+    stops = [stops[0] - 1, *stops]  # with one stop at which nothing fits
+    return _slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops], value=stops[-1])
+
+
+def cascade_explorer(valid, test, student, teacher, threshold=0.9):
+    """Slide the threshold of a cascade: its accuracy, the questions that the teacher gets, and the mean latency.
+
+    `valid`, `test`: what `Cascade.curve` returned for both parts; `student`, `teacher`: each alone, as (microseconds
+    for one example, accuracy on test data).
+    """
+    for curve in (valid, test):
+        if not {"threshold", "teacher_share", "accuracy"} <= set(getattr(curve, "columns", ())):
+            raise ValueError(
+                "valid and test need the columns threshold, teacher_share, accuracy: give Cascade.curve(x, y)."
+            )
+    for name, pair in (("student", student), ("teacher", teacher)):
+        if np.shape(pair) != (2,) or not pair[0] > 0 or not 0 <= pair[1] <= 1:
+            raise ValueError(f"{name} is (microseconds, accuracy), such as (12.5, 0.93), not {pair}.")
+    if threshold not in THRESHOLDS:
+        raise ValueError(f"threshold must be one of the slider's stops {THRESHOLDS}, not {threshold}.")
+    options = [(f"{stop:g}", stop) for stop in THRESHOLDS]
+    slider = _slider(ipywidgets.SelectionSlider, "Threshold (confidence)", options=options, value=threshold)
+
+    def draw(figure, threshold):
+        return plots.draw_cascade(figure, valid, test, student, teacher, threshold)
+
+    return Explorer(draw, {"threshold": slider})
 
 
 class LiveDistillation(Explorer):

@@ -22,6 +22,25 @@ def test_accuracy_nll_and_agreement_are_what_a_loop_counts():
     assert metrics.agreement(LOGITS, other) == pytest.approx(sum(same) / 400) != 1
 
 
+def test_temperature_scaling_finds_the_temperature_that_was_put_in():
+    labels = np.array([RANDOM.choice(5, p=p) for p in np.repeat(soft_targets(LOGITS), 50, axis=0)])
+    logits = np.repeat(LOGITS, 50, axis=0)
+    assert metrics.temperature_scaling(labels, 3 * logits) == pytest.approx(3, rel=0.05)
+    assert metrics.temperature_scaling(labels, logits / 2) == pytest.approx(0.5, rel=0.05)
+    grid = [metrics.nll(LABELS, LOGITS / t) for t in np.geomspace(0.05, 20, 400)]
+    best = metrics.temperature_scaling(LABELS, LOGITS)
+    assert metrics.nll(LABELS, LOGITS / best) <= min(grid) + 1e-6
+
+
+def test_the_pareto_front_is_what_no_other_model_beats():
+    costs, values = RANDOM.randint(0, 8, 40), RANDOM.randint(0, 8, 40)
+    for i, on_front in enumerate(metrics.pareto_front(costs, values)):
+        others = zip(costs, values, strict=True)
+        beaten = any((c <= costs[i] and v > values[i]) or (c < costs[i] and v >= values[i]) for c, v in others)
+        assert on_front == (not beaten)
+    assert list(metrics.pareto_front([1, 1, 2], [3, 3, 3])) == [True, True, False]  # twins do not beat each other
+
+
 def test_nll_of_huge_logits_is_exact():
     assert metrics.nll([0, 0], [[0.0, 1000.0], [1000.0, 0.0]]) == 500
 

@@ -25,6 +25,24 @@ SWEEP = pandas.DataFrame(
         for right in [0.7 + size / 100 + alpha / 20 - t / 100 + seed * t / 1000]
     ]
 )
+CARDS = pandas.DataFrame(
+    [
+        {"technique": name, "size": size, "seed": seed, "bytes": 1000 * size * kb, "us": 3.0 + size * kb}
+        | {"valid_accuracy": right, "test_accuracy": right - 0.01}
+        for name, kb, better in (("teacher", 4, 0.05), ("hard labels", 4, 0), ("distilled, int8", 1, 0.03))
+        for size in ([8] if name == "teacher" else [2, 4, 8])
+        for seed in range(1 if name == "teacher" else 3)
+        for right in [0.8 + better + size / 100 + seed / 200]
+    ]
+)
+CURVE = pandas.DataFrame(
+    {
+        "threshold": [0, 0.35, 0.62, 0.97, 1],
+        "teacher_share": [0, 0, 0.25, 0.75, 1],
+        "accuracy": [0.8, 0.8, 0.87, 0.9, 0.9],
+    }
+)
+ALONE = {"student": (10.0, 0.8), "teacher": (80.0, 0.9)}
 NAMES = ("cat", "dog", "car")
 LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
@@ -44,6 +62,8 @@ WIDGETS = {
         np.array([[0, 1], [1, 0], [-1, -1], [0.5, 0.5]]),
         np.array([1, 0, 2, 1]),
     ),
+    "trade-off": lambda: widgets.tradeoff_explorer(CARDS),
+    "cascade": lambda: widgets.cascade_explorer(CURVE, CURVE.assign(accuracy=CURVE.accuracy - 0.01), **ALONE),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
 
@@ -144,6 +164,13 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.sweep_explorer(SWEEP.drop(columns="alpha")), "no column alpha"),
         (lambda: widgets.sweep_explorer(SWEEP.iloc[3:]), "not complete"),
         (lambda: widgets.sweep_explorer(SWEEP[SWEEP.seed == 0]), "at least two seeds"),
+        (lambda: widgets.tradeoff_explorer(CARDS.drop(columns="us")), "no column us"),
+        (lambda: widgets.tradeoff_explorer(CARDS.iloc[:0]), "table is empty"),
+        (lambda: widgets.tradeoff_explorer(CARDS.assign(technique=range(19))), "19 techniques: at most 6"),
+        (lambda: widgets.cascade_explorer(CURVE, CURVE[["accuracy"]], **ALONE), "need the columns threshold"),
+        (lambda: widgets.cascade_explorer(CURVE, CURVE, (1, 0.5), (0, 0.5)), "teacher is .microseconds, accuracy."),
+        (lambda: widgets.cascade_explorer(CURVE, CURVE, 0.5, (1, 0.5)), "student is .microseconds, accuracy."),
+        (lambda: widgets.cascade_explorer(CURVE, CURVE, **ALONE, threshold=0.33), "one of the slider's stops"),
         (lambda: widgets.seeds_explorer([0.5, 0.6], [0.5]), "a pair needs one number of each"),
         (lambda: widgets.seeds_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
     ],
@@ -187,3 +214,39 @@ def test_the_sweep_says_the_means_of_the_table_and_what_is_best():
     top = bar[2][0].get_segments()[1][1, 1]
     d = cell.valid_accuracy
     assert top == pytest.approx(d.mean() + 4.302653 * d.std() / 3**0.5, rel=1e-5)  # Student's t, 2 degrees
+
+
+def test_the_trade_off_takes_the_best_of_validation_within_the_budget():
+    widget = widgets.tradeoff_explorer(CARDS)
+    assert "validation data choose teacher, size 8. It has 32.0 KB, takes 35.0 µs" in widget.words.value
+    widget.controls["kilobytes"].value = 16.0
+    assert "choose distilled, int8, size 8. It has 8.0 KB, takes 11.0 µs and is right on 0.9050" in widget.words.value
+    widget.controls["microseconds"].value = 7.0
+    assert "Budget 16 KB and 7 µs: validation data choose distilled, int8, size 4" in widget.words.value
+    (ring,) = [line for line in widget.figure.axes[0].lines if line.get_marker() == "s"]
+    assert (ring.get_xdata()[0], ring.get_ydata()[0]) == pytest.approx((7, 0.865))
+    widget.controls["kilobytes"].value = 1.0
+    assert "nothing fits. The smallest model has 2.0 KB, the quickest takes 5.0 µs" in widget.words.value
+    assert not [line for line in widget.figure.axes[0].lines if line.get_marker() == "s"]
+
+
+def test_the_trade_off_draws_areas_error_bars_and_the_front_on_the_same_axes():
+    axes = plots.tradeoff(CARDS).axes[0]
+    hard, part = axes.collections, CARDS[CARDS.technique == "hard labels"]
+    areas = [sorted(one.get_sizes()) for one in hard if len(one.get_offsets()) == 3 and one.get_sizes().size == 3]
+    assert areas == [pytest.approx([32, 64, 128]), pytest.approx([8, 16, 32])]  # 4 points² for each kilobyte
+    reach = 4.302653 * part[part["size"] == 2].test_accuracy.std() / 3**0.5
+    assert list(plots.tradeoff_points(CARDS).reach)[:2] == pytest.approx([0, reach])
+    (front,) = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert list(front.get_xdata()) == pytest.approx([5, 7, 11, 35])
+    less = plots.tradeoff(CARDS, shown=["hard labels"]).axes[0]
+    assert less.get_ylim() == axes.get_ylim() and less.get_xlim() == axes.get_xlim()
+    assert [text.get_text() for text in less.get_legend().get_texts()] == ["hard labels", "Pareto front"]
+
+
+def test_the_cascade_says_what_its_curve_has_at_the_threshold():
+    widget = widgets.cascade_explorer(CURVE, CURVE.assign(accuracy=CURVE.accuracy - 0.01), **ALONE, threshold=0.6)
+    assert "Threshold 0.6: the teacher gets 25.0% of the test questions. Accuracy 0.8600" in widget.words.value
+    assert "Mean latency 30.0 µs; student 10.0, teacher 80.0" in widget.words.value
+    widget.controls["threshold"].value = 0
+    assert "gets 0.0% of" in widget.words.value and "Accuracy 0.7900" in widget.words.value

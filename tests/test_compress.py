@@ -1,0 +1,146 @@
+"""LiteRT files beside Keras and beside the integers' own arithmetic; costs beside TensorFlow's profiler."""
+
+import gzip
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import CLASSES, FEATURES, X, Y, logits, model
+
+from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card
+from distill_edu.backend import WrongSetup
+
+layers = keras.layers
+FLOAT = {None: 1e-5, "float16": 1e-2}
+
+
+def image_model(depthwise=False):
+    keras.utils.set_random_seed(1)
+    middle = layers.DepthwiseConv2D(3, depth_multiplier=2) if depthwise else layers.Conv2D(6, 3, strides=2)
+    return keras.Sequential(
+        [keras.Input((12, 12, 1)), layers.Conv2D(4, 3, padding="same", activation="relu"), layers.BatchNormalization()]
+        + [middle, layers.MaxPooling2D(), layers.Flatten(), layers.Dense(CLASSES)]
+    )
+
+
+IMAGES = np.random.RandomState(0).rand(300, 12, 12, 1).astype("float32")
+
+
+@pytest.mark.parametrize("quantize", FLOAT)
+def test_a_float_file_answers_as_keras_does(quantize):
+    content = export_litert(model(), quantize)
+    assert litert_predict(content, X) == pytest.approx(logits(model()), abs=FLOAT[quantize])
+    assert litert_predict(content, X, batch_size=8) == pytest.approx(litert_predict(content, X), abs=1e-6)
+    assert litert_predict(content, X[:1]).shape == (1, CLASSES)
+    assert litert_predict(content, X).dtype == np.float32
+
+
+def test_an_int8_file_holds_integers_only_and_is_right_within_its_steps():
+    one = image_model()
+    content = export_litert(one, "int8", IMAGES)
+    interpreter = tf.lite.Interpreter(model_content=content)
+    dtypes = {details["dtype"] for details in interpreter.get_tensor_details()}
+    assert dtypes <= {np.int8, np.int32}  # int32: the biases and the shapes
+    right, mine = one.predict(IMAGES, verbose=0), litert_predict(content, IMAGES)
+    assert np.unique(mine).size <= 256
+    assert np.abs(mine - right).max() < 0.05 * np.ptp(right)
+    assert metrics.agreement(right, mine) > 0.9
+    scale, zero = interpreter.get_output_details()[0]["quantization"]
+    steps = mine / scale + zero
+    assert steps == pytest.approx(np.round(steps), abs=1e-2) and -128 <= steps.min() <= steps.max() <= 127
+
+
+def test_numbers_of_words_stay_numbers_in_an_int8_file():
+    keras.utils.set_random_seed(0)
+    one = keras.Sequential(
+        [keras.Input((5,), dtype="int32"), layers.Embedding(300, 8), layers.Flatten(), layers.Dense(CLASSES)]
+    )
+    x = np.random.RandomState(0).randint(0, 300, (50, 5))
+    for quantize in compress.FORMATS:
+        mine = litert_predict(export_litert(one, quantize, x), x)
+        assert metrics.agreement(one.predict(x, verbose=0), mine) > 0.9
+
+
+def test_fewer_bits_are_fewer_bytes():
+    # Many weights for each unit: int8 keeps 12 bytes of scale for each, so that narrow layers hardly shrink.
+    big = keras.Sequential([keras.Input((800,)), layers.Dense(100, "relu"), layers.Dense(CLASSES)])
+    sizes = [len(export_litert(big, quantize, np.ones((9, 800)))) for quantize in compress.FORMATS]
+    halves = [more / less for more, less in zip(sizes, sizes[1:], strict=False)]
+    assert halves == pytest.approx([2, 2], abs=0.25)
+
+
+def test_the_model_itself_is_not_changed():
+    one = image_model()
+    before = [np.array(weight) for weight in one.get_weights()]
+    export_litert(one, "int8", IMAGES)
+    assert all((a == b).all() for a, b in zip(before, one.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_multiply_adds_are_half_of_the_operations_that_tensorflow_counts(depthwise):
+    one = image_model(depthwise)
+    graph = tf.function(one).get_concrete_function(tf.TensorSpec((1, 12, 12, 1))).graph
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output()
+    counted = profiler.profile(graph, options=options.build()).children
+    products = [node for node in counted if node.name.endswith(("convolution", "MatMul", "depthwise"))]
+    assert len(products) == 3
+    total = sum(node.total_float_ops for node in products) // 2
+    assert compress.multiply_adds(one) == total
+    inside = keras.Sequential([keras.Input((12, 12, 1)), one, layers.Softmax()])
+    assert compress.multiply_adds(inside) == total
+
+
+def test_the_card_says_what_each_part_says():
+    one, data = model(), Dataset("small", (X, Y), (X[:20], Y[:20]), (X[5:], Y[5:]), tuple("abcd"))
+    card = model_card(one, data)
+    assert list(card.index) == ["float32", "float16", "int8"]
+    assert (card.parameters == one.count_params()).all()
+    assert (card.multiply_adds == 8 * FEATURES + 8 * CLASSES).all()
+    for name, quantize in (("float32", None), ("int8", "int8")):
+        content = export_litert(one, quantize, X)
+        z = litert_predict(content, X[5:])
+        row = card.loc[name]
+        assert row.bytes == pytest.approx(len(content), abs=64)  # names of temporary files are in it
+        assert row.gzip_bytes == pytest.approx(len(gzip.compress(content)), abs=64)
+        assert (row.test_accuracy, row.test_nll) == pytest.approx((metrics.accuracy(Y[5:], z), metrics.nll(Y[5:], z)))
+        assert row.test_ece == pytest.approx(metrics.calibration_error(Y[5:], z))
+    assert (card.us > 0).all() and (card.us <= card.us_p90).all() and (card.batch_us <= card.batch_us_p90).all()
+    assert list(model_card(one, data, formats=["int8"]).index) == ["int8"]
+
+
+def test_more_work_takes_longer():
+    x = np.zeros((256, FEATURES), "float32")
+    small, big = (compress.latency(export_litert(model(units=units)), x)[0] for units in (8, 4000))
+    assert big > 5 * small
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: export_litert(model(), "int4"), "must be None, 'float16' or 'int8', not 'int4'"),
+        (lambda: export_litert(model(), "int8"), "needs representative"),
+        (lambda: export_litert(model(), "int8", X[:0]), "needs representative"),
+        (lambda: export_litert(model(), "int8", X[:, :2]), r"x has the shape \(33, 2\)"),
+        (lambda: export_litert(keras.Sequential([layers.Dense(2)])), "exactly one input"),
+        (lambda: litert_predict(export_litert(model()), X[:0]), "x is empty"),
+        (lambda: litert_predict(export_litert(model()), X[:, :2]), r"the model takes \('n', 6\)"),
+        (lambda: compress.multiply_adds(keras.Sequential([keras.Input((3, 4)), layers.LSTM(2)])), "not know LSTM"),
+    ],
+)
+def test_wrong_use_gets_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def test_a_computer_without_litert_hears_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(WrongSetup, match="pip install ai-edge-litert"):
+        litert_predict(export_litert(model()), X)
+
+
+def test_nothing_is_printed_on_a_page(capfd):
+    litert_predict(export_litert(image_model(), "int8", IMAGES), IMAGES)
+    assert capfd.readouterr() == ("", "")

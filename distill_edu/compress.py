@@ -113,6 +113,26 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("format")
 
 
+def model_cards(groups, data, formats=(None, "int8")):
+    """The cards of many models as one table, with technique and size, as `widgets.tradeoff_explorer` wants it.
+
+    `groups`: a technique -> its models, as (size, model). The int8 form of a technique is a technique of its own.
+    Models of one size and format do the same work, so they share the median of their latencies.
+    """
+    import pandas
+
+    cards = []
+    for technique, models in groups.items():
+        for size, model in models:
+            card = model_card(model, data, formats).reset_index()
+            names = [technique if name == "float32" else f"{technique}, {name}" for name in card["format"]]
+            cards.append(card.assign(technique=names, size=size))
+    table = pandas.concat(cards).sort_values("format", kind="stable", ignore_index=True)
+    times = ["us", "us_p90", "batch_us", "batch_us_p90"]
+    table[times] = table.groupby(["size", "format"])[times].transform("median")
+    return table
+
+
 def _costs(model, data, quantize, batch_size):
     content = export_litert(model, quantize, data.train[0][:200])
     row = {"bytes": len(content), "gzip_bytes": len(gzip.compress(content, mtime=0))}

@@ -58,6 +58,14 @@ def sweep(
     return _table([rows[key] for key in keys if key in rows])
 
 
+def restore_students(table, build_student):
+    """The trained students of a sweep with `keep_weights`, in the table's order: a list of (size, student)."""
+    students = [(size, build_student(size)) for size in table["size"].tolist()]
+    for (_, student), weights in zip(students, table.weights, strict=True):
+        student.set_weights(weights)
+    return students
+
+
 def _fill(rows, todo, at_once, teach):
     """Teach what is to do, one classroom after the other, into `rows`, until it is done or Ctrl-C."""
     total = len(rows) + len(todo)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from small import CLASSES, FEATURES, X, Y, logits, model
 
-from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card
+from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards, widgets
 from distill_edu.backend import WrongSetup
 
 layers = keras.layers
@@ -109,6 +109,18 @@ def test_the_card_says_what_each_part_says():
         assert row.test_ece == pytest.approx(metrics.calibration_error(Y[5:], z))
     assert (card.us > 0).all() and (card.us <= card.us_p90).all() and (card.batch_us <= card.batch_us_p90).all()
     assert list(model_card(one, data, formats=["int8"]).index) == ["int8"]
+
+
+def test_the_cards_of_many_models_are_one_table_for_the_trade_off():
+    data = Dataset("small", (X, Y), (X[:20], Y[:20]), (X[5:], Y[5:]), tuple("abcd"))
+    groups = {"teacher": [(9, model(units=9))], "students": [(2, model(1, units=2)), (2, model(2, units=2))]}
+    table = model_cards(groups, data)
+    assert list(table.technique) == ["teacher", "students", "students"] + ["teacher, int8"] + 2 * ["students, int8"]
+    assert list(table["size"]) == 2 * [9, 2, 2]
+    for row, one in zip(table.itertuples(), [model(units=9), model(1, units=2), model(2, units=2)], strict=False):
+        assert row.test_nll == pytest.approx(metrics.nll(Y[5:], logits(one, X[5:])), abs=1e-5)
+    assert table.us[1] == table.us[2] and table.us[4] == table.us[5]
+    assert "students, int8" in widgets.tradeoff_explorer(table).still().axes[0].get_legend().get_texts()[3].get_text()
 
 
 def test_more_work_takes_longer():

@@ -11,7 +11,7 @@ import pytest
 from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model, same, weights
 
 import distill_edu
-from distill_edu import Dataset, Distiller, cache, metrics, sweep, sweeps, teacher_logits
+from distill_edu import Dataset, Distiller, cache, metrics, restore_students, sweep, sweeps, teacher_logits
 
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
 SHORT = {"steps": 3, "batch_size": 8, "progress": False}
@@ -169,6 +169,16 @@ def test_nothing_half_written_is_ever_seen(folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cache.keep("name", 1)
     assert cache.recall("name") is None
+
+
+def test_kept_weights_give_the_students_back(teacher):
+    table = sweep(DATA, teacher, build, sizes=[4, 8], seeds=2, keep_weights=True, **SHORT)
+    for (size, student), row in zip(restore_students(table, build), table.itertuples(), strict=True):
+        assert size == row.size and student.count_params() == row.parameters
+        x, labels = DATA.test
+        assert metrics.nll(labels, logits(student, x)) == pytest.approx(row.test_nll, abs=1e-5)
+    without = sweep(DATA, teacher, build, sizes=[4, 8], seeds=2, **SHORT)
+    assert list(without.test_nll) == list(table.test_nll) and "weights" not in without
 
 
 @pytest.fixture

@@ -400,3 +400,94 @@ def best_temperature(function):
         return Verdict("Not yet: return a dictionary with one temperature for each size.")
     hint = hints.get((mine[4], mine[9]), "the temperature whose students have the highest mean valid_accuracy.")
     return Verdict("Correct!" if hint is None else f"Not yet: {hint}")
+
+
+def bytes_by_hand(answer):
+    """Page 07: the bytes of the float32 weights of a Dense layer from 100 to 10 units."""
+    mistakes = [
+        (1010, "that is the number of weights, or their bytes in int8: a float32 has 32 bits."),
+        (4000, "the biases are missing: one for each of the 10 units."),
+        (32 * 1010, "that is the number of bits: 8 of them are a byte."),
+        (2 * 1010, "two bytes each is float16."),
+    ]
+    return _compare(answer, 4040, mistakes, "(100 x 10 weights + 10 biases) times the bytes of one float32.")
+
+
+def quantise(function):
+    """Page 07: function(x, scale, zero) -> int8 numbers."""
+    x, scale, zero = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0]), 0.1, 3
+    steps = x / scale
+    right = np.clip(np.round(steps) + zero, -128, 127)
+    mistakes = [
+        (np.round(steps) + zero, "numbers outside of -128 to 127 do not fit into an int8: clip them."),
+        (
+            (np.round(steps) + zero).astype(np.int64).astype(np.int8),
+            "clip before you make int8: 500 would wrap around.",
+        ),
+        (np.clip(np.round(steps), -128, 127), "add the zero point."),
+        (np.clip(np.trunc(steps) + zero, -128, 127), "round to the nearest step: astype alone cuts the rest off."),
+        (np.clip(np.floor(steps) + zero, -128, 127), "round to the nearest step, not down."),
+        (np.clip(np.round(x * scale) + zero, -128, 127), "divide by the scale: it is the size of one step."),
+        (np.clip(np.round(steps) - zero, -128, 127), "add the zero point; it is subtracted on the way back."),
+        (np.clip(steps + zero, -128, 127), "an int8 is a whole number: round."),
+    ]
+    return _compare_call(function, (x, scale, zero), right, mistakes, "round(x / scale) + zero, clipped.")
+
+
+def best_within(function):
+    """Page 07: function(table, kilobytes) -> index of the best row that fits, chosen on validation data."""
+    import pandas
+
+    rows = [(9000, 0.95, 0.95), (4000, 0.90, 0.85), (5000, 0.80, 0.93), (3000, 0.85, 0.86)]
+    table = pandas.DataFrame(rows, columns=["bytes", "valid_accuracy", "test_accuracy"], index=[30, 31, 32, 33])
+    mistakes = [
+        (30, "that one does not fit: a kilobyte has 1000 bytes."),
+        (32, "you chose by the test data: take valid_accuracy."),
+        (33, "that is the smallest: take the most accurate of those that fit."),
+        (0.90, "return its index in the table, not its accuracy (idxmax)."),
+        (1, "return the table's index (idxmax), not the position."),
+        (0, "return the table's index (idxmax), not the position."),
+    ]
+    return _compare_call(function, (table, 5), 31, mistakes, "the largest valid_accuracy among those that fit.")
+
+
+def mean_latency_by_hand(answer):
+    """Page 08: a student of 10 µs, a teacher of 90 µs that gets a quarter of the questions."""
+    mistakes = [
+        (30, "the student answers first, also where the teacher is asked afterwards."),
+        (100, "that is a question that the teacher gets: three in four cost less."),
+        (22.5, "the student's own time is missing."),
+        (50, "the teacher gets a quarter of the questions, not half of them."),
+    ]
+    return _compare(answer, 32.5, mistakes, "the student's time, and a quarter of the teacher's.")
+
+
+def margin(function):
+    """Page 08: largest minus second largest probability of each row."""
+    p = np.array([[0.5, 0.3, 0.2], [0.1, 0.15, 0.75], [0.4, 0.4, 0.2]])
+    mistakes = [
+        (p.max(axis=1), "that is the largest probability: subtract the second largest."),
+        (p.max(axis=1) - p.min(axis=1), "subtract the second largest, not the smallest."),
+        (p[:, 0] - p[:, 1], "the classes are in a fixed order: sort each row first."),
+        (np.sort(p, axis=1)[:, -2] - p.max(axis=1), "the sign is turned: largest minus second."),
+        (np.sort(p, axis=1)[:, -2], "that is the second largest: subtract it from the largest."),
+    ]
+    return _compare_call(
+        function, (p,), [0.2, 0.6, 0.0], mistakes, "np.sort(p, axis=1), last column minus the one before."
+    )
+
+
+def threshold_for(function):
+    """Page 08: function(confidence, share) -> a threshold below which `share` of the confidences lie."""
+    confidence = np.array([0.99, 0.35, 0.9, 0.6, 0.97, 0.8, 0.45, 0.95, 0.7, 0.85])
+    mine, verdict = _call(function, confidence, 0.3)
+    if verdict or _missing(mine):
+        return verdict or Verdict(NOT_ATTEMPTED)
+    if not np.isscalar(mine):
+        return Verdict("Not yet: return one number, the threshold.")
+    asked = (confidence < mine).mean()
+    if asked == 0.3:
+        return Verdict("Correct!")
+    if asked == 0.7:
+        return Verdict("Not yet: the teacher gets the unsure ones: that is the lower end.")
+    return Verdict(f"Not yet: at this threshold the teacher gets {asked:.1f} of the questions, and 0.3 was wanted.")

@@ -40,10 +40,20 @@ def export_litert(model, quantize=None, representative=None):
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
         _calibrate_with(converter, model, representative)
-    with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        # TensorFlow warns that no ranges are given for the inputs; `representative` gives them.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+    with _in_silence():
         return converter.convert()
+
+
+@contextlib.contextmanager
+def _in_silence():
+    """Without the converter's report of each temporary file, and of ranges that `representative` gives."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+        yield
+    logger.setLevel(level)
 
 
 def _calibrate_with(converter, model, representative):
@@ -155,7 +165,9 @@ def _interpreter(content):
             "Apple silicon, as TensorFlow does. Everything else in distill_edu works without it."
         ) from None
     with quietly():
-        return Interpreter(model_content=content, num_threads=1)
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()  # the first one says that it has begun
+    return interpreter
 
 
 def _run(interpreter, x):

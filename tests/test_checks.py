@@ -25,6 +25,14 @@ def mean_and_error(a, b):
     return (a - b).mean(), (a - b).std(ddof=1) / len(a) ** 0.5
 
 
+def steps(x, scale):
+    return np.round(x / scale)
+
+
+def clipped(values):
+    return np.clip(values, -128, 127)
+
+
 MISTAKES = {
     "standard_error_by_hand": [
         (3, "the mean itself"),
@@ -130,6 +138,48 @@ MISTAKES = {
         (lambda y, a, b, t, w: (w * hard_loss(y, b) + (1 - w) * soft_loss(a, b, t) / t**2).mean(), "T²"),
         (lambda y, a, b, t, w: (hard_loss(y, b) + soft_loss(a, b, t)).mean(), "weight the two"),
         (lambda y, a, b, t, w: (w * hard_loss(y, b) + (1 - w) * soft_loss(a, b, t)).sum(), "not the sum"),
+    ],
+    "bytes_by_hand": [(1010, "in int8"), (4000, "biases"), (32320, "bits"), (2020, "float16"), (7, "times the bytes")],
+    "quantise": [
+        (lambda x, scale, zero: steps(x, scale) + zero, "clip them"),
+        (lambda x, scale, zero: (steps(x, scale) + zero).astype(int).astype("int8"), "clip before"),
+        (lambda x, scale, zero: clipped(steps(x, scale)), "add the zero point."),
+        (lambda x, scale, zero: clipped(steps(x, scale) - zero), "subtracted on the way back"),
+        (lambda x, scale, zero: clipped(np.trunc(x / scale) + zero), "astype alone"),
+        (lambda x, scale, zero: clipped(np.floor(x / scale) + zero), "not down"),
+        (lambda x, scale, zero: clipped(steps(x, 1 / scale) + zero), "size of one step"),
+        (lambda x, scale, zero: clipped(x / scale + zero), "whole number"),
+        (lambda x, scale, zero: x, "clipped"),
+    ],
+    "best_within": [
+        (lambda table, kb: table.valid_accuracy.idxmax(), "does not fit"),
+        (lambda table, kb: table[table.bytes <= 1000 * kb].test_accuracy.idxmax(), "test data"),
+        (lambda table, kb: table.bytes.idxmin(), "smallest"),
+        (lambda table, kb: table[table.bytes <= 1000 * kb].valid_accuracy.max(), "not its accuracy"),
+        (lambda table, kb: int(table.valid_accuracy.argmax()), "not the position"),
+        (lambda table, kb: int(table[table.bytes <= 1000 * kb].valid_accuracy.argmax()), "not the position"),
+        (lambda table, kb: table[table.bytes <= kb].valid_accuracy.idxmax(), "ValueError"),
+    ],
+    "mean_latency_by_hand": [
+        (30, "student answers first"),
+        (100, "three in four"),
+        (22.5, "student's own"),
+        (50, "not half"),
+        (1, "a quarter of the teacher's"),
+    ],
+    "margin": [
+        (lambda p: p.max(1), "subtract the second largest."),
+        (lambda p: p.max(1) - p.min(1), "not the smallest"),
+        (lambda p: p[:, 0] - p[:, 1], "sort each row"),
+        (lambda p: np.sort(p)[:, -2] - p.max(1), "sign"),
+        (lambda p: np.sort(p)[:, -2], "that is the second"),
+        (lambda p: np.zeros(3), "column"),
+    ],
+    "threshold_for": [
+        (lambda confidence, share: np.quantile(confidence, 1 - share), "lower end"),
+        (lambda confidence, share: share, "gets 0.0 of"),
+        (lambda confidence, share: confidence, "one number"),
+        (lambda confidence, share: "x" + 1, "TypeError"),
     ],
     "trained_numbers": [(79510, "teacher"), (87470, "not trained"), (7940, "biases"), (4, "arrays")],
 }

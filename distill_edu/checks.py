@@ -491,3 +491,42 @@ def threshold_for(function):
     if asked == 0.7:
         return Verdict("Not yet: the teacher gets the unsure ones: that is the lower end.")
     return Verdict(f"Not yet: at this threshold the teacher gets {asked:.1f} of the questions, and 0.3 was wanted.")
+
+
+def bias_by_hand(answer):
+    """Page 09: the smallest of 0.5, 1, 1.5 and 2 that lifts a logit of 2.0 above one of 3.2."""
+    mistakes = [
+        (1.2, "with that the two logits are equal: which of the four numbers is just above it?"),
+        (1, "2.0 + 1 is still less than 3.2."),
+        (0.5, "2.0 + 0.5 is still less than 3.2."),
+        (2, "that lifts it, but a smaller one of the four does, too."),
+    ]
+    return _compare(answer, 1.5, mistakes, "the sum with 2.0 must be larger than 3.2.")
+
+
+def with_bias(function):
+    """Page 09: function(logits, digit, bias) -> logits with the bias added to one column."""
+    given = TEACHER.copy()
+    right = TEACHER + [0, 1.5, 0]
+    mistakes = [
+        (TEACHER + 1.5, "you added it to every class, which changes no answer: add it to one column."),
+        (TEACHER + [[0], [1.5]], "you added it to one example (a row): the classes are the columns."),
+        (TEACHER * [1, 1.5, 1], "add the bias, do not multiply."),
+        (TEACHER, "nothing has changed: add the bias to the column of the digit."),
+    ]
+    verdict = _compare_call(function, (given, 1, 1.5), right, mistakes, "add the bias to the column of the digit.")
+    if verdict == "Correct!" and (given != TEACHER).any():
+        return Verdict("Not yet: the array that you were given has changed, too: work on a copy.")
+    return verdict
+
+
+def best_bias(function):
+    """Page 09: function(logits, labels, digit, biases) -> the bias with the highest accuracy over all classes."""
+    logits = np.array([[2.0, 0], [1.5, 0], [1.2, 0], [1.0, 0], [0.5, 0], [0.2, 0], [-1.0, 0]])
+    labels, biases = np.array([0, 1, 0, 0, 1, 1, 1]), np.array([-2.0, 0.0, 0.7, 1.7, 3.0])
+    mistakes = [
+        (1.7, "that is the best for the digit alone: the other digits count, too."),
+        (2, "that is the position: return the bias itself."),
+        (6 / 7, "that is the accuracy: return the bias that reaches it."),
+    ]
+    return _compare_call(function, (logits, labels, 1, biases), 0.7, mistakes, "try each bias and keep the best.")

@@ -197,29 +197,27 @@ def draw_sweep(figure, table, size, alpha, temperature):
     )
 
 
-def draw_tradeoff(figure, table, kilobytes=None, microseconds=None, shown=None):
+def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None):
     """Accuracy on test data over latency, the marker's area for the bytes; pale what is outside of the budget.
 
-    `table`: see `widgets.tradeoff_explorer`. `shown`: the techniques to draw, all by default; the axes stay the same.
+    `points`: from `tradeoff_points`. `shown`: the techniques to draw, all by default; the axes stay the same.
     """
     (axes,) = _empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
-    points = tradeoff_points(table)
     low, high = _with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
-    axes.set(
-        xlim=(0, 1.1 * points.us.max()), ylim=(low, high), title=f"area: bytes; the upright axis starts at {low:.2f}"
-    )
-    axes.set(xlabel="latency of one example (µs)", ylabel="accuracy on test data")
+    axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
+    axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
+    # In the title, so that a slider which changes no point changes the picture, too.
+    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if kilobytes else "")
     budget = (kilobytes or np.inf, microseconds or np.inf)
-    for (technique, part), (colour, filled) in zip(points.groupby("technique", sort=False), STYLES, strict=False):
+    for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
         if shown is None or technique in shown:
-            fits = _fits(part, *budget)
-            _draw_points(axes, part[~fits], colour, filled, 0.2)
-            _draw_points(axes, part[fits], colour, filled, 1)
+            _draw_points(axes, points[points.technique == technique], budget, colour, filled)
             axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=technique)
     points = points if shown is None else points[points.technique.isin(shown)]
     front = points[pareto_front(points.us, points.test_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
-    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    if axes.get_legend() is None:
+        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
     return _choose(axes, points, *budget) if kilobytes else ""
 
 
@@ -239,11 +237,13 @@ def _fits(points, kilobytes, microseconds):
     return (points.kilobytes <= kilobytes) & (points.us <= microseconds)
 
 
-def _draw_points(axes, points, colour, filled, alpha):
-    place = (points.us, points.test_accuracy)
-    axes.errorbar(*place, points.reach, fmt="none", ecolor=colour, elinewidth=1, alpha=alpha)
+def _draw_points(axes, points, budget, colour, filled):
+    us, right, reach = (points[column].to_numpy() for column in ("us", "test_accuracy", "reach"))
+    alpha = np.where(_fits(points, *budget), 1, 0.2)
+    axes.vlines(us, right - reach, right + reach, color=colour, linewidth=1, alpha=alpha)
     # The same area for the same number of bytes, whichever points are drawn.
-    axes.scatter(*place, 4 * points.kilobytes, c=colour if filled else "white", edgecolors=colour, alpha=alpha)
+    area, face = 4 * points.kilobytes.to_numpy(), colour if filled else "white"
+    axes.scatter(us, right, area, c=face, edgecolors=colour, alpha=alpha, zorder=3)
 
 
 def _choose(axes, points, kilobytes, microseconds):
@@ -290,6 +290,31 @@ def draw_cascade(figure, valid, test, student, teacher, threshold):
     )
 
 
+def draw_bias(figure, logits, labels, class_names, omitted, bias):
+    """Accuracy over the bias added to one class's logit, of its examples and of all; on the right for every class."""
+    left, right = _two_axes(figure)
+    shift = np.arange(len(class_names)) == omitted
+    biases = np.linspace(-2, 8, 41)
+    correct = np.array([(logits + b * shift).argmax(axis=1) == labels for b in [*biases, bias]])
+    of_class = labels == omitted
+    of_the_class, of_all = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
+    for name, values, colour in ((class_names[omitted], of_the_class, DISTILLED), ("all", of_all, NEUTRAL)):
+        left.plot(biases, values[:-1], color=colour, label=name)
+        left.plot(bias, values[-1], "o", color=colour)
+    left.set(ylim=(0, 1), xlabel=f"bias added to {class_names[omitted]}", ylabel="accuracy", title=f"bias {bias:+g}")
+    left.legend(fontsize=8, frameon=False, loc="lower right")
+    per_class = np.array([correct[-1, labels == c].mean() for c in range(len(class_names))])
+    _grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
+    _grouped_bars(right, {None: (np.where(shift, per_class, 0), DISTILLED)})
+    _class_axis(right, class_names)
+    right.set(ylim=(0, 1), ylabel="accuracy", title="each class")
+    answered = int(((logits + bias * shift).argmax(axis=1) == omitted).sum())
+    return (
+        f"{class_names[omitted]} was omitted. With {bias:+g} on its bias {of_the_class[-1]:.3f} of its examples are "
+        f"right, and {of_all[-1]:.3f} of all. It is the answer {answered} times, and the label {of_class.sum()} times."
+    )
+
+
 def gain_in_words(gain):
     """A paired gain as a sentence with its verdict: the 95% interval is above 0, below 0, or has 0 in it."""
     verdict = "it helps" if gain.low > 0 else "it hurts" if gain.high < 0 else "no verdict, 0 is in the interval"
@@ -309,9 +334,9 @@ def gains(gains, xlabel):
 
 
 def tradeoff(table, shown=None):
-    """`draw_tradeoff` without a budget, as a picture."""
+    """`draw_tradeoff` without a budget, as a picture. `table`: see `widgets.tradeoff_explorer`."""
     figure = Picture(7, 3.4)
-    draw_tradeoff(figure, table, shown=shown)
+    draw_tradeoff(figure, tradeoff_points(table), shown=shown)
     return figure
 
 

@@ -201,7 +201,7 @@ def tradeoff_explorer(table):
         "kilobytes": _budget("Size at most (KB)", points.kilobytes),
         "microseconds": _budget("Latency at most (µs)", points.us),
     }
-    return Explorer(lambda figure, **values: plots.draw_tradeoff(figure, table, **values), controls, height=3.4)
+    return Explorer(lambda figure, **values: plots.draw_tradeoff(figure, points, **values), controls, height=3.4)
 
 
 def _budget(label, values):
@@ -233,6 +233,36 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
         return plots.draw_cascade(figure, valid, test, student, teacher, threshold)
 
     return Explorer(draw, {"threshold": slider})
+
+
+def bias_explorer(students, labels, class_names, bias=0.0):
+    """Choose the class that a student was never shown, and slide a number that is added to its logit.
+
+    `students`: the number of the omitted class -> that student's logits [n, classes]; `labels`: integers [n], among
+    them every class.
+    """
+    labels = np.asarray(labels)
+    students = {omitted: check_logits(logits, what=f"logits of {omitted}") for omitted, logits in students.items()}
+    for omitted, logits in students.items():
+        _check_names(logits, class_names)
+        if logits.ndim != 2 or len(logits) != len(labels):
+            raise ValueError(
+                f"There are {len(labels)} labels but logits of the shape {logits.shape}: one row per label."
+            )
+        if omitted not in range(len(class_names)):
+            raise ValueError(f"The keys of students are numbers of classes, such as 3, not {omitted!r}.")
+    if not students or set(labels) != set(range(len(class_names))):
+        raise ValueError("Give at least one student, and labels in which every class stands at least once.")
+    options = [(class_names[omitted], omitted) for omitted in students]
+    controls = {
+        "omitted": _slider(ipywidgets.SelectionSlider, "Omitted class", options=options),
+        "bias": _slider(ipywidgets.FloatSlider, "Bias added (logits)", value=bias, min=-2, max=8, step=0.25),
+    }
+
+    def draw(figure, **values):
+        return plots.draw_bias(figure, students[values["omitted"]], labels, class_names, **values)
+
+    return Explorer(draw, controls)
 
 
 class LiveDistillation(Explorer):

@@ -33,6 +33,16 @@ def clipped(values):
     return np.clip(values, -128, 127)
 
 
+def in_place(z, digit, bias):
+    z[:, digit] += bias
+    return z
+
+
+def best_shift(z, y, digit, biases):
+    right = [((z + b * (np.arange(2) == digit)).argmax(1) == y).mean() for b in biases]
+    return biases[int(np.argmax(right))]
+
+
 MISTAKES = {
     "standard_error_by_hand": [
         (3, "the mean itself"),
@@ -180,6 +190,21 @@ MISTAKES = {
         (lambda confidence, share: share, "gets 0.0 of"),
         (lambda confidence, share: confidence, "one number"),
         (lambda confidence, share: "x" + 1, "TypeError"),
+    ],
+    "bias_by_hand": [(1.2, "equal"), (1, "2.0 + 1"), (0.5, "2.0 + 0.5"), (2, "a smaller one"), (9, "larger than 3.2")],
+    "with_bias": [
+        (lambda z, digit, bias: z + bias, "every class"),
+        (lambda z, digit, bias: z + bias * (np.arange(len(z)) == digit)[:, None], "a row"),
+        (lambda z, digit, bias: z * np.where(np.arange(3) == digit, bias, 1), "multiply"),
+        (lambda z, digit, bias: z, "nothing has changed"),
+        (lambda z, digit, bias: 0 * z, "the column of the digit"),
+        (in_place, "work on a copy"),
+    ],
+    "best_bias": [
+        (lambda z, y, digit, biases: best_shift(z[y == digit], y[y == digit], digit, biases), "for the digit alone"),
+        (lambda z, y, digit, biases: list(biases).index(best_shift(z, y, digit, biases)), "position"),
+        (lambda z, y, digit, biases: 6 / 7, "accuracy"),
+        (lambda z, y, digit, biases: biases[0], "try each"),
     ],
     "trained_numbers": [(79510, "teacher"), (87470, "not trained"), (7940, "biases"), (4, "arrays")],
 }

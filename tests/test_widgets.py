@@ -43,6 +43,7 @@ CURVE = pandas.DataFrame(
     }
 )
 ALONE = {"student": (10.0, 0.8), "teacher": (80.0, 0.9)}
+SEEN = np.random.RandomState(0).randn(30, 3) * 2
 NAMES = ("cat", "dog", "car")
 LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
@@ -64,6 +65,7 @@ WIDGETS = {
     ),
     "trade-off": lambda: widgets.tradeoff_explorer(CARDS),
     "cascade": lambda: widgets.cascade_explorer(CURVE, CURVE.assign(accuracy=CURVE.accuracy - 0.01), **ALONE),
+    "bias": lambda: widgets.bias_explorer({0: SEEN, 2: SEEN[:, ::-1]}, np.arange(30) % 3, NAMES),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
 
@@ -171,6 +173,11 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.cascade_explorer(CURVE, CURVE, (1, 0.5), (0, 0.5)), "teacher is .microseconds, accuracy."),
         (lambda: widgets.cascade_explorer(CURVE, CURVE, 0.5, (1, 0.5)), "student is .microseconds, accuracy."),
         (lambda: widgets.cascade_explorer(CURVE, CURVE, **ALONE, threshold=0.33), "one of the slider's stops"),
+        (lambda: widgets.bias_explorer({0: SEEN}, np.zeros(30), NAMES), "every class stands at least once"),
+        (lambda: widgets.bias_explorer({}, np.arange(30) % 3, NAMES), "at least one student"),
+        (lambda: widgets.bias_explorer({3: SEEN}, np.arange(30) % 3, NAMES), "numbers of classes, such as 3, not 3"),
+        (lambda: widgets.bias_explorer({0: SEEN[:9]}, np.arange(30) % 3, NAMES), "30 labels but logits of the shape"),
+        (lambda: widgets.bias_explorer({0: SEEN * np.nan}, np.arange(30) % 3, NAMES), "logits of 0 contains NaN"),
         (lambda: widgets.seeds_explorer([0.5, 0.6], [0.5]), "a pair needs one number of each"),
         (lambda: widgets.seeds_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
     ],
@@ -250,3 +257,17 @@ def test_the_cascade_says_what_its_curve_has_at_the_threshold():
     assert "Mean latency 30.0 µs; student 10.0, teacher 80.0" in widget.words.value
     widget.controls["threshold"].value = 0
     assert "gets 0.0% of" in widget.words.value and "Accuracy 0.7900" in widget.words.value
+
+
+def test_the_bias_says_what_a_loop_counts():
+    labels = np.arange(30) % 3
+    widget = widgets.bias_explorer({1: SEEN}, labels, NAMES, bias=1.5)
+    answers = [np.argmax(row + [0, 1.5, 0]) for row in SEEN]
+    right = [answer == label for answer, label in zip(answers, labels, strict=True)]
+    said = (
+        f"With +1.5 on its bias {np.mean(right[1::3]):.3f} of its examples are right, and {np.mean(right):.3f} of all."
+    )
+    assert f"dog was omitted. {said} It is the answer {answers.count(1)} times" in widget.words.value
+    others, omitted = (bars.get_data()[0][::2] for bars in widget.figure.axes[1].patches)
+    assert list(others + omitted) == pytest.approx([np.mean(right[c::3]) for c in range(3)])
+    assert list(omitted != 0) == [False, True, False]

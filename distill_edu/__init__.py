@@ -17,6 +17,7 @@ from distill_edu.soft_targets import entropy, kl_divergence, soft_targets  # noq
 _HOME = {
     "Dataset": "data",
     "load_dataset": "data",
+    "as_letters": "data",
     "Distiller": "distiller",
     "Classroom": "classroom",
     "sweep": "sweeps",

@@ -530,3 +530,49 @@ def best_bias(function):
         (6 / 7, "that is the accuracy: return the bias that reaches it."),
     ]
     return _compare_call(function, (logits, labels, 1, biases), 0.7, mistakes, "try each bias and keep the best.")
+
+
+def pairs_by_hand(answer):
+    """Page 10: pairs of neighbours in " oslo "."""
+    mistakes = [
+        (4, "that is the number of letters: count the pairs."),
+        (3, "the spaces count, too: one pair at each end."),
+        (6, "that is the number of characters with the spaces: n characters have n - 1 pairs of neighbours."),
+        (15, "only neighbours count, not any two letters."),
+    ]
+    return _compare(answer, 5, mistakes, "write the word with its two spaces and count the places between.")
+
+
+def bigrams(function):
+    """Page 10: function(word) -> list of pairs of neighbours, in lower case, with spaces at both ends."""
+    mine, verdict = _call(function, "Oslo")
+    if verdict or _missing(mine):
+        return verdict or Verdict(NOT_ATTEMPTED)
+    hints = {
+        (" o", "os", "sl", "lo", "o "): None,
+        ("os", "sl", "lo"): "the spaces at both ends are missing.",
+        (" O", "Os", "sl", "lo", "o "): "use lower case.",
+        (" o", "os", "sl", "lo"): "the last pair is missing: the letter and the space after it.",
+        ("os", "sl", "lo", "o "): "the first pair is missing: the space and the letter after it.",
+        (" o", "sl", "o "): "the pairs overlap: go on by one letter each time.",
+        (" ", "o", "s", "l", "o", " "): "those are single letters: take two at a time.",
+    }
+    if not isinstance(mine, list):
+        return Verdict("Not yet: return a list of pairs, each a text of two letters.")
+    hint = hints.get(tuple(mine), 'the first pair of "Oslo" is " o".')
+    return Verdict("Correct!" if hint is None else f"Not yet: {hint}")
+
+
+def best_possible(function):
+    """Page 10: function(words, labels) -> the highest accuracy of a model that gives one answer per distinct word."""
+    words, labels = ["a", "b", "a", "c", "a", "b", "a", "d"], [0, 1, 0, 2, 1, 2, 2, 0]
+    mistakes = [
+        (4 / 8, "that counts distinct words: a word that stands twice with one label is right twice."),
+        (1.0, "the same word stands under several labels, and a model gives it one answer."),
+        (2 / 8, "you counted only words without any doubt: the others are right for their most frequent label."),
+        (5, "divide by the number of words."),
+        (3 / 8, "that is the share of the most frequent label: count it for each word."),
+    ]
+    return _compare_call(
+        function, (words, labels), 5 / 8, mistakes, "add the count of each word's most frequent label."
+    )

@@ -1,5 +1,6 @@
 """Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,29 @@ class Dataset:
         parts = [f"{len(getattr(self, part)[1])} {part}" for part in ("train", "valid", "test")]
         parts += [] if self.transfer is None else [f"{len(self.transfer)} transfer (no labels)"]
         return f"Dataset {self.name!r}: {', '.join(parts)}; {len(self.class_names)} classes"
+
+    def map(self, function):
+        """The same data set with `function` applied to every x."""
+        parts = {
+            part: (function(getattr(self, part)[0]), getattr(self, part)[1]) for part in ("train", "valid", "test")
+        }
+        transfer = None if self.transfer is None else function(self.transfer)
+        return dataclasses.replace(self, transfer=transfer, **parts)
+
+
+LETTERS = 784  # the numbers below it hold the Latin alphabets and their accents; 1 stands for everything else
+
+
+def as_letters(words, length=24):
+    """Words as numbers of letters (Unicode, in lower case), for `models.text_cnn`: int32 [n, length], filled with 0.
+
+    A space before and after each word marks its ends; what is longer than `length` is cut off.
+    """
+    letters = np.zeros((len(words), length), dtype=np.int32)
+    for row, word in zip(letters, words, strict=True):
+        numbers = [ord(letter) for letter in f" {word.lower()} "[:length]]
+        row[: len(numbers)] = [number if number < LETTERS else 1 for number in numbers]
+    return letters
 
 
 def load_dataset(name, seed=0, labelled=1.0):

@@ -4,6 +4,7 @@ import json
 import re
 
 from distill_edu.backend import keras
+from distill_edu.data import LETTERS
 
 layers = keras.layers
 
@@ -34,6 +35,49 @@ def cnn(data, width=16, dropout=0.3, name="teacher"):
     )
 
 
+def text_cnn(data, width=256, name="teacher"):
+    """A network over the letters of a word: convolutions over 2, 3 and 4 letters, the largest value of each filter.
+
+    After Kim 2014, "Convolutional Neural Networks for Sentence Classification", section 2. `data`: of `as_letters`.
+    """
+    letters = _input(data, "int32")
+    read = layers.Dropout(0.1)(layers.Embedding(LETTERS, 32)(letters))
+    filters = [layers.Conv1D(width, wide, padding="same", activation="relu")(read) for wide in (2, 3, 4)]
+    found = layers.Concatenate()([layers.GlobalMaxPooling1D()(one) for one in filters])
+    return keras.Model(letters, _logits(data)(layers.Dropout(0.4)(found)), name=name)
+
+
+def bigram_bag(data, units=8, buckets=512, name="student"):
+    """The mean of `units` numbers for each pair of neighbouring letters, then one logit per class.
+
+    After Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", section 2. `data`: of `as_letters`.
+    """
+    blocks = [HashedBigrams(buckets), layers.Embedding(buckets, units, mask_zero=True), layers.GlobalAveragePooling1D()]
+    return keras.Sequential([_input(data, "int32"), *blocks, _logits(data)], name=name)
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class HashedBigrams(layers.Layer):
+    """Letters [batch, n] -> pairs of neighbours [batch, n - 1], as numbers from 1 to buckets - 1; 0 beyond the end.
+
+    Two pairs may fall into the same bucket.
+    """
+
+    def __init__(self, buckets, **keras_arguments):
+        super().__init__(**keras_arguments)
+        self.buckets = buckets
+
+    def call(self, letters):
+        first, second = letters[:, :-1], letters[:, 1:]
+        return keras.ops.where(second == 0, 0, 1 + (31 * first + second) % (self.buckets - 1))
+
+    def compute_output_shape(self, shape):
+        return (shape[0], shape[1] - 1)
+
+    def get_config(self):
+        return {**super().get_config(), "buckets": self.buckets}
+
+
 def architecture(model):
     """What a model computes, weights aside, as text. Works for an optimizer, too."""
     return as_text({"class": type(model).__name__, **model.get_config(), "name": ""})
@@ -44,11 +88,11 @@ def as_text(config):
     return re.sub(r'_\d+"', '"', json.dumps(config, default=str, sort_keys=True))
 
 
-def _input(data):
+def _input(data, dtype=None):
     x = data.train[0]
     if x.dtype.kind not in "fiu":
         raise ValueError(f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}.")
-    return keras.Input(x.shape[1:])
+    return keras.Input(x.shape[1:], dtype=dtype)
 
 
 def _logits(data):

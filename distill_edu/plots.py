@@ -290,6 +290,19 @@ def draw_cascade(figure, valid, test, student, teacher, threshold):
     )
 
 
+def draw_answers(figure, answers, class_names, word, temperature):
+    """What several models answer to one word, side by side. `answers`: name -> (logits [classes], colour)."""
+    (axes,) = _empty_axes(figure, (0.1, 0.34, 0.88, 0.55))
+    targets = {name: (soft_targets(logits, temperature), colour) for name, (logits, colour) in answers.items()}
+    _grouped_bars(axes, targets)
+    _class_axis(axes, class_names)
+    axes.set(ylim=(0, 1), ylabel="probability", title=f"{word!r} at T = {temperature:g}")
+    axes.title.set_parse_math(False)  # a $ in a word is a $
+    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    said = [f"{name} {class_names[p.argmax()]} {_percent(p.max())}" for name, (p, _) in targets.items()]
+    return f"{word!r} at T = {temperature:g}: {'; '.join(said)}."
+
+
 def draw_bias(figure, logits, labels, class_names, omitted, bias):
     """Accuracy over the bias added to one class's logit, of its examples and of all; on the right for every class."""
     left, right = _two_axes(figure)
@@ -389,7 +402,7 @@ def family_tree(distances, class_names, families):
         text.set_fontweight("bold")
     handles = [axes.plot([], [], "s", color=colour, label=family)[0] for family, colour in colours.items()]
     axes.legend(handles=handles, fontsize=8, frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1))
-    axes.set_xlabel("distance: how seldom the teacher takes one for the other")
+    axes.set_xlabel("distance: how seldom one is taken for the other")
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
 

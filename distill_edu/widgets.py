@@ -235,6 +235,29 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
     return Explorer(draw, {"threshold": slider})
 
 
+def word_explorer(models, class_names, word, temperature=1):
+    """Type a word and see what each model answers; slide T over the answers.
+
+    `models`: name -> function from [word] to logits [1, classes]; one to three of them. The first has the teacher's
+    colour, the others those of a hard-label and of a distilled student.
+    """
+    if not 1 <= len(models) <= 3:
+        raise ValueError(f"Give one, two or three models, not {len(models)}.")
+    colours = dict(zip(models, (plots.TEACHER, plots.HARD, plots.DISTILLED), strict=False))
+
+    def answers(word):
+        logits = {name: check_logits(model([word]), what=f"logits of {name}") for name, model in models.items()}
+        for values in logits.values():
+            _check_names(values, class_names)
+        return {name: (values[0], colours[name]) for name, values in logits.items()}
+
+    def draw(figure, word, temperature):
+        return plots.draw_answers(figure, answers(word), class_names, word, temperature)
+
+    text = ipywidgets.Text(word, layout=ipywidgets.Layout(width="460px"), **_labelled("Word"))
+    return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
+
+
 def bias_explorer(students, labels, class_names, bias=0.0):
     """Choose the class that a student was never shown, and slide a number that is added to its logit.
 

@@ -43,6 +43,10 @@ def best_shift(z, y, digit, biases):
     return biases[int(np.argmax(right))]
 
 
+def pairs(text):
+    return [text[i : i + 2] for i in range(len(text) - 1)]
+
+
 MISTAKES = {
     "standard_error_by_hand": [
         (3, "the mean itself"),
@@ -205,6 +209,26 @@ MISTAKES = {
         (lambda z, y, digit, biases: list(biases).index(best_shift(z, y, digit, biases)), "position"),
         (lambda z, y, digit, biases: 6 / 7, "accuracy"),
         (lambda z, y, digit, biases: biases[0], "try each"),
+    ],
+    "pairs_by_hand": [(4, "letters"), (3, "spaces"), (6, "n - 1"), (15, "only neighbours"), (9, "places between")],
+    "bigrams": [
+        (lambda word: pairs(word.lower()), "at both ends"),
+        (lambda word: pairs(f" {word} "), "lower case"),
+        (lambda word: pairs(f" {word.lower()}"), "last pair"),
+        (lambda word: pairs(f"{word.lower()} "), "first pair"),
+        (lambda word: pairs(f" {word.lower()} ")[::2], "overlap"),
+        (lambda word: list(f" {word.lower()} "), "single letters"),
+        (lambda word: [], "first pair of"),
+        (lambda word: "os", "a list"),
+        (lambda word: word + 1, "TypeError"),
+    ],
+    "best_possible": [
+        (lambda words, labels: len(set(words)) / len(words), "distinct words"),
+        (lambda words, labels: 1.0, "several labels"),
+        (lambda words, labels: 2 / 8, "without any doubt"),
+        (lambda words, labels: 5, "divide"),
+        (lambda words, labels: max(labels.count(label) for label in labels) / len(labels), "for each word"),
+        (lambda words, labels: 0, "most frequent label"),
     ],
     "trained_numbers": [(79510, "teacher"), (87470, "not trained"), (7940, "biases"), (4, "arrays")],
 }

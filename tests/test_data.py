@@ -3,8 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from distill_edu import load_dataset
-from distill_edu.data import LANGUAGES, _languages
+from distill_edu import as_letters, load_dataset
+from distill_edu.data import LANGUAGES, LETTERS, _languages
 
 OFFLINE = ["mnist5k", "digits", "languages", "spirals"]
 
@@ -118,3 +118,28 @@ def test_a_download_that_works_keeps_keras_test_set(monkeypatch):
     monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: parts)
     data = load_dataset("fashion_mnist")
     assert np.allclose(data.test[0][..., 0], x[80:] / 255) and len(data.valid[1]) == 10 and len(data.train[1]) == 70
+
+
+def test_words_become_numbers_of_letters_with_ends():
+    letters = as_letters(["Ab", "", "Ünï€", "x" * 99], length=6)
+    assert letters.tolist()[:2] == [[32, 97, 98, 32, 0, 0], [32, 32, 0, 0, 0, 0]]
+    assert letters.tolist()[2:] == [[32, 0xFC, 110, 0xEF, 1, 32], [32] + 5 * [120]]
+    assert letters.dtype == "int32" and letters.max() < LETTERS
+    assert as_letters([]).shape == (0, 24)
+
+
+def test_every_letter_of_the_languages_has_its_own_number():
+    data = load_dataset("languages")
+    used = set("".join(data.train[0]).lower())
+    strange = {letter for letter in used if ord(letter) >= LETTERS}
+    assert not {letter for letter in strange if letter.isalpha()}, strange
+
+
+def test_map_changes_every_x_and_no_y():
+    data = load_dataset("languages", labelled=0.2)
+    mapped = data.map(as_letters)
+    for part in ("train", "valid", "test"):
+        (x, y), (words, labels) = getattr(mapped, part), getattr(data, part)
+        assert (x == as_letters(words)).all() and y is labels
+    assert (mapped.transfer == as_letters(data.transfer)).all() and mapped.class_names == data.class_names
+    assert load_dataset("languages").map(as_letters).transfer is None

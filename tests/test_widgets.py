@@ -66,11 +66,18 @@ WIDGETS = {
     "trade-off": lambda: widgets.tradeoff_explorer(CARDS),
     "cascade": lambda: widgets.cascade_explorer(CURVE, CURVE.assign(accuracy=CURVE.accuracy - 0.01), **ALONE),
     "bias": lambda: widgets.bias_explorer({0: SEEN, 2: SEEN[:, ::-1]}, np.arange(30) % 3, NAMES),
+    "word": lambda: widgets.word_explorer(
+        {"teacher": lambda words: [[len(words[0]), 3, 1]], "student": lambda words: [[1, len(words[0]), 2]]},
+        NAMES,
+        "cat",
+    ),
     "learning": lambda: widgets.learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }
 
 
 def stops(control):
+    if isinstance(control.value, str) and not hasattr(control, "options"):
+        return ["", "a <b> & c", "Übergröße", "$x$"]
     if hasattr(control, "options"):
         return [value for _, value in control.options]
     return list(np.arange(control.min, control.max + control.step / 2, control.step))
@@ -178,6 +185,9 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.bias_explorer({3: SEEN}, np.arange(30) % 3, NAMES), "numbers of classes, such as 3, not 3"),
         (lambda: widgets.bias_explorer({0: SEEN[:9]}, np.arange(30) % 3, NAMES), "30 labels but logits of the shape"),
         (lambda: widgets.bias_explorer({0: SEEN * np.nan}, np.arange(30) % 3, NAMES), "logits of 0 contains NaN"),
+        (lambda: widgets.word_explorer({}, NAMES, "a"), "one, two or three models, not 0"),
+        (lambda: widgets.word_explorer({"a": lambda words: [[1, 2]]}, NAMES, "a"), "2 logits per example but 3 class"),
+        (lambda: widgets.word_explorer({"a": lambda words: [[np.nan, 2]]}, NAMES, "a"), "logits of a contains NaN"),
         (lambda: widgets.seeds_explorer([0.5, 0.6], [0.5]), "a pair needs one number of each"),
         (lambda: widgets.seeds_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
     ],

@@ -50,10 +50,12 @@ def _in_silence():
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")
-    with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-        yield
-    logger.setLevel(level)
+    try:
+        with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _calibrate_with(converter, model, representative):
@@ -172,14 +174,14 @@ def _interpreter(content):
 
 def _run(interpreter, x):
     """Logits of one batch, after the interpreter has been made ready for its size."""
-    entry, exit = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     x = _like_input(x, entry["shape_signature"], "float32" if entry["dtype"] == np.int8 else entry["dtype"])
     if tuple(entry["shape"]) != x.shape:
         interpreter.resize_tensor_input(entry["index"], x.shape)
     interpreter.allocate_tensors()
     interpreter.set_tensor(entry["index"], _to_integers(x, entry))
     interpreter.invoke()
-    return _to_floats(interpreter.get_tensor(exit["index"]), exit)
+    return _to_floats(interpreter.get_tensor(result["index"]), result)
 
 
 def _to_integers(x, details):

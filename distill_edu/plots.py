@@ -207,18 +207,18 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
     axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
     # In the title, so that a slider which changes no point changes the picture, too.
-    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if kilobytes else "")
-    budget = (kilobytes or np.inf, microseconds or np.inf)
+    budget = None if kilobytes is None else (kilobytes, microseconds)
+    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if budget else "")
     for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
         if shown is None or technique in shown:
-            _draw_points(axes, points[points.technique == technique], budget, colour, filled)
+            _draw_points(axes, points[points.technique == technique], budget or (np.inf, np.inf), colour, filled)
             axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=technique)
     points = points if shown is None else points[points.technique.isin(shown)]
     front = points[pareto_front(points.us, points.test_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     if axes.get_legend() is None:
         axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
-    return _choose(axes, points, *budget) if kilobytes else ""
+    return _choose(axes, points, *budget) if budget else ""
 
 
 def tradeoff_points(table):
@@ -474,7 +474,8 @@ def _grouped_bars(axes, groups):
 def _with_room(values, room):
     """Limits around the values: the axis starts where the data do."""
     low, high = np.min(values), np.max(values)
-    return low - room * (high - low), high + room * (high - low)
+    room = room * (high - low) + 1e-3
+    return low - room, high + room
 
 
 def _percent(share):

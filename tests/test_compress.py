@@ -1,6 +1,7 @@
 """LiteRT files beside Keras and beside the integers' own arithmetic; costs beside TensorFlow's profiler."""
 
 import gzip
+import logging
 import sys
 
 import keras
@@ -154,5 +155,9 @@ def test_a_computer_without_litert_hears_what_to_do(monkeypatch):
 
 
 def test_nothing_is_printed_on_a_page(capfd):
+    tf.get_logger().setLevel("INFO")
+    with pytest.raises(ValueError):
+        export_litert(image_model(), "int8", IMAGES[:, :3])
+    assert tf.get_logger().level == logging.INFO
     litert_predict(export_litert(image_model(), "int8", IMAGES), IMAGES)
     assert capfd.readouterr() == ("", "")

@@ -41,7 +41,7 @@ def test_a_float_file_answers_as_keras_does(quantize):
 def test_an_int8_file_holds_integers_only_and_is_right_within_its_steps():
     one = image_model()
     content = export_litert(one, "int8", IMAGES)
-    interpreter = tf.lite.Interpreter(model_content=content)
+    interpreter = compress._interpreter(content)
     dtypes = {details["dtype"] for details in interpreter.get_tensor_details()}
     assert dtypes <= {np.int8, np.int32}  # int32: the biases and the shapes
     right, mine = one.predict(IMAGES, verbose=0), litert_predict(content, IMAGES)

@@ -48,6 +48,12 @@ def _call(function, *arguments):
         return None, Verdict(f"Not yet: your function raised {type(error).__name__}: {error}")
 
 
+def _value(function, *arguments):
+    """As `_call`, for functions that must return something: nothing is an exercise not attempted."""
+    mine, verdict = _call(function, *arguments)
+    return mine, verdict or (Verdict(NOT_ATTEMPTED) if _missing(mine) else None)
+
+
 def _compare_call(function, arguments, right, mistakes, otherwise):
     """Call the reader's function and compare what it returns."""
     mine, verdict = _call(function, *arguments)
@@ -128,11 +134,9 @@ def temperature_softmax(function):
 def temperature_for_entropy(function):
     """Page 02: the temperature at which the soft targets of some logits have a wanted entropy."""
     logits, wanted = np.array([6.0, 2.0, 0.0, -1.0]), 1.0
-    found, verdict = _call(function, logits, wanted)
+    found, verdict = _value(function, logits, wanted)
     if verdict:
         return verdict
-    if _missing(found):
-        return Verdict(NOT_ATTEMPTED)
     if not np.isscalar(found) or not found > 0:
         return Verdict("Not yet: return one positive number, the temperature.")
     reached = entropy(soft_targets(logits, found))
@@ -283,11 +287,9 @@ def shuffled_pairs(function):
     """Page 04: a shuffled tf.data pipeline function(x, y, logits) that keeps each example with its own logits."""
     x = np.arange(64, dtype="float32")[:, None]
     y, logits = np.arange(64) % 2, np.concatenate([x, -x], axis=1)
-    data, verdict = _call(function, x, y, logits)
+    data, verdict = _value(function, x, y, logits)
     if verdict:
         return verdict
-    if _missing(data):
-        return Verdict(NOT_ATTEMPTED)
     batches, verdict = _call(_batches, data)
     if verdict:
         return verdict
@@ -335,9 +337,9 @@ def mean_and_error(function):
         ([right[0], 1000 * d.std() / np.sqrt(n)], "use n - 1 inside of the standard deviation (ddof=1)."),
         ([right[0], 1000 * apart], "you treated the two lists as unpaired: subtract first, then take the deviation."),
     ]
-    mine, verdict = _call(function, a, b)
-    if verdict or _missing(mine):
-        return verdict or Verdict(NOT_ATTEMPTED)
+    mine, verdict = _value(function, a, b)
+    if verdict:
+        return verdict
     return _compare(np.asarray(mine, dtype=float) * 1000, right, mistakes, "the mean of a - b, and its standard error.")
 
 
@@ -386,11 +388,11 @@ def best_temperature(function):
         (9, 1, 0.7, 0.99),
         (9, 2, 0.9, 0.1),
     ]
-    mine, verdict = _call(
+    mine, verdict = _value(
         function, pandas.DataFrame(rows, columns=["size", "temperature", "valid_accuracy", "test_accuracy"])
     )
-    if verdict or _missing(mine):
-        return verdict or Verdict(NOT_ATTEMPTED)
+    if verdict:
+        return verdict
     hints = {
         (1, 2): None,
         (2, 2): "you took the luckiest student: take the mean over the seeds first.",
@@ -480,9 +482,9 @@ def margin(function):
 def threshold_for(function):
     """Page 08: function(confidence, share) -> a threshold below which `share` of the confidences lie."""
     confidence = np.array([0.99, 0.35, 0.9, 0.6, 0.97, 0.8, 0.45, 0.95, 0.7, 0.85])
-    mine, verdict = _call(function, confidence, 0.3)
-    if verdict or _missing(mine):
-        return verdict or Verdict(NOT_ATTEMPTED)
+    mine, verdict = _value(function, confidence, 0.3)
+    if verdict:
+        return verdict
     if not np.isscalar(mine):
         return Verdict("Not yet: return one number, the threshold.")
     asked = (confidence < mine).mean()
@@ -545,9 +547,9 @@ def pairs_by_hand(answer):
 
 def bigrams(function):
     """Page 10: function(word) -> list of pairs of neighbours, in lower case, with spaces at both ends."""
-    mine, verdict = _call(function, "Oslo")
-    if verdict or _missing(mine):
-        return verdict or Verdict(NOT_ATTEMPTED)
+    mine, verdict = _value(function, "Oslo")
+    if verdict:
+        return verdict
     hints = {
         (" o", "os", "sl", "lo", "o "): None,
         ("os", "sl", "lo"): "the spaces at both ends are missing.",

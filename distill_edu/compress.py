@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from distill_edu.backend import WrongSetup, keras, quietly, tf
-from distill_edu.metrics import accuracy, calibration_error, nll
+from distill_edu.metrics import report
 
 layers = keras.layers
 
@@ -152,9 +152,8 @@ def _costs(model, data, quantize, batch_size):
         row[f"{name}us"], row[f"{name}us_p90"] = latency(content, data.test[0][:size])
     for part in ("valid", "test"):
         x, labels = getattr(data, part)
-        logits = litert_predict(content, x)
-        for name, metric in (("accuracy", accuracy), ("nll", nll), ("ece", calibration_error)):
-            row[f"{part}_{name}"] = metric(labels, logits)
+        values = report(labels, litert_predict(content, x))
+        row.update({f"{part}_{name}": value for name, value in values.items()})
     return row
 
 

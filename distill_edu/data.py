@@ -1,7 +1,6 @@
 """Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class Dataset:
             part: (function(getattr(self, part)[0]), getattr(self, part)[1]) for part in ("train", "valid", "test")
         }
         transfer = None if self.transfer is None else function(self.transfer)
-        return dataclasses.replace(self, transfer=transfer, **parts)
+        return replace(self, transfer=transfer, **parts)
 
 
 LETTERS = 784  # the numbers below it hold the Latin alphabets and their accents; 1 stands for everything else

@@ -61,14 +61,14 @@ def agreement(teacher_logits, student_logits):
     return float((teacher_logits.argmax(axis=-1) == student_logits.argmax(axis=-1)).mean())
 
 
-def report(labels, logits, teacher_logits):
-    """All four as a dictionary: accuracy, nll, ece, agreement with the teacher."""
-    return {
+def report(labels, logits, teacher_logits=None):
+    """All of them as a dictionary: accuracy, nll, ece, and agreement where the teacher's logits are given."""
+    values = {
         "accuracy": accuracy(labels, logits),
         "nll": nll(labels, logits),
         "ece": calibration_error(labels, logits),
-        "agreement": agreement(teacher_logits, logits),
     }
+    return values if teacher_logits is None else {**values, "agreement": agreement(teacher_logits, logits)}
 
 
 def gap_recovered(distilled, hard, teacher):

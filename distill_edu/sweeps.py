@@ -124,11 +124,9 @@ def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_
     seconds = (time.perf_counter() - start) / len(students)
     logits = {part: classroom.predict(x, batch_size=256, verbose=0) for part, (x, _, _) in parts.items()}
     rows = [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
-    return (
-        [{**row, "weights": one.get_weights()} for row, one in zip(rows, students, strict=True)]
-        if keep_weights
-        else rows
-    )
+    for row, student in zip(rows, students, strict=True):
+        row.update({"weights": student.get_weights()} if keep_weights else {})
+    return rows
 
 
 def _batches(lesson, batch_size):

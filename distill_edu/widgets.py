@@ -2,7 +2,7 @@
 
 import asyncio
 import html
-from functools import partial
+from functools import lru_cache, partial
 
 import ipywidgets
 import numpy as np
@@ -139,17 +139,12 @@ def sweep_explorer(table):
         "alpha": "α (weight of hard labels)",
         "temperature": "Temperature T (no unit)",
     }
-    missing = {*axes, "seed", "valid_accuracy", "test_accuracy"} - set(getattr(table, "columns", ()))
-    if missing:
-        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what sweep(...) returned.")
+    _check_columns(table, {*axes, "seed", "valid_accuracy", "test_accuracy"}, "sweep")
     stops = {name: sorted(table[name].unique().tolist()) for name in axes}
     seeds = table.groupby(list(axes)).seed.nunique()
     if len(seeds) < np.prod([len(values) for values in stops.values()]) or seeds.min() < 2:
         raise ValueError("The sweep is not complete: every setting needs at least two seeds for its error bar.")
-    controls = {
-        name: _slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops[name]])
-        for name, label in axes.items()
-    }
+    controls = {name: _stop_slider(label, name, stops[name], stops[name][0]) for name, label in axes.items()}
     return Explorer(lambda figure, **values: plots.draw_sweep(figure, table, **values), controls)
 
 
@@ -185,29 +180,28 @@ def tradeoff_explorer(table):
     """Set a budget in kilobytes and microseconds: the best model within it, what it costs, and the Pareto front.
 
     `table`: a row for each model and seed, with the columns technique (up to 6), size, bytes, us, valid_accuracy and
-    test_accuracy: what `model_card` returned, with technique and size added. Validation data choose, test data judge.
+    test_accuracy: what `compress.model_cards` returned. Validation data choose, test data judge.
     """
-    missing = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"} - set(
-        getattr(table, "columns", ())
-    )
-    if missing or table.empty:
-        raise ValueError(f"The table has no column {', '.join(sorted(missing))}." if missing else "The table is empty.")
+    columns = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"}
+    _check_columns(table, columns, "compress.model_cards")
+    if table.empty:
+        raise ValueError("The table is empty.")
     if table.technique.nunique() > len(plots.STYLES):
         raise ValueError(
             f"There are {table.technique.nunique()} techniques: at most {len(plots.STYLES)} can be told apart."
         )
     points = plots.tradeoff_points(table)
     controls = {
-        "kilobytes": _budget("Size at most (KB)", points.kilobytes),
-        "microseconds": _budget("Latency at most (µs)", points.us),
+        "kilobytes": _budget("Size at most (KB)", "kilobytes", points.kilobytes),
+        "microseconds": _budget("Latency at most (µs)", "microseconds", points.us),
     }
     return Explorer(lambda figure, **values: plots.draw_tradeoff(figure, points, **values), controls, height=3.4)
 
 
-def _budget(label, values):
+def _budget(label, name, values):
     stops = sorted({float(np.ceil(value)) for value in values})
     stops = [stops[0] - 1, *stops]  # with one stop at which nothing fits
-    return _slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops], value=stops[-1])
+    return _stop_slider(label, name, stops, stops[-1])
 
 
 def cascade_explorer(valid, test, student, teacher, threshold=0.9):
@@ -224,15 +218,12 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
     for name, pair in (("student", student), ("teacher", teacher)):
         if np.shape(pair) != (2,) or not pair[0] > 0 or not 0 <= pair[1] <= 1:
             raise ValueError(f"{name} is (microseconds, accuracy), such as (12.5, 0.93), not {pair}.")
-    if threshold not in THRESHOLDS:
-        raise ValueError(f"threshold must be one of the slider's stops {THRESHOLDS}, not {threshold}.")
-    options = [(f"{stop:g}", stop) for stop in THRESHOLDS]
-    slider = _slider(ipywidgets.SelectionSlider, "Threshold (confidence)", options=options, value=threshold)
+    controls = {"threshold": _stop_slider("Threshold (confidence)", "threshold", THRESHOLDS, threshold)}
 
     def draw(figure, threshold):
         return plots.draw_cascade(figure, valid, test, student, teacher, threshold)
 
-    return Explorer(draw, {"threshold": slider})
+    return Explorer(draw, controls)
 
 
 def word_explorer(models, class_names, word, temperature=1):
@@ -245,6 +236,7 @@ def word_explorer(models, class_names, word, temperature=1):
         raise ValueError(f"Give one, two or three models, not {len(models)}.")
     colours = dict(zip(models, (plots.TEACHER, plots.HARD, plots.DISTILLED), strict=False))
 
+    @lru_cache(maxsize=1)  # while T slides, the models need not answer again
     def answers(word):
         logits = {name: check_logits(model([word]), what=f"logits of {name}") for name, model in models.items()}
         for values in logits.values():
@@ -405,10 +397,14 @@ def _shuffled(x, y, batch_size, seed):
 
 def temperature_slider(temperature=1):
     """A slider over the temperatures of the series, which are spaced like a logarithm. T has no unit."""
-    if temperature not in TEMPERATURES:
-        raise ValueError(f"temperature must be one of the slider's stops {TEMPERATURES}, not {temperature}.")
-    options = [(f"{stop:g}", stop) for stop in TEMPERATURES]
-    return _slider(ipywidgets.SelectionSlider, "Temperature T (no unit)", options=options, value=temperature)
+    return _stop_slider("Temperature T (no unit)", "temperature", TEMPERATURES, temperature)
+
+
+def _stop_slider(label, name, stops, value):
+    """A slider over these numbers and no others. `name`: what an error calls the value."""
+    if value not in stops:
+        raise ValueError(f"{name} must be one of the slider's stops {stops}, not {value}.")
+    return _slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops], value=value)
 
 
 def _alpha_slider(alpha):
@@ -421,6 +417,12 @@ def _slider(kind, description, **settings):
 
 def _labelled(description):
     return {"description": description, "style": {"description_width": "180px"}}
+
+
+def _check_columns(table, columns, giver):
+    missing = columns - set(getattr(table, "columns", ()))
+    if missing:
+        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what {giver}(...) returned.")
 
 
 def _check_names(logits, class_names):

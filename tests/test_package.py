@@ -105,8 +105,6 @@ def test_the_floors_stand_on_each_other_and_never_below():
 
 
 def test_functions_are_short():
-    import ast
-
     for path in (ROOT / "distill_edu").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):

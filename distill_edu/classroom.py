@@ -69,7 +69,7 @@ class Classroom(keras.Model):
     def _with_targets(self, data):
         """The batch with the teacher's logits in it, so that no student has to ask for them again."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        labels, logits = self.distillers[0]._targets(x, y)
+        labels, logits, _ = self.distillers[0]._targets(x, y)
         return x, {"labels": labels, "teacher_logits": logits}, sample_weight
 
     @property

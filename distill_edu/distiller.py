@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from distill_edu.backend import keras, tf
-from distill_edu.losses import distillation_loss, hard_label_loss
+from distill_edu.losses import as_python, distillation_loss, hard_label_loss
 from distill_edu.soft_targets import check_logits, check_temperature
 
 ops = keras.ops
@@ -40,11 +40,13 @@ class Distiller(keras.Model):
     Both models map x to logits [batch, ..., classes]. `fit` and `evaluate` take, as for any Keras model, (x, y):
     y are labels (integers or one-hot; -1 or a row of zeros: no label, so only the soft targets count), or None when
     alpha is 0, or {"labels": y, "teacher_logits": z}: then the teacher is not run and may be left out.
+    `hints`: layers of `distill_edu.losses`, such as Hint; each adds weight x its mean to the loss.
     The teacher is never changed. `distiller.student` is the trained model: save that one to use it.
     """
 
-    def __init__(self, *, student, teacher=None, **keras_arguments):
+    def __init__(self, *, student, teacher=None, hints=(), **keras_arguments):
         _check_models(student, teacher)
+        hints = _check_hints(hints, student, teacher)
         # The student's dtype policy: Keras scales the loss of a mixed_float16 model, and only of one.
         super().__init__(**{"dtype": student.dtype_policy, "autocast": False, **keras_arguments})
         self.student = student
@@ -55,6 +57,11 @@ class Distiller(keras.Model):
         self._student_loss = hard_label_loss
         self._hard_mean = keras.metrics.Mean(name="student_loss")
         self._soft_mean = keras.metrics.Mean(name="distillation_loss")
+        self.hints = hints
+        self._hint_means = [keras.metrics.Mean(name=hint.name) for hint in hints]
+        # One forward pass gives the logits and what the hints compare. Functions, so that Keras saves nothing twice.
+        self._run_student = _with_features(student, [hint.student_layer for hint in hints])
+        self._run_teacher = _with_features(teacher, [hint.teacher_layer for hint in hints])
         self.built = student.built  # it has no weights of its own to wait for
 
     def compile(self, optimizer="adam", temperature=4.0, alpha=0.1, student_loss=None, metrics=None, **keras_arguments):
@@ -76,8 +83,8 @@ class Distiller(keras.Model):
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         # Outside of the tape and with training=False: the teacher answers, it does not learn.
-        labels, teacher_logits = self._targets(x, y)
-        gradients, outcome = self._gradients(x, labels, teacher_logits, sample_weight)
+        labels, teacher_logits, features = self._targets(x, y)
+        gradients, outcome = self._gradients(x, labels, teacher_logits, sample_weight, features)
         if not self.optimizer.built:  # here, because XLA cannot create variables below a control dependency
             self.optimizer.build(self.trainable_variables)
         with tf.control_dependencies(_checks(x, labels, teacher_logits, self._alpha, outcome)):
@@ -86,73 +93,90 @@ class Distiller(keras.Model):
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        labels, teacher_logits = self._targets(x, y)
-        outcome = self._outcome(x, labels, teacher_logits, sample_weight, training=False)
+        labels, teacher_logits, features = self._targets(x, y)
+        outcome = self._outcome(x, labels, teacher_logits, sample_weight, features, training=False)
         with tf.control_dependencies(_checks(x, labels, teacher_logits, self._alpha, outcome)):
             outcome = tf.nest.map_structure(tf.identity, outcome)
         return self._report(x, y, sample_weight, outcome)
 
-    def _gradients(self, x, labels, teacher_logits, sample_weight):
-        """The loss's gradients with respect to the student's weights, and the outcome of the forward pass."""
+    def _gradients(self, x, labels, teacher_logits, sample_weight, features=()):
+        """The loss's gradients with respect to the trained weights, and the outcome of the forward pass."""
         with tf.GradientTape() as tape:
             # For a Classroom, which puts other students' weights, plain tensors, in the place of these variables.
             tape.watch([variable.value for variable in self.trainable_variables])
-            outcome = self._outcome(x, labels, teacher_logits, sample_weight, training=True)
+            outcome = self._outcome(x, labels, teacher_logits, sample_weight, features, training=True)
             # One replica of a tf.distribute strategy has its share of the gradient's mean.
             share = outcome["loss"] / tf.distribute.get_strategy().num_replicas_in_sync
             scaled_loss = self.optimizer.scale_loss(share)
         return tape.gradient(scaled_loss, [variable.value for variable in self.trainable_variables]), outcome
 
-    def _outcome(self, x, labels, teacher_logits, sample_weight, training):
-        """Run the student once: its logits, the loss, and the (mean, number of examples) of its hard and soft part."""
-        logits = self.student(x, training=training)
-        loss, hard, soft = self._loss_parts(labels, teacher_logits, logits, sample_weight)
+    def _outcome(self, x, labels, teacher_logits, sample_weight, features=(), training=False):
+        """Run the student once: its logits, the loss, and the (mean, number of examples) of each part of the loss."""
+        logits, own_features = self._run_student(x, training)
+        hard, soft = self._loss_parts(labels, teacher_logits, logits, sample_weight)
+        hints = self._hint_parts(own_features, features, sample_weight)
+        loss = self._alpha * hard[0] + (1 - self._alpha) * soft[0] + sum(self.student.losses)
+        loss += sum(hint._weight * mean for hint, (mean, _) in zip(self.hints, hints, strict=True))
         seen = {"examples": tf.shape(keras.tree.flatten(x)[0])[0], "probabilities": _all_probabilities(logits)}
-        return {"logits": logits, "loss": loss, "hard": hard, "soft": soft, **seen}
+        return {"logits": logits, "loss": loss, "hard": hard, "soft": soft, "hints": hints, **seen}
 
     def _targets(self, x, y):
-        """The batch's (labels, teacher logits); the labels are None when there are none."""
+        """The batch's labels (None when there are none), the teacher's logits, and its features for the hints."""
         labels, logits = _split_targets(y)
-        if logits is None:
+        features = []
+        if logits is None or self.hints:
             if self.teacher is None:
                 raise ValueError(
                     "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
                     'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
                 )
-            logits = self.teacher(x, training=False)
-        return labels, ops.cast(logits, "float32")
+            answer, features = self._run_teacher(x, training=False)
+            logits = answer if logits is None else logits
+        return labels, ops.cast(logits, "float32"), features
 
     def _loss_parts(self, labels, teacher_logits, student_logits, sample_weight):
-        """The loss to minimise, and (mean, number of examples) of its hard and of its soft part."""
+        """(mean, number of examples) of the loss's hard and of its soft part."""
         student_logits = ops.cast(student_logits, "float32")
         soft_values = distillation_loss(teacher_logits, student_logits, self._temperature)
         weight = _weight_like(soft_values, sample_weight)
         count = ops.cast(ops.size(soft_values), "float32")
         soft = ops.sum(soft_values * weight) / count
         if labels is None:
-            hard = labelled_count = ops.convert_to_tensor(0.0)
-        else:
-            labels = _labels_like(labels, student_logits)
-            labelled = _has_label(labels, student_logits)
-            values = self._student_loss(ops.where(labels == -1, 0, labels), student_logits)
-            labelled_count = ops.sum(ops.cast(labelled, "float32"))
-            hard = ops.sum(ops.where(labelled, values * weight, 0.0)) / ops.maximum(labelled_count, 1)
-        loss = self._alpha * hard + (1 - self._alpha) * soft + sum(self.student.losses)
-        return loss, (hard, labelled_count), (soft, count)
+            return (ops.convert_to_tensor(0.0), ops.convert_to_tensor(0.0)), (soft, count)
+        labels = _labels_like(labels, student_logits)
+        labelled = _has_label(labels, student_logits)
+        values = self._student_loss(ops.where(labels == -1, 0, labels), student_logits)
+        labelled_count = ops.sum(ops.cast(labelled, "float32"))
+        hard = ops.sum(ops.where(labelled, values * weight, 0.0)) / ops.maximum(labelled_count, 1)
+        return (hard, labelled_count), (soft, count)
+
+    def _hint_parts(self, student_features, teacher_features, sample_weight):
+        """(mean, number of examples) of each hint."""
+        parts = []
+        for hint, mine, its in zip(self.hints, student_features, teacher_features, strict=True):
+            values = hint(mine, its)
+            count = ops.cast(ops.size(values), "float32")
+            parts.append((ops.sum(values * _weight_like(values, sample_weight)) / count, count))
+        return parts
 
     def _report(self, x, y, sample_weight, outcome):
         """Update the running means, each weighted by its number of examples, and the metrics; return all of them."""
         loss_mean = next(metric for metric in self.metrics if metric.name == "loss")
         loss_mean.update_state(outcome["loss"], sample_weight=outcome["examples"])
-        for mean, (value, count) in ((self._hard_mean, outcome["hard"]), (self._soft_mean, outcome["soft"])):
+        means, parts = self._loss_means(), [outcome["hard"], outcome["soft"], *outcome["hints"]]
+        for mean, (value, count) in zip(means, parts, strict=True):
             mean.update_state(value, sample_weight=count)
         return self.compute_metrics(x, y, outcome["logits"], sample_weight)
+
+    def _loss_means(self):
+        return [self._hard_mean, self._soft_mean, *self._hint_means]
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The metrics of `compile` over the labelled examples, with the running means of the losses."""
         labels, _ = _split_targets(y)
         if labels is None:
-            return {m.name: m.result() for m in self.metrics if m.name in ("loss", "student_loss", "distillation_loss")}
+            of_losses = {"loss", *(mean.name for mean in self._loss_means())}
+            return {m.name: m.result() for m in self.metrics if m.name in of_losses}
         labels = _labels_like(labels, y_pred)
         labelled = _has_label(labels, y_pred)
         rows = tf.where(labelled)
@@ -171,8 +195,10 @@ class Distiller(keras.Model):
 
     @property
     def trainable_variables(self):
-        """The student's: the teacher is part of the model, but nothing of it is trained."""
-        return self.student.trainable_variables if self.trainable else []
+        """The student's and the hints': the teacher is part of the model, but nothing of it is trained."""
+        if not self.trainable:
+            return []
+        return [variable for part in (self.student, *self.hints) for variable in part.trainable_variables]
 
     @property
     def trainable_weights(self):
@@ -189,7 +215,7 @@ class Distiller(keras.Model):
     @property
     def temperature(self):
         """The temperature T > 0; it may be set at any time, also while `fit` runs."""
-        return _as_python(self._temperature)
+        return as_python(self._temperature)
 
     @temperature.setter
     def temperature(self, value):
@@ -198,7 +224,7 @@ class Distiller(keras.Model):
     @property
     def alpha(self):
         """The weight of the hard labels' loss, in [0, 1]; it may be set at any time, also while `fit` runs."""
-        return _as_python(self._alpha)
+        return as_python(self._alpha)
 
     @alpha.setter
     def alpha(self, value):
@@ -228,14 +254,14 @@ class Distiller(keras.Model):
         return super().summary(*args, **kwargs)
 
     def get_config(self):
-        models = {"student": self.student, "teacher": self.teacher}
-        return {"name": self.name, **{who: keras.saving.serialize_keras_object(one) for who, one in models.items()}}
+        parts = {"student": self.student, "teacher": self.teacher, "hints": self.hints}
+        return {"name": self.name, **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
-            models = {who: keras.saving.deserialize_keras_object(config[who]) for who in ("student", "teacher")}
-        return cls(name=config["name"], **models)
+            parts = {name: keras.saving.deserialize_keras_object(part) for name, part in config.items()}
+        return cls(**parts)
 
     def get_compile_config(self):
         if not self.compiled:
@@ -277,6 +303,57 @@ def _check_models(student, teacher):
             "The student and the teacher are one model, or share layers, so training would change the teacher. "
             "For self-distillation copy it: student = keras.models.clone_model(teacher)."
         )
+
+
+def _check_hints(hints, student, teacher):
+    """The hints as a list, built for these models; one that has served another Distiller is refused."""
+    hints = list(hints)
+    names = [hint.name for hint in hints]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two hints have one name, {names}: give each its own, as name=...")
+    if hints and teacher is None:
+        raise ValueError("Hints look into the teacher while it runs, so teacher_logits alone do not do: give teacher.")
+    for hint in hints:
+        if getattr(hint, "taken", False):
+            raise ValueError(
+                f"The hint {hint.name!r} belongs to another Distiller, which may have trained it: make a new one."
+            )
+        shapes = [
+            _layer_output(model, name).shape
+            for model, name in ((student, hint.student_layer), (teacher, hint.teacher_layer))
+        ]
+        if not hint.built:
+            hint.build(*shapes)
+    for hint in hints:
+        hint.taken = True
+    return hints
+
+
+def _layer_output(model, name):
+    """What a layer of a functional or Sequential model gives, as a symbol."""
+    names = [layer.name for layer in getattr(model, "layers", ())]
+    if getattr(model, "inputs", None) is None:
+        raise ValueError(
+            f"Hints find layers by name, and that needs a functional or Sequential model that has been built. "
+            f"{model.name!r} is not one."
+        )
+    if name not in names:
+        raise ValueError(f"{model.name!r} has no layer {name!r}. It has: {', '.join(names)}.")
+    return model.get_layer(name).output
+
+
+def _with_features(model, names):
+    """A function (x, training) -> (logits, the outputs of these layers), in one forward pass."""
+    if not names:
+        return lambda x, training: (model(x, training=training), [])
+    inputs = model.inputs if isinstance(model, keras.Sequential) else model.input  # a dictionary stays one
+    inside = keras.Model(inputs, [model.outputs[0], *(_layer_output(model, name) for name in names)])
+
+    def run(x, training):
+        logits, *features = inside(x, training=training)
+        return logits, features
+
+    return run
 
 
 def _ends_in_softmax(model):
@@ -334,6 +411,8 @@ def _weight_like(values, sample_weight):
     if sample_weight is None:
         return 1.0
     weight = ops.cast(sample_weight, "float32")
+    if len(values.shape) == 1 < len(weight.shape):  # a hint has one value per example, also where each time has a label
+        return ops.mean(weight, axis=tuple(range(1, len(weight.shape))))
     missing = len(values.shape) - len(weight.shape)
     weight = ops.squeeze(weight, -1) if missing < 0 else ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
     return ops.broadcast_to(weight, ops.shape(values))
@@ -366,11 +445,6 @@ def _all_probabilities(logits):
 def _without(variables, excluded):
     excluded = {id(variable) for variable in excluded}
     return [variable for variable in variables if id(variable) not in excluded]
-
-
-def _as_python(variable):
-    # By way of the shortest decimals that give the same float32: 0.1 reads back as 0.1, not as 0.10000000149.
-    return float(str(ops.convert_to_numpy(variable)))
 
 
 @contextlib.contextmanager

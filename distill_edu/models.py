@@ -14,8 +14,10 @@ def mlp(data, hidden=(32,), dropout=0.0, name="student"):
 
     `data`: a Dataset whose x are numbers; it gives the input's shape and the number of classes.
     """
-    blocks = [block for units in hidden for block in (layers.Dense(units, "relu"), layers.Dropout(dropout))]
-    return keras.Sequential([_input(data), layers.Flatten(), *blocks, _logits(data)], name=name)
+    blocks = [layers.Flatten(name="flatten")]
+    for number, units in enumerate(hidden, 1):
+        blocks += [layers.Dense(units, "relu", name=f"hidden{number}"), layers.Dropout(dropout, name=f"drop{number}")]
+    return keras.Sequential([_input(data), *blocks, _logits(data)], name=name)
 
 
 def cnn(data, width=16, dropout=0.3, name="teacher"):
@@ -23,12 +25,12 @@ def cnn(data, width=16, dropout=0.3, name="teacher"):
     return keras.Sequential(
         [
             _input(data),
-            layers.Conv2D(width, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(2 * width, 3, padding="same", activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dropout(dropout),
+            layers.Conv2D(width, 3, padding="same", activation="relu", name="conv1"),
+            layers.MaxPooling2D(name="pool1"),
+            layers.Conv2D(2 * width, 3, padding="same", activation="relu", name="conv2"),
+            layers.MaxPooling2D(name="pool2"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(dropout, name="drop"),
             _logits(data),
         ],
         name=name,

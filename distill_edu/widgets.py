@@ -288,7 +288,8 @@ class LiveDistillation(Explorer):
     def __init__(self, distiller, new_batches, validation_data, every):
         self.distiller, self.new_batches = distiller, new_batches
         self.validation_data, self.every = validation_data, every
-        self.variables = [*distiller.student.variables, *distiller.optimizer.variables]
+        self.variables = [*distiller.student.non_trainable_variables, *distiller.trainable_variables]
+        self.variables += distiller.optimizer.variables
         self.start_values = [np.array(variable) for variable in self.variables]
         self.runs = [([], [], [])]
         controls = {

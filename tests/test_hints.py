@@ -1,0 +1,396 @@
+"""The hints: each against its paper's formula written out in loops, and in a Distiller beside everything else."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, hard_values, logits, same, soft_values, weights
+
+from distill_edu import Distiller, losses, teacher_logits
+
+S, T = (RANDOM.randn(5, 2, 3, width) for width in (4, 7))  # features of a student and of a teacher
+KINDS = (losses.Hint, losses.AttentionTransfer, losses.RelationalDistance, losses.RelationalAngle)
+
+
+def image_model(seed=0, width=3, watch=False, name="student"):
+    """A convolutional model over 6 numbers seen as an image of 2 x 3."""
+    keras.utils.set_random_seed(seed)
+    look = [Watch()] if watch else []
+    layers = [keras.Input((FEATURES,)), *look, keras.layers.Reshape((2, 3, 1))]
+    layers += [keras.layers.Conv2D(width, 2, padding="same", activation="relu", name="conv")]
+    layers += [keras.layers.Flatten(name="flat"), keras.layers.Dense(CLASSES, name="logits")]
+    return keras.Sequential(layers, name=name)
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return image_model(9, width=5, name="teacher")
+
+
+def all_kinds(weight=0.7):
+    names = ["conv", "conv", "flat", "flat"]
+    return [kind(layer, layer, weight=weight) for kind, layer in zip(KINDS, names, strict=True)]
+
+
+def distiller(teacher, hints, student=None, optimizer=None, **settings):
+    one = Distiller(student=student or image_model(), teacher=teacher, hints=hints)
+    one.compile(optimizer or keras.optimizers.SGD(0.1), **settings)
+    return one
+
+
+def built(kind):
+    hint = kind("conv", "conv")
+    hint.build(S.shape, T.shape)
+    return hint
+
+
+def features(model, layer, x=X):
+    return keras.Model(model.inputs, model.get_layer(layer).output).predict(x, verbose=0).astype("float64")
+
+
+# --- the papers' formulas -------------------------------------------------------------------------------------------
+
+
+def huber(a, b):
+    return (a - b) ** 2 / 2 if abs(a - b) <= 1 else abs(a - b) - 0.5
+
+
+def fitnets(student, teacher, hint):
+    """Romero et al. 2015, equation 3: half the squared distance, here divided by half the number of features."""
+    if hint.projector is not None:
+        student = student @ np.array(hint.projector.kernel, "float64") + np.array(hint.projector.bias)
+    return [0.5 * np.linalg.norm((s - t).ravel()) ** 2 / (t.size / 2) for s, t in zip(student, teacher, strict=True)]
+
+
+def attention(student, teacher, hint):
+    """Zagoruyko and Komodakis 2017, equation 2, without beta."""
+
+    def q(features):
+        return (features**2).sum(axis=-1).ravel()
+
+    pairs = [(q(s), q(t)) for s, t in zip(student, teacher, strict=True)]
+    return [np.linalg.norm(s / np.linalg.norm(s) - t / np.linalg.norm(t)) / 2 for s, t in pairs]
+
+
+def distance(student, teacher, hint):
+    """Park et al. 2019, equations 5 to 7, as means over the other examples."""
+    n = len(student)
+
+    def psi(rows):
+        d = np.array([[np.linalg.norm((a - b).ravel()) for a in rows] for b in rows])
+        return d / np.mean([d[i, j] for i, j in itertools.permutations(range(n), 2)])
+
+    s, t = psi(student), psi(teacher)
+    return [np.mean([huber(t[i, j], s[i, j]) for j in range(n) if j != i]) for i in range(n)]
+
+
+def angle(student, teacher, hint):
+    """Park et al. 2019, equations 8 and 9, as means over the pairs of other examples."""
+    n = len(student)
+
+    def cosine(rows, i, j, k):
+        a, b = (rows[i] - rows[j]).ravel(), (rows[k] - rows[j]).ravel()
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    def value(j):
+        others = [m for m in range(n) if m != j]
+        pairs = itertools.permutations(others, 2)
+        return np.mean([huber(cosine(teacher, i, j, k), cosine(student, i, j, k)) for i, k in pairs])
+
+    return [value(j) for j in range(n)]
+
+
+ORACLES = dict(zip(KINDS, (fitnets, attention, distance, angle), strict=True))
+EACH = pytest.mark.parametrize("kind", KINDS)
+
+
+@EACH
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_the_value_is_the_papers_formula(kind, scale):
+    hint = built(kind)
+    got = hint(scale * S, T)
+    assert got.shape == (5,) and got.dtype == "float32"
+    assert np.allclose(got, ORACLES[kind](scale * S, T, hint), rtol=2e-4, atol=1e-6)
+
+
+@EACH
+def test_the_gradient_is_the_central_difference(kind):
+    hint, student = built(kind), tf.Variable(S, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(hint(student, T))
+    got, step = tape.gradient(loss, student).numpy(), 1e-5
+    for place in [(0, 0, 0, 0), (2, 1, 2, 3), (4, 0, 1, 2)]:
+        move = np.zeros(S.shape)
+        move[place] = step
+        up, down = (np.sum(ORACLES[kind](S + sign * move, T, hint)) for sign in (1, -1))
+        assert got[place] == pytest.approx((up - down) / (2 * step), rel=2e-3, abs=1e-5)
+
+
+@EACH
+def test_features_that_are_alike_cost_nothing(kind):
+    hint = kind("conv", "conv")
+    hint.build(S.shape, S.shape)
+    assert not hint.trainable_variables
+    assert np.allclose(hint(S, S), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_attention_and_relations_do_not_see_a_scale(kind):
+    assert np.allclose(built(kind)(S, T), built(kind)(100 * S, T / 100), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS[2:])
+def test_relations_do_not_see_a_rotation_nor_a_shift(kind):
+    rotation, _ = np.linalg.qr(RANDOM.randn(24, 24))
+    moved = S.reshape(5, -1) @ rotation + RANDOM.randn(24)
+    assert np.allclose(built(kind)(moved, S), 0, atol=1e-5)
+
+
+@EACH
+@pytest.mark.parametrize("case", ["one example", "two examples", "equal examples", "silent layer"])
+def test_the_gradient_is_finite_at_the_corners(kind, case):
+    hint = built(kind)
+    start = {"one example": S[:1], "two examples": S[:2], "equal examples": S[[0, 0, 1]], "silent layer": 0 * S}[case]
+    student = tf.Variable(start, dtype=tf.float32)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(hint(student, T[: len(start)]))
+    assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, student)).all()
+
+
+# --- in a Distiller -------------------------------------------------------------------------------------------------
+
+
+def test_fit_and_evaluate_report_the_closed_form(teacher):
+    hints = all_kinds()
+    one = distiller(teacher, hints, temperature=2, alpha=0.3, metrics=["accuracy"])
+    z_s, w = logits(one.student), RANDOM.uniform(0, 2, 33)
+    expected = {"student_loss": hard_values(Y, z_s) @ w / 33}
+    expected["distillation_loss"] = soft_values(logits(teacher), z_s, 2) @ w / 33
+    for hint, layer in zip(hints, ["conv", "conv", "flat", "flat"], strict=True):
+        values = ORACLES[type(hint)](features(one.student, layer), features(teacher, layer), hint)
+        expected[hint.name] = values @ w / 33
+    expected["loss"] = 0.3 * expected["student_loss"] + 0.7 * expected["distillation_loss"]
+    expected["loss"] += 0.7 * sum(expected[hint.name] for hint in hints)
+    expected["accuracy"] = (z_s.argmax(1) == Y).mean()
+    names = ["hint_conv", "attention_transfer_conv", "relational_distance_flat", "relational_angle_flat"]
+    assert [hint.name for hint in hints] == names
+    one.optimizer.learning_rate = 0.0
+    got = one.fit(X, Y, sample_weight=w, batch_size=33, **LIGHT).history
+    assert {name: values[0] for name, values in got.items()} == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    got = one.evaluate(X, Y, sample_weight=w, batch_size=33, verbose=0, return_dict=True)
+    assert got == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_both_models_run_once_a_step_however_many_hints_there_are(cached):
+    student, teacher = image_model(0, watch=True), image_model(9, width=5, watch=True, name="teacher")
+    one = distiller(teacher, all_kinds(), student, run_eagerly=True)
+    y = {"labels": Y[:8], "teacher_logits": teacher_logits(teacher, X[:8])} if cached else Y[:8]
+    looks = [model.layers[0].seen for model in (student, teacher)]
+    for seen in looks:
+        seen.clear()
+    one.fit(X[:8], y, batch_size=4, **LIGHT)
+    assert looks == [[True, True], [False, False]]
+    one.evaluate(X[:8], y, batch_size=4, verbose=0)
+    assert looks == [[True, True, False, False], [False] * 4]
+
+
+def test_the_projector_is_trained_with_the_student_and_left_out_of_it(teacher, tmp_path):
+    hint = losses.Hint("conv", "conv")
+    one = distiller(teacher, [hint], optimizer=keras.optimizers.Adam(0.05))
+    assert len(one.trainable_variables) == len(one.student.trainable_variables) + 2 == 6
+    before, its = np.array(hint.projector.kernel), weights(teacher)
+    history = one.fit(X, Y, epochs=60, verbose=0).history["hint_conv"]
+    assert history[-1] < 0.6 * history[0]
+    assert not np.allclose(before, hint.projector.kernel) and same(its, weights(teacher), atol=0)
+    one.student.save(tmp_path / "student.keras")
+    alone = keras.models.load_model(tmp_path / "student.keras")
+    assert alone.count_params() == image_model().count_params()
+    assert np.allclose(logits(alone), logits(one.student))
+
+
+def test_layers_of_one_width_need_no_projector(teacher):
+    one = distiller(teacher, [losses.Hint("conv", "conv")], image_model(0, width=5))
+    assert len(one.trainable_variables) == len(one.student.trainable_variables)
+
+
+def test_the_hint_moves_the_student_as_its_gradient_says(teacher):
+    """One step of SGD from alpha = 1 with and without the hint: the difference is the hint's gradient alone."""
+    x, y = X[:8], Y[:8]
+    plain, hinted = image_model(), image_model()
+    distiller(teacher, [], plain, keras.optimizers.SGD(1.0), alpha=1).fit(x, y, **LIGHT)
+    hint = losses.AttentionTransfer("conv", "conv", weight=3)
+    distiller(teacher, [hint], hinted, keras.optimizers.SGD(1.0), alpha=1).fit(x, y, **LIGHT)
+    student, its = image_model(), features(teacher, "conv", x)
+    inside = keras.Model(student.inputs[0], student.get_layer("conv").output)
+    with tf.GradientTape() as tape:
+        loss = 3 * tf.reduce_mean(hint(inside(x), its))
+    kernel = tape.gradient(loss, student.get_layer("conv").kernel.value)
+    assert np.abs(kernel).max() > 1e-3
+    assert np.allclose(weights(plain)[0] - weights(hinted)[0], kernel, atol=1e-5)
+
+
+def test_a_weight_may_be_set_during_training_without_retracing(teacher):
+    hint, student = losses.AttentionTransfer("conv", "conv"), image_model(watch=True)
+    one = distiller(teacher, [hint], student, keras.optimizers.SGD(0.0), alpha=1)
+    first = one.fit(X, Y, **LIGHT).history
+    traces = len(student.layers[0].seen)
+    hint.weight = 2.5
+    second = one.fit(X, Y, **LIGHT).history
+    assert len(student.layers[0].seen) == traces and hint.weight == 2.5
+    more = 1.5 * first["attention_transfer_conv"][0]
+    assert second["loss"][0] - first["loss"][0] == pytest.approx(more, rel=1e-4)
+
+
+def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_path):
+    def start():
+        return distiller(teacher, all_kinds(0.5), optimizer=keras.optimizers.Adam(0.05))
+
+    straight, stopped = start(), start()
+    straight.fit(X, Y, epochs=4, shuffle=False, verbose=0)
+    stopped.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    stopped.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert [hint.weight for hint in loaded.hints] == [0.5] * 4
+    assert loaded.evaluate(X, Y, verbose=0) == pytest.approx(stopped.evaluate(X, Y, verbose=0), rel=1e-5)
+    loaded.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    assert same(weights(straight.student), weights(loaded.student), atol=1e-5)
+    projectors = [one.hints[0].projector.kernel for one in (straight, loaded)]
+    assert np.allclose(*projectors, atol=1e-5)
+
+
+def test_hints_add_nothing_to_the_student_and_nothing_is_counted_twice(teacher):
+    one = distiller(teacher, all_kinds())
+    assert [layer.name for layer in one.student.layers][1:] == ["conv", "flat", "logits"]
+    assert one.count_params() == sum(int(np.prod(weight.shape)) for weight in one.weights)
+
+
+@pytest.mark.parametrize("way", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 3}])
+def test_every_way_of_running_gives_the_same_student(teacher, way):
+    one, other = (distiller(teacher, all_kinds(), **how) for how in ({}, way))
+    expected, got = (each.fit(X, Y, batch_size=8, **LIGHT).history for each in (one, other))
+    assert same(weights(one.student), weights(other.student), atol=1e-4)
+    assert got == {name: pytest.approx(value, rel=1e-3, abs=1e-5) for name, value in expected.items()}
+
+
+def test_mixed_precision_takes_float32_hints(teacher):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        student = image_model()
+        one = distiller(teacher, all_kinds(), student)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert type(one.optimizer).__name__ == "LossScaleOptimizer"
+    got = one.fit(X, Y, batch_size=33, **LIGHT).history
+    wanted = distiller(teacher, all_kinds()).fit(X, Y, batch_size=33, **LIGHT).history
+    assert got == {name: pytest.approx(value, rel=0.03, abs=1e-3) for name, value in wanted.items()}
+
+
+def test_two_replicas_train_the_projector_too():
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        shared = image_model(9, width=5, name="teacher")
+        one = distiller(shared, [losses.Hint("conv", "conv")])
+    before = np.array(one.hints[0].projector.kernel)
+    alone = distiller(image_model(9, width=5), [losses.Hint("conv", "conv")])
+    one.hints[0].projector.set_weights(alone.hints[0].projector.get_weights())
+    for each in (one, alone):
+        each.fit(X[:32], Y[:32], batch_size=8, **LIGHT)
+    assert same(weights(one.student), weights(alone.student), atol=1e-5)
+    assert not np.allclose(before, one.hints[0].projector.kernel)
+
+
+def test_functional_models_with_named_inputs_and_losses_of_their_own(teacher):
+    def branches(width, name):
+        keras.utils.set_random_seed(width)
+        a, b = (keras.Input((FEATURES,), name=letter) for letter in "ab")
+        regulariser = keras.regularizers.L2(0.1)
+        hidden = keras.layers.Dense(width, "relu", activity_regularizer=regulariser, name="hidden")(a + 2 * b)
+        return keras.Model({"a": a, "b": b}, keras.layers.Dense(CLASSES)(hidden), name=name)
+
+    x = {"b": X[::-1].copy(), "a": X}
+    one = distiller(branches(9, "teacher"), [losses.RelationalDistance("hidden", "hidden", 0.0)], branches(4, "s"))
+    plain = distiller(branches(9, "teacher"), [], branches(4, "s"))
+    got, wanted = (each.fit(x, Y, **LIGHT).history for each in (one, plain))
+    assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5) and got["relational_distance_hidden"][0] > 0
+    assert same(weights(one.student), weights(plain.student))
+
+
+def test_with_a_label_at_every_time_a_weight_counts_by_its_mean():
+    def sequence(width, name):
+        keras.utils.set_random_seed(width)
+        layers = [keras.layers.Dense(width, "relu", name="hidden"), keras.layers.Dense(CLASSES)]
+        return keras.Sequential([keras.Input((5, FEATURES)), *layers], name=name)
+
+    x, y, w = RANDOM.randn(6, 5, FEATURES), RANDOM.randint(0, CLASSES, (6, 5)), RANDOM.uniform(0, 2, (6, 5))
+    teacher, student, hint = (
+        sequence(8, "teacher"),
+        sequence(3, "student"),
+        losses.RelationalDistance("hidden", "hidden"),
+    )
+    one = distiller(teacher, [hint], student)
+    got = one.evaluate(x, y, sample_weight=w, verbose=0, return_dict=True)["relational_distance_hidden"]
+    values = distance(features(student, "hidden", x), features(teacher, "hidden", x), hint)
+    assert got == pytest.approx((values * w.mean(axis=1)).mean(), rel=1e-4)
+
+
+def test_without_labels_the_hints_are_still_reported(teacher):
+    one = distiller(teacher, all_kinds(), alpha=0)
+    assert {"loss", "hint_conv", "relational_angle_flat"} <= set(one.fit(X, **LIGHT).history)
+
+
+# --- wrong use ------------------------------------------------------------------------------------------------------
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(CLASSES)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def subclassed():
+    one = Subclassed()
+    one(X[:1])
+    return one
+
+
+def twice():
+    hint = losses.Hint("conv", "conv")
+    distiller(image_model(9, width=5), [hint])
+    return [hint]
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (
+            {"hints": [losses.Hint("cow", "conv")]},
+            "'student' has no layer 'cow'. It has: reshape.*, conv, flat",
+        ),
+        ({"hints": [losses.Hint("conv", "cow")]}, "'teacher' has no layer 'cow'"),
+        ({"hints": [losses.Hint("flat", "conv")]}, "only the last axis may differ"),
+        ({"hints": [losses.AttentionTransfer("flat", "flat")]}, "An attention map needs places"),
+        ({"hints": [losses.Hint("conv", "conv"), losses.Hint("conv", "conv")]}, "Two hints have one name"),
+        ({"hints": twice}, "belongs to another Distiller"),
+        ({"hints": [losses.Hint("conv", "conv")], "teacher": None}, "give teacher"),
+        ({"hints": [losses.Hint("conv", "dense")], "teacher": subclassed}, "needs a functional or Sequential model"),
+    ],
+)
+def test_wrong_use_gets_a_sentence(teacher, arguments, sentence):
+    made = {name: value() if callable(value) else value for name, value in arguments.items()}
+    with pytest.raises(ValueError, match=sentence):
+        Distiller(**{"student": image_model(), "teacher": teacher, **made})
+
+
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
+def test_a_wrong_weight_gets_a_sentence(weight):
+    with pytest.raises(ValueError, match="weight of a hint must be a number of at least 0"):
+        losses.Hint("conv", "conv", weight=weight)
+    hint = losses.Hint("conv", "conv", weight=1)
+    with pytest.raises(ValueError, match="weight of a hint"):
+        hint.weight = weight
+    assert hint.weight == 1

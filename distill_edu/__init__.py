@@ -20,6 +20,7 @@ _HOME = {
     "as_letters": "data",
     "Distiller": "distiller",
     "Classroom": "classroom",
+    "Ensemble": "models",
     "sweep": "sweeps",
     "restore_students": "sweeps",
     "Cascade": "cascade",

@@ -578,3 +578,93 @@ def best_possible(function):
     return _compare_call(
         function, (words, labels), 5 / 8, mistakes, "add the count of each word's most frequent label."
     )
+
+
+def attention_by_hand(answer):
+    """Page 11: the first entry of the attention map of two places with the channels (1, 1, 1) and (2, 0, 0)."""
+    mistakes = [
+        (3, "that is the sum of squares: now divide by the length of the whole map."),
+        (3 / 7, "you divided by the sum: the map's length is the root of the sum of its squares."),
+        (0.8, "that is the second place."),
+        (3 / np.sqrt(13), "you added the channels themselves: square them first."),
+        (9 / 25, "take the root of the length's square before you divide."),
+    ]
+    return _compare(answer, 0.6, mistakes, "sum the squares at each place, then make the length of the map 1.")
+
+
+def relative_distances(function):
+    """Page 11: function(rows) -> distances of all pairs, divided by their mean over pairs of different examples."""
+    rows = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0], [0.0, 1.0]])
+    d = np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+    mean = d.sum() / 12
+    mistakes = [
+        (d, "divide by the mean distance."),
+        (d / d.mean(), "an example's distance from itself must not count in the mean: there are n (n - 1) pairs."),
+        (d**2 / (d**2).sum() * 12, "take the root: distances, not their squares."),
+        (d / d.max(), "divide by the mean, not by the largest."),
+        (d[0] / mean, "that is the first row: every example with every other is wanted, [n, n]."),
+        (np.abs(rows[:, None] - rows[None]).sum(-1) / mean, "Euclidean distances: square, add, take the root."),
+    ]
+    return _compare_call(function, (rows,), d / mean, mistakes, "distances [n, n], divided by their mean.")
+
+
+def projector_parameters(function):
+    """Page 11: function(student_width, teacher_width) -> the parameters of the projector that a Hint needs."""
+    mistakes = [
+        (8 * 32, "a Dense layer has biases, too: one for each of its outputs."),
+        (8 * 32 + 8, "there is one bias for each output, and the outputs are as many as the teacher's channels."),
+        (7 * 7 * (8 * 32 + 32), "the same projector serves every place of the image."),
+    ]
+    verdict = _compare_call(function, (8, 32), 8 * 32 + 32, mistakes, "count the weights and the biases of Dense.")
+    if verdict != "Correct!":
+        return verdict
+    return _compare_call(function, (5, 5), 0, [], "right where the widths differ. Where they do not, is there one?")
+
+
+def agreement_by_hand(answer):
+    """Page 12: how often the classes (3, 3, 5, 1, 0) and (3, 5, 5, 1, 2) agree."""
+    mistakes = [
+        (0.8, "that is the accuracy of one of them: the labels do not matter here."),
+        (3, "a share is wanted: divide by the number of images."),
+        (0.4, "that is how often they differ."),
+    ]
+    return _compare(answer, 0.6, mistakes, "count the places at which both lists have the same class.")
+
+
+def ensemble_logits(function):
+    """Page 12: function(logits [members, n, classes]) -> the logarithm of the members' mean probabilities."""
+    logits = np.stack([TEACHER, STUDENT, STUDENT[::-1]])
+    p = soft_targets(logits)
+    mistakes = [
+        (p.mean(axis=0), "those are probabilities: a teacher gives logits, so take the logarithm."),
+        (logits.mean(axis=0), "that is the mean of the logits: average the probabilities."),
+        (np.log(p).mean(axis=0), "first the mean, then the logarithm."),
+        (np.log(p.sum(axis=0)), "divide by the number of members: the probabilities must sum to 1."),
+        (np.log(p.mean(axis=1)), "the mean goes over the members (axis=0)."),
+        (np.log(p.mean(axis=-1)), "the mean goes over the members (axis=0)."),
+    ]
+    right = np.log(p.mean(axis=0))
+    return _compare_call(function, (logits,), right, mistakes, "softmax of each, their mean, its logarithm.")
+
+
+def verdict(function):
+    """Page 12: function(low, high) -> "it helps", "it hurts" or "no verdict", from a gain's confidence interval."""
+    hints = {
+        (0.01, 0.05): ("it helps", "the whole interval is above 0."),
+        (-0.05, -0.01): ("it hurts", "the whole interval is below 0."),
+        (-0.01, 0.05): (
+            "no verdict",
+            "0 is in the interval, so the gain may be nothing, though its middle is above 0.",
+        ),
+        (-0.05, 0.01): (
+            "no verdict",
+            "0 is in the interval, so the loss may be nothing, though its middle is below 0.",
+        ),
+    }
+    for (low, high), (right, hint) in hints.items():
+        mine, problem = _value(function, low, high)
+        if problem:
+            return problem
+        if mine != right:
+            return Verdict(f"Not yet: for {low:g} to {high:g} you say {mine!r}, but {hint}")
+    return Verdict("Correct!")

@@ -1,6 +1,7 @@
 """Teachers and students as short Keras builders. All of them end in logits: no softmax on the last layer."""
 
 import json
+import math
 import re
 
 from distill_edu.backend import keras
@@ -56,6 +57,40 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
     """
     blocks = [HashedBigrams(buckets), layers.Embedding(buckets, units, mask_zero=True), layers.GlobalAveragePooling1D()]
     return keras.Sequential([_input(data, "int32"), *blocks, _logits(data)], name=name)
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class Ensemble(keras.Model):
+    """Several trained models as one teacher: its soft targets at T = 1 are the mean of theirs.
+
+    Hinton, Vinyals and Dean 2015, section 1. `members`: at least one model, with logits of the same shape for the same
+    inputs; none of them is changed. Gives the logarithm of the mean of their probabilities: those are logits, too.
+    """
+
+    def __init__(self, members, name="teacher", **keras_arguments):
+        members = list(members)
+        if not members or not all(isinstance(member, keras.Layer) and member.built for member in members):
+            raise ValueError("members is a list of at least one Keras model that has been built and trained.")
+        super().__init__(name=name, **keras_arguments)
+        self.members = members
+        self.built = True
+
+    def call(self, inputs, training=None):
+        logits = [member(inputs, training=training) for member in self.members]
+        shapes = {tuple(each.shape[1:]) for each in logits}
+        if len(shapes) > 1:
+            raise ValueError(f"The members give logits of the shapes {sorted(shapes)}: they need the same classes.")
+        log_p = keras.ops.log_softmax(keras.ops.cast(keras.ops.stack(logits), "float32"), axis=-1)
+        return keras.ops.logsumexp(log_p, axis=0) - math.log(len(logits))
+
+    def get_config(self):
+        members = [keras.saving.serialize_keras_object(member) for member in self.members]
+        return {"name": self.name, "members": members}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            return cls([keras.saving.deserialize_keras_object(one) for one in config["members"]], config["name"])
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")

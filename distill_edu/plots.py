@@ -303,6 +303,25 @@ def draw_answers(figure, answers, class_names, word, temperature):
     return f"{word!r} at T = {temperature:g}: {'; '.join(said)}."
 
 
+def draw_attention(figure, image, maps):
+    """An image beside attention maps of it (bright: active), each in its own Axes; the first map is the teacher's.
+
+    `maps`: name -> [rows, columns], each of length 1.
+    """
+    width = 1 / (len(maps) + 1)
+    boxes = [(i * width + 0.01, 0.02, width - 0.02, 0.82) for i in range(len(maps) + 1)]
+    image_axes, *others = _empty_axes(figure, *boxes)
+    image_axes.imshow(image, cmap="gray_r")
+    brightest = max(one.max() for one in maps.values())
+    for axes, one in zip(others, maps.values(), strict=True):
+        axes.imshow(one, cmap="cividis", vmin=0, vmax=brightest)
+    for axes, title in zip([image_axes, *others], ["image", *maps], strict=True):
+        axes.set(xticks=[], yticks=[], title=title)
+    (_, teacher), *students = maps.items()
+    apart = [f"{name} {np.linalg.norm(one - teacher) / 2:.3f}" for name, one in students]
+    return f"Half the distance from the teacher's map: {', '.join(apart)}."
+
+
 def draw_bias(figure, logits, labels, class_names, omitted, bias):
     """Accuracy over the bias added to one class's logit, of its examples and of all; on the right for every class."""
     left, right = _two_axes(figure)

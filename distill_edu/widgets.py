@@ -250,6 +250,30 @@ def word_explorer(models, class_names, word, temperature=1):
     return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
 
 
+def attention_explorer(images, maps, example=0):
+    """Choose an image and see where the models are active on it.
+
+    `images`: [n, rows, columns] or [n, rows, columns, 1]; `maps`: name -> attention maps [n, rows, columns] of length
+    1, of one to four models, the teacher first.
+    """
+    if not 1 <= len(maps) <= 4:
+        raise ValueError(f"Give the maps of one to four models, not of {len(maps)}.")
+    images = np.asarray(images)
+    maps = {name: np.asarray(one, dtype=float) for name, one in maps.items()}
+    for name, one in maps.items():
+        if one.ndim != 3 or len(one) != len(images) or one.shape[1:] != next(iter(maps.values())).shape[1:]:
+            raise ValueError(
+                f"The maps of {name} have the shape {one.shape}: give [n, rows, columns] for the {len(images)} images, "
+                "the same places for every model."
+            )
+    slider = _slider(ipywidgets.IntSlider, "Image (number)", value=example, max=len(images) - 1)
+
+    def draw(figure, example):
+        return plots.draw_attention(figure, images[example], {name: one[example] for name, one in maps.items()})
+
+    return Explorer(draw, {"example": slider}, height=2.1)
+
+
 def bias_explorer(students, labels, class_names, bias=0.0):
     """Choose the class that a student was never shown, and slide a number that is added to its logit.
 

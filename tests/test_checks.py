@@ -47,6 +47,14 @@ def pairs(text):
     return [text[i : i + 2] for i in range(len(text) - 1)]
 
 
+def distances(rows):
+    return np.linalg.norm(rows[:, None] - rows[None], axis=-1)
+
+
+def relative(d):
+    return d / d.sum() * len(d) * (len(d) - 1)
+
+
 MISTAKES = {
     "standard_error_by_hand": [
         (3, "the mean itself"),
@@ -229,6 +237,46 @@ MISTAKES = {
         (lambda words, labels: 5, "divide"),
         (lambda words, labels: max(labels.count(label) for label in labels) / len(labels), "for each word"),
         (lambda words, labels: 0, "most frequent label"),
+    ],
+    "attention_by_hand": [
+        (3, "divide by the length"),
+        (3 / 7, "divided by the sum"),
+        (0.8, "second place"),
+        (3 / 13**0.5, "square them first"),
+        (9 / 25, "take the root"),
+        (7, "sum the squares"),
+    ],
+    "relative_distances": [
+        (distances, "divide by the mean distance"),
+        (lambda rows: distances(rows) / distances(rows).mean(), "from itself"),
+        (lambda rows: relative(distances(rows) ** 2), "not their squares"),
+        (lambda rows: distances(rows) / distances(rows).max(), "not by the largest"),
+        (lambda rows: relative(distances(rows))[0], "first row"),
+        (lambda rows: np.abs(rows[:, None] - rows).sum(-1) / (distances(rows).sum() / 12), "Euclidean"),
+        (lambda rows: 0 * distances(rows), "divided by their mean"),
+    ],
+    "projector_parameters": [
+        (lambda student, teacher: student * teacher, "biases"),
+        (lambda student, teacher: student * teacher + student, "one bias for each output"),
+        (lambda student, teacher: 49 * (student + 1) * teacher, "every place"),
+        (lambda student, teacher: (student + 1) * teacher, "Where they do not"),
+        (lambda student, teacher: 1, "count the weights"),
+    ],
+    "agreement_by_hand": [(0.8, "accuracy"), (3, "a share"), (0.4, "differ"), (0.1, "count the places")],
+    "ensemble_logits": [
+        (lambda z: SOFT(z).mean(axis=0), "take the logarithm"),
+        (lambda z: z.mean(axis=0), "average the probabilities"),
+        (lambda z: np.log(SOFT(z)).mean(axis=0), "first the mean"),
+        (lambda z: np.log(SOFT(z).sum(axis=0)), "number of members"),
+        (lambda z: np.log(SOFT(z).mean(axis=1)), "axis=0"),
+        (lambda z: np.log(SOFT(z).mean(axis=-1)), "axis=0"),
+        (lambda z: 0 * z[0], "softmax of each"),
+    ],
+    "verdict": [
+        (lambda low, high: "it helps" if low + high > 0 else "it hurts", "may be nothing"),
+        (lambda low, high: "no verdict", "above 0"),
+        (lambda low, high: "it helps" if low > 0 else "no verdict", "below 0"),
+        (lambda low, high: low + "", "TypeError"),
     ],
     "trained_numbers": [(79510, "teacher"), (87470, "not trained"), (7940, "biases"), (4, "arrays")],
 }

@@ -1,10 +1,11 @@
-"""The text models beside plain Python; what is saved answers as before."""
+"""The text models and the ensemble beside plain Python; what is saved answers as before."""
 
 import keras
 import numpy as np
 import pytest
+from small import LIGHT, X, Y, logits, model, same, weights
 
-from distill_edu import Classroom, Dataset, as_letters, models
+from distill_edu import Classroom, Dataset, Distiller, Ensemble, as_letters, models, soft_targets, teacher_logits
 from distill_edu.data import LETTERS
 
 WORDS = ["Haus", "maison", "a", "", "casa de papel", "Übergrößenträger"]
@@ -55,3 +56,37 @@ def test_a_classroom_teaches_text_students():
 
 def test_letters_beyond_the_embedding_do_not_exist():
     assert as_letters(["漢字 ə ș"]).max() < LETTERS == models.text_cnn(DATA, width=2).layers[1].input_dim
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
+    members = [model(seed, name="teacher") for seed in range(3)]  # one name for all, as a loop gives them
+    ensemble = Ensemble(members)
+    expected = np.mean([soft_targets(logits(member)) for member in members], axis=0)
+    assert soft_targets(logits(ensemble)) == pytest.approx(expected, abs=1e-6)
+    assert logits(Ensemble(members[:1])) == pytest.approx(np.log(soft_targets(logits(members[0]))), abs=1e-5)
+
+
+def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
+    members = [model(seed, noise=0.5) for seed in range(3)]
+    before = [weights(member) for member in members]
+    asked, cached = (Distiller(student=model(9), teacher=Ensemble(members)) for _ in range(2))
+    for one in (asked, cached):
+        one.compile("sgd", alpha=0.5)
+    asked.fit(X, Y, **LIGHT)
+    cached.fit(X, {"labels": Y, "teacher_logits": teacher_logits(Ensemble(members), X)}, **LIGHT)
+    assert same(weights(asked.student), weights(cached.student), atol=1e-5)
+    assert all(same(old, weights(member), atol=0) for old, member in zip(before, members, strict=True))
+    asked.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert logits(loaded.teacher) == pytest.approx(logits(Ensemble(members)), abs=1e-6)
+
+
+@pytest.mark.parametrize("members", [[], [None], [lambda x: x], [keras.Sequential([keras.layers.Dense(2)])]])
+def test_an_ensemble_of_no_models_gets_a_sentence(members):
+    with pytest.raises(ValueError, match="members is a list of at least one Keras model"):
+        Ensemble(members)
+
+
+def test_an_ensemble_of_other_classes_gets_a_sentence():
+    with pytest.raises(ValueError, match=r"\[\(3,\), \(4,\)\]: they need the same classes"):
+        Ensemble([model(0), model(1, classes=3)])(X)

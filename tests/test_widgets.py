@@ -47,6 +47,7 @@ SEEN = np.random.RandomState(0).randn(30, 3) * 2
 NAMES = ("cat", "dog", "car")
 LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
+MAPS = np.stack([np.arange(16.0).reshape(4, 4) / 1240**0.5, np.diag([0.5, 0.5, 0.5, 0.5])])
 WIDGETS = {
     "temperature": lambda: widgets.temperature_explorer(LOGITS[0], NAMES),
     "temperature of words": lambda: widgets.temperature_explorer(LOGITS, NAMES, items=["Katze", "a < b & c"]),
@@ -66,6 +67,9 @@ WIDGETS = {
     "trade-off": lambda: widgets.tradeoff_explorer(CARDS),
     "cascade": lambda: widgets.cascade_explorer(CURVE, CURVE.assign(accuracy=CURVE.accuracy - 0.01), **ALONE),
     "bias": lambda: widgets.bias_explorer({0: SEEN, 2: SEEN[:, ::-1]}, np.arange(30) % 3, NAMES),
+    "attention": lambda: widgets.attention_explorer(
+        IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2)}
+    ),
     "word": lambda: widgets.word_explorer(
         {"teacher": lambda words: [[len(words[0]), 3, 1]], "student": lambda words: [[1, len(words[0]), 2]]},
         NAMES,
@@ -185,6 +189,9 @@ def test_a_word_with_signs_of_html_is_shown_as_it_is():
         (lambda: widgets.bias_explorer({3: SEEN}, np.arange(30) % 3, NAMES), "numbers of classes, such as 3, not 3"),
         (lambda: widgets.bias_explorer({0: SEEN[:9]}, np.arange(30) % 3, NAMES), "30 labels but logits of the shape"),
         (lambda: widgets.bias_explorer({0: SEEN * np.nan}, np.arange(30) % 3, NAMES), "logits of 0 contains NaN"),
+        (lambda: widgets.attention_explorer(IMAGES, {}), "one to four models, not of 0"),
+        (lambda: widgets.attention_explorer(IMAGES, {"a": MAPS[:1]}), "for the 2 images"),
+        (lambda: widgets.attention_explorer(IMAGES, {"a": MAPS, "b": MAPS[:, :2]}), "same places for every model"),
         (lambda: widgets.word_explorer({}, NAMES, "a"), "one, two or three models, not 0"),
         (lambda: widgets.word_explorer({"a": lambda words: [[1, 2]]}, NAMES, "a"), "2 logits per example but 3 class"),
         (lambda: widgets.word_explorer({"a": lambda words: [[np.nan, 2]]}, NAMES, "a"), "logits of a contains NaN"),

@@ -67,8 +67,8 @@ def fit(model, *args, **kwargs):
     `model`: compiled. Data are arrays and there are no callbacks, because the key is made of all arguments.
     The optimizer's state is not kept.
     """
-    if not model.compiled:
-        raise ValueError("Call model.compile(...) first.")
+    if not getattr(model, "compiled", False):
+        raise ValueError("model must be a compiled Keras model: call model.compile(...) first.")
     start = [np.array(variable) for variable in model.variables]
     name = key(architecture(model), as_text(model.get_compile_config()), start, args, {**kwargs, "verbose": 0})
     kept = recall(name)

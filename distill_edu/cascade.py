@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill_edu.arguments import check_count, check_number
 from distill_edu.backend import keras
 from distill_edu.soft_targets import check_logits, check_temperature, entropy, soft_targets
 
@@ -54,10 +55,10 @@ class Cascade:
         _check_models(student, teacher)
         if confidence not in CONFIDENCES:
             raise ValueError(f"confidence must be one of {', '.join(CONFIDENCES)}, not {confidence!r}.")
-        if memory != int(memory) or memory < 0:
-            raise ValueError(f"memory is how many answers are kept, 0 or more, not {memory}.")
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"timeout is a number of seconds above 0, or None to wait for ever, not {timeout}.")
+        check_count(memory, "memory (how many answers are kept)", least=0)
+        if timeout is not None:
+            needed = "a number of seconds above 0, or None to wait for ever"
+            timeout = check_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
         self.student, self.teacher = student, teacher
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
         self.temperature = check_temperature(temperature)
@@ -222,9 +223,7 @@ def _check_models(student, teacher):
 
 
 def _share(value, name):
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} must be between 0 and 1, not {value}.")
-    return float(value)
+    return check_number(value, name, "between 0 and 1", lambda share: 0 <= share <= 1)
 
 
 def _questions(x):

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from distill_edu.arguments import check_count, check_number
+
 # Twenty languages in the Latin alphabet: CLDR code -> (name, family). Every family has at least two members.
 LANGUAGES = {
     "en": ("English", "Germanic"), "de": ("German", "Germanic"), "nl": ("Dutch", "Germanic"),
@@ -49,6 +51,9 @@ def as_letters(words, length=24):
 
     A space before and after each word marks its ends; what is longer than `length` is cut off.
     """
+    check_count(length, "length")
+    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        raise TypeError("words must be a list of texts, such as ['Haus', 'maison'].")
     letters = np.zeros((len(words), length), dtype=np.int32)
     for row, word in zip(letters, words, strict=True):
         numbers = [ord(letter) for letter in f" {word.lower()} "[:length]]
@@ -68,12 +73,15 @@ def load_dataset(name, seed=0, labelled=1.0):
     """
     if name not in _LOADERS:
         raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(_LOADERS)}.")
-    if not 0 < labelled <= 1:
-        raise ValueError(f"labelled is the share of training examples with a label, in (0, 1], not {labelled}.")
+    needed = "the share of training examples with a label, in (0, 1]"
+    labelled = check_number(labelled, "labelled", needed, lambda share: 0 < share <= 1)
+    check_count(seed, "seed", least=0)
     x, y, class_names, units, strata, fixed_test = _LOADERS[name](seed)
     train, valid, test = _split(strata, seed, fixed_test)
     transfer = None
     if labelled < 1:
+        if round(labelled * len(train)) < (most := len(set(strata))):
+            raise ValueError(f"labelled={labelled} leaves too few labels of {len(train)}: at least {most} are needed.")
         train, unlabelled = _cut(train, strata, round((1 - labelled) * len(train)), seed)
         transfer = x[_members(units, unlabelled)]
     parts = [_members(units, part) for part in (train, valid, test)]

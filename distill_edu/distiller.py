@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from distill_edu.arguments import check_has, check_number
 from distill_edu.backend import keras, tf
 from distill_edu.losses import as_python, distillation_loss, hard_label_loss
 from distill_edu.soft_targets import check_logits, check_temperature
@@ -72,9 +73,11 @@ class Distiller(keras.Model):
         """
         if "loss" in keras_arguments:
             raise ValueError("A Distiller takes the loss of the hard labels as student_loss=..., not as loss=...")
-        self._student_loss = _per_example(student_loss)
-        self.temperature, self.alpha = temperature, alpha
+        # All checks before the first change: a call that is refused leaves everything as it was.
+        per_example = _per_example(student_loss)
+        temperature, alpha = check_temperature(temperature), _check_alpha(alpha)
         super().compile(optimizer=optimizer, metrics=metrics, **keras_arguments)
+        self._student_loss, self.temperature, self.alpha = per_example, temperature, alpha
         self._given_student_loss = student_loss  # as it came, for get_compile_config
 
     def call(self, inputs, training=None):
@@ -228,12 +231,7 @@ class Distiller(keras.Model):
 
     @alpha.setter
     def alpha(self, value):
-        if not 0 <= float(value) <= 1:
-            raise ValueError(
-                f"alpha must be between 0 and 1, not {value}: it is the weight of the hard labels, "
-                "and 1 - alpha is the weight of the soft targets."
-            )
-        self._alpha.assign(float(value))
+        self._alpha.assign(_check_alpha(value))
 
     @functools.wraps(keras.Model.fit)
     def fit(self, *args, **kwargs):
@@ -280,9 +278,17 @@ def teacher_logits(teacher, x, batch_size=256):
 
     `x`: arrays, as for `teacher.predict`. Raises ValueError for NaN and for outputs that are probabilities.
     """
+    check_has(teacher, ["predict"], "teacher", "a Keras model")
+    if not len(keras.tree.flatten(x)[0]):
+        raise ValueError("x is empty: give at least one example.")
     logits = teacher.predict(x, batch_size=batch_size, verbose=0)
     check_logits(logits, what="The teacher's output")
     return np.asarray(logits, dtype=np.float32)
+
+
+def _check_alpha(value):
+    why = "it is the weight of the hard labels, and 1 - alpha is the weight of the soft targets"
+    return check_number(value, "alpha", "between 0 and 1", lambda alpha: 0 <= alpha <= 1, why)
 
 
 def _check_models(student, teacher):
@@ -307,7 +313,9 @@ def _check_models(student, teacher):
 
 def _check_hints(hints, student, teacher):
     """The hints as a list, built for these models; one that has served another Distiller is refused."""
-    hints = list(hints)
+    hints = [hints] if isinstance(hints, keras.Layer) else list(hints)
+    for hint in hints:
+        check_has(hint, ["student_layer", "teacher_layer"], "A hint", "a layer such as distill_edu.losses.Hint")
     names = [hint.name for hint in hints]
     if len(set(names)) < len(names):
         raise ValueError(f"Two hints have one name, {names}: give each its own, as name=...")

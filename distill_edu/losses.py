@@ -2,6 +2,7 @@
 
 import re
 
+from distill_edu.arguments import check_number
 from distill_edu.backend import keras
 from distill_edu.soft_targets import check_temperature
 
@@ -33,6 +34,11 @@ def hard_label_loss(labels, logits):
     logits = ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
         return ops.categorical_crossentropy(ops.cast(labels, "float32"), logits, from_logits=True)
+    if len(labels.shape) != len(logits.shape) - 1:
+        raise ValueError(
+            f"The labels have the shape {tuple(labels.shape)} and the logits {tuple(logits.shape)}: give one integer "
+            "for each row of logits, or one-hot rows."
+        )
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
@@ -60,6 +66,9 @@ class _Hint(keras.layers.Layer):
     """Compares a hidden layer of the student with one of the teacher: both by name, for `Distiller(hints=[...])`."""
 
     def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
+        for layer, whose in ((student_layer, "student_layer"), (teacher_layer, "teacher_layer")):
+            if not isinstance(layer, str):
+                raise TypeError(f"{whose} must be the name of a layer, such as 'conv1', not {layer!r}.")
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
         super().__init__(name=name or f"{kind}_{student_layer}", **{"dtype": "float32", **keras_arguments})
         self.student_layer, self.teacher_layer = student_layer, teacher_layer
@@ -73,9 +82,7 @@ class _Hint(keras.layers.Layer):
 
     @weight.setter
     def weight(self, value):
-        if not 0 <= float(value) < float("inf"):
-            raise ValueError(f"The weight of a hint must be a number of at least 0, not {value}.")
-        self._weight.assign(float(value))
+        self._weight.assign(check_number(value, "weight", "a number of at least 0", lambda weight: weight >= 0))
 
     def build(self, student_features_shape, teacher_features_shape):
         pass  # most hints have nothing to train

@@ -7,6 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student_t
 
+from distill_edu.arguments import check_count
 from distill_edu.soft_targets import check_logits
 
 
@@ -28,6 +29,7 @@ def calibration_error(labels, logits, bins=15):
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2. The confidence is the largest probability.
     """
     labels, logits = _examples(labels, logits)
+    check_count(bins, "bins")
     confidence, right = softmax(logits, axis=-1).max(axis=-1), logits.argmax(axis=-1) == labels
     number = np.ceil(confidence * bins).astype(int)  # bin m holds the confidences in ((m - 1) / bins, m / bins]
     gaps = np.bincount(number, weights=right - confidence, minlength=bins + 1)
@@ -90,7 +92,9 @@ def pareto_front(costs, values):
 
     `costs`, `values`: n numbers each; low costs are good, and high values.
     """
-    costs, values = np.asarray(costs, dtype=float), np.asarray(values, dtype=float)
+    costs, values = _finite(costs), _finite(values)
+    if costs.shape != values.shape or costs.ndim != 1:
+        raise ValueError(f"costs has the shape {costs.shape} and values {values.shape}: give one of each per model.")
     cheaper, better = costs < costs[:, None], values > values[:, None]
     as_cheap, as_good = costs <= costs[:, None], values >= values[:, None]
     return ~((as_cheap & better) | (cheaper & as_good)).any(axis=1)
@@ -137,14 +141,22 @@ def _differences(a, b):
         if not indices[0].is_unique or set(indices[0]) != set(indices[1]) or len(a) != len(b):
             raise ValueError("The two Series have other indices: give both one value per seed, with the seed as index.")
         b = b.reindex(indices[0])
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    a, b = _finite(a), _finite(b)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"The shapes are {a.shape} and {b.shape}: a pair needs one number of each, seed by seed.")
     if len(a) < 2:
         raise ValueError(f"There are {len(a)} pairs: an error bar needs at least 2, and a claim at least 5.")
-    if not (np.isfinite(a) & np.isfinite(b)).all():
-        raise ValueError("A number is NaN or infinite: leave out the pairs that did not finish.")
     return a - b
+
+
+def _finite(values):
+    try:
+        values = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"Numbers are needed, not {values!r:.60}.") from None
+    if not np.isfinite(values).all():
+        raise ValueError("A number is NaN or infinite: leave out what did not finish.")
+    return values
 
 
 def _examples(labels, logits):

@@ -4,6 +4,7 @@ import json
 import math
 import re
 
+from distill_edu.arguments import check_count, check_has
 from distill_edu.backend import keras
 from distill_edu.data import LETTERS
 
@@ -16,7 +17,7 @@ def mlp(data, hidden=(32,), dropout=0.0, name="student"):
     `data`: a Dataset whose x are numbers; it gives the input's shape and the number of classes.
     """
     blocks = [layers.Flatten(name="flatten")]
-    for number, units in enumerate(hidden, 1):
+    for number, units in enumerate([hidden] if isinstance(hidden, int) else hidden, 1):
         blocks += [layers.Dense(units, "relu", name=f"hidden{number}"), layers.Dropout(dropout, name=f"drop{number}")]
     return keras.Sequential([_input(data), *blocks, _logits(data)], name=name)
 
@@ -25,7 +26,7 @@ def cnn(data, width=16, dropout=0.3, name="teacher"):
     """Two convolutions with `width` and 2 x `width` filters, then one logit per class. `data`: a Dataset of images."""
     return keras.Sequential(
         [
-            _input(data),
+            _input(data, axes=4),
             layers.Conv2D(width, 3, padding="same", activation="relu", name="conv1"),
             layers.MaxPooling2D(name="pool1"),
             layers.Conv2D(2 * width, 3, padding="same", activation="relu", name="conv2"),
@@ -43,7 +44,7 @@ def text_cnn(data, width=256, name="teacher"):
 
     After Kim 2014, "Convolutional Neural Networks for Sentence Classification", section 2. `data`: of `as_letters`.
     """
-    letters = _input(data, "int32")
+    letters = _input(data, "int32", axes=2)
     read = layers.Dropout(0.1)(layers.Embedding(LETTERS, 32)(letters))
     filters = [layers.Conv1D(width, wide, padding="same", activation="relu")(read) for wide in (2, 3, 4)]
     found = layers.Concatenate()([layers.GlobalMaxPooling1D()(one) for one in filters])
@@ -56,7 +57,7 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
     After Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", section 2. `data`: of `as_letters`.
     """
     blocks = [HashedBigrams(buckets), layers.Embedding(buckets, units, mask_zero=True), layers.GlobalAveragePooling1D()]
-    return keras.Sequential([_input(data, "int32"), *blocks, _logits(data)], name=name)
+    return keras.Sequential([_input(data, "int32", axes=2), *blocks, _logits(data)], name=name)
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")
@@ -68,7 +69,7 @@ class Ensemble(keras.Model):
     """
 
     def __init__(self, members, name="teacher", **keras_arguments):
-        members = list(members)
+        members = [members] if isinstance(members, keras.Layer) else list(members)
         if not members or not all(isinstance(member, keras.Layer) and member.built for member in members):
             raise ValueError("members is a list of at least one Keras model that has been built and trained.")
         super().__init__(name=name, **keras_arguments)
@@ -102,7 +103,7 @@ class HashedBigrams(layers.Layer):
 
     def __init__(self, buckets, **keras_arguments):
         super().__init__(**keras_arguments)
-        self.buckets = buckets
+        self.buckets = check_count(buckets, "buckets", least=2)
 
     def call(self, letters):
         first, second = letters[:, :-1], letters[:, 1:]
@@ -125,10 +126,18 @@ def as_text(config):
     return re.sub(r'_\d+"', '"', json.dumps(config, default=str, sort_keys=True))
 
 
-def _input(data, dtype=None):
-    x = data.train[0]
+MADE_FOR = {2: "words as letters [n, length], see as_letters", 4: "images [n, rows, columns, channels]"}
+
+
+def _input(data, dtype=None, axes=None):
+    x = check_has(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')").train[0]
     if x.dtype.kind not in "fiu":
-        raise ValueError(f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}.")
+        raise ValueError(
+            f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}: data.map(as_letters) makes "
+            "numbers of words."
+        )
+    if axes not in (None, x.ndim):
+        raise ValueError(f"This model needs {MADE_FOR[axes]}, but the x of {data.name!r} have the shape {x.shape}.")
     return keras.Input(x.shape[1:], dtype=dtype)
 
 

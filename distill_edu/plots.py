@@ -136,8 +136,8 @@ def draw_boundaries(figure, logits, extent, points, labels, temperature):
 
     `logits`: name -> [rows, columns, classes] on the grid of `extent` (left, right, bottom, top); `points`: [n, 2].
     """
-    width = 0.94 / len(logits)
-    boxes = [(0.04 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(logits))]
+    width = 0.95 / len(logits)
+    boxes = [(0.07 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(logits))]
     said = []
     for axes, (name, values) in zip(_empty_axes(figure, *boxes), logits.items(), strict=True):
         probabilities = soft_targets(values, temperature)
@@ -146,6 +146,7 @@ def draw_boundaries(figure, logits, extent, points, labels, temperature):
         for label, (marker, colour) in enumerate(zip("o^sDv", CLASSES, strict=True)):
             axes.plot(*points[labels == label].T, marker, markersize=3, color=colour, markeredgecolor="black", mew=0.3)
         axes.set(xlim=extent[:2], ylim=extent[2:], title=name)
+        axes.tick_params(labelleft=axes is figure.axes[0])  # the others have the same
         said.append(f"{name} {entropy(probabilities).mean():.2f}")
     return f"T = {temperature:g}. Mean entropy over the plane, in nats: {', '.join(said)}."
 

@@ -1,25 +1,20 @@
 """Soft targets in plain NumPy: softmax with temperature, entropy, KL divergence. Imports no TensorFlow."""
 
-import math
-
 import numpy as np
 from scipy.special import entr, rel_entr
+
+from distill_edu.arguments import check_number
 
 
 def check_temperature(temperature):
     """Return `temperature` as a float; refuse what no softmax can divide by."""
-    value = float(temperature)
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(
-            f"temperature must be a positive number, not {temperature}: the logits are divided by it. "
-            "1 leaves the softmax as it is, larger values make it softer."
-        )
-    return value
+    why = "the logits are divided by it. 1 leaves the softmax as it is, larger values make it softer"
+    return check_number(temperature, "temperature", "a positive number", lambda t: t > 0, why)
 
 
 def check_logits(logits, what="logits"):
     """Return `logits` as float64; refuse NaN, and probabilities where logits are needed."""
-    logits = np.asarray(logits, dtype=np.float64)
+    logits = _numbers(logits, what)
     if logits.ndim == 0 or logits.shape[-1] < 2:
         raise ValueError(f"{what} needs one number per class on its last axis, not the shape {logits.shape}.")
     if np.isnan(logits).any():
@@ -45,13 +40,37 @@ def soft_targets(logits, temperature=1.0):
 
 
 def entropy(probabilities):
-    """Entropy -sum(p log p) in nats over the last axis: 0 for a certain answer, log(classes) for a pure guess."""
-    return entr(probabilities).sum(axis=-1)
+    """Entropy -sum(p log p) in nats over the last axis: 0 for a certain answer, log(classes) for a pure guess.
+
+    Raises ValueError for what is no probability.
+    """
+    return entr(_probabilities(probabilities, "probabilities")).sum(axis=-1)
 
 
 def kl_divergence(p, q):
     """Kullback-Leibler divergence sum(p log(p / q)) in nats over the last axis; p is the teacher, q the student.
 
-    0 when both agree, infinite where q is 0 and p is not. KL(p, q) and KL(q, p) differ.
+    0 when both agree, infinite where q is 0 and p is not. KL(p, q) and KL(q, p) differ. Raises ValueError for what is
+    no probability, and for other classes.
     """
+    p, q = _probabilities(p, "p"), _probabilities(q, "q")
+    if p.shape[-1:] != q.shape[-1:]:
+        raise ValueError(f"p has the shape {p.shape} and q {q.shape}: both need the same classes on the last axis.")
     return rel_entr(p, q).sum(axis=-1)
+
+
+def _numbers(values, what):
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} must be an array of numbers, [..., classes], not {values!r:.60}.") from None
+
+
+def _probabilities(values, what):
+    values = _numbers(values, what)
+    if not values.ndim or (values < 0).any() or not np.allclose(values.sum(axis=-1), 1, atol=1e-3):
+        raise ValueError(
+            f"{what} must be probabilities: no negative number, and a sum of 1 over the last axis. For logits take "
+            "soft_targets(logits) first."
+        )
+    return values

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from distill_edu import cache
+from distill_edu.arguments import check_count, check_has
 from distill_edu.backend import keras, tf
 from distill_edu.classroom import Classroom
 from distill_edu.distiller import teacher_logits
@@ -44,6 +45,7 @@ def sweep(
     weights, for `build_student(size).set_weights`. Choose by the valid_ columns.
     Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
+    _check_sweep(dataset, transfer, steps=steps, batch_size=batch_size, at_once=at_once)
     optimizer = keras.optimizers.get(optimizer)
     plan = _plan(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
     parts = {part: (*getattr(dataset, part), teacher_logits(teacher, getattr(dataset, part)[0])) for part in PARTS}
@@ -58,8 +60,18 @@ def sweep(
     return _table([rows[key] for key in keys if key in rows])
 
 
+def _check_sweep(dataset, transfer, **counts):
+    check_has(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
+    for name, count in counts.items():
+        check_count(count, name)
+    if transfer and dataset.transfer is None:
+        raise ValueError("This dataset has no transfer set: load it with labelled=... below 1, or leave transfer out.")
+
+
 def restore_students(table, build_student):
     """The trained students of a sweep with `keep_weights`, in the table's order: a list of (size, student)."""
+    if "weights" not in getattr(table, "columns", ()):
+        raise ValueError("The table has no column weights: give what sweep(..., keep_weights=True) returned.")
     students = [(size, build_student(size)) for size in table["size"].tolist()]
     for (_, student), weights in zip(students, table.weights, strict=True):
         student.set_weights(weights)
@@ -79,11 +91,15 @@ def _fill(rows, todo, at_once, teach):
 
 def _plan(**axes):
     values = [np.atleast_1d(values).tolist() for values in axes.values()]
+    for name, some in zip(axes, values, strict=True):
+        if not some:
+            raise ValueError(f"There is no {name} to train for: give at least one.")
     return [dict(zip(axes, one, strict=True)) for one in itertools.product(*values)]
 
 
 def _seeds(seeds):
-    return list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    seeds = range(seeds) if isinstance(seeds, int) else seeds
+    return [check_count(seed, "A seed", least=0) for seed in seeds]
 
 
 def _lesson(train, teacher, transfer):
@@ -97,7 +113,12 @@ def _lesson(train, teacher, transfer):
 
 def _student(build_student, one):
     keras.utils.set_random_seed(one["seed"])
-    return build_student(one["size"])
+    if isinstance(build_student, keras.Model):
+        raise TypeError("build_student must be a function from a size to a new student, not a student.")
+    student = build_student(one["size"])
+    if not isinstance(student, keras.Model):
+        raise TypeError(f"build_student(size) must return a Keras model, not {type(student).__name__}.")
+    return student
 
 
 def _keys(common, plan, build_student):

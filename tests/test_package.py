@@ -90,6 +90,7 @@ def test_what_is_imported_is_a_dependency():
 
 def test_the_floors_stand_on_each_other_and_never_below():
     floors = [
+        {"arguments"},
         {"soft_targets", "data", "backend", "lab"},
         {"losses", "models", "metrics"},
         {"distiller", "cache"},

@@ -1,0 +1,33 @@
+"""Sentences for wrong arguments: which one it is, what came, and what is needed. No TensorFlow."""
+
+import math
+import numbers
+
+
+def check_count(value, name, least=1):
+    """`value` as an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {_shown(value)}.")
+    return int(value)
+
+
+def check_number(value, name, needed, fits, why=""):
+    """`value` as a finite float that `fits`; `needed` says in words what would, and `why`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and fits(number)):
+        raise ValueError(f"{name} must be {needed}, not {_shown(value)}{why and ': ' + why}.")
+    return number
+
+
+def check_has(thing, attributes, name, needed):
+    """`thing`, if it has all these attributes; else a TypeError that says what is needed."""
+    if not all(hasattr(thing, attribute) for attribute in attributes):
+        raise TypeError(f"{name} must be {needed}, not {type(thing).__name__}.")
+    return thing
+
+
+def _shown(value):
+    return repr(value) if isinstance(value, str) else str(value)  # 0.5, not np.float64(0.5)

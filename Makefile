@@ -49,5 +49,5 @@ $(VENV)/%.stamp: pyproject.toml $(STALE)
 	    { $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) \
 	      || { echo "Python cannot make a virtual environment: install its venv (Debian: apt install python3-venv)."; exit 1; }; } && \
 	    $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$(EXTRAS)]"; \
-	fi
+	fi || { echo "The packages could not be installed. This step needs a network and 2 GB of disk; then run make again."; exit 1; }
 	@touch $@

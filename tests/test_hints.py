@@ -128,6 +128,20 @@ def test_the_gradient_is_the_central_difference(kind):
         assert got[place] == pytest.approx((up - down) / (2 * step), rel=2e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS[:2])
+def test_the_student_may_be_the_wider_one_and_places_may_be_times(kind):
+    student, teacher = RANDOM.randn(5, 6, 7), RANDOM.randn(5, 6, 4)
+    hint = kind("conv", "conv")
+    hint.build(student.shape, teacher.shape)
+    assert np.allclose(hint(student, teacher), ORACLES[kind](student, teacher, hint), rtol=2e-4)
+
+
+@EACH
+def test_its_shape_is_known_before_any_data_is(kind):
+    symbols = [keras.KerasTensor((None, 2, 3, width)) for width in (4, 7)]
+    assert built(kind)(*symbols).shape == (None,)
+
+
 @EACH
 def test_features_that_are_alike_cost_nothing(kind):
     hint = kind("conv", "conv")
@@ -360,6 +374,11 @@ def subclassed():
     return one
 
 
+def larger():
+    layers = [keras.layers.Reshape((3, 3, 1), name="reshape"), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
+    return keras.Sequential([keras.Input((9,)), *layers])
+
+
 def twice():
     hint = losses.Hint("conv", "conv")
     distiller(image_model(9, width=5), [hint])
@@ -375,6 +394,8 @@ def twice():
         ),
         ({"hints": [losses.Hint("conv", "cow")]}, "'teacher' has no layer 'cow'"),
         ({"hints": [losses.Hint("flat", "conv")]}, "only the last axis may differ"),
+        ({"hints": [losses.Hint("conv", "flat")]}, "only the last axis may differ"),
+        ({"hints": [losses.AttentionTransfer("reshape", "conv")], "student": larger}, r"\(None, 3, 3, 1\).*may differ"),
         ({"hints": [losses.AttentionTransfer("flat", "flat")]}, "An attention map needs places"),
         ({"hints": [losses.Hint("conv", "conv"), losses.Hint("conv", "conv")]}, "Two hints have one name"),
         ({"hints": twice}, "belongs to another Distiller"),

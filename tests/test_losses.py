@@ -116,12 +116,19 @@ def test_hard_label_loss_takes_integers_and_one_hot_rows():
         ((2, 5), (2, 4), "The teacher gives 5 logits per example and the student 4"),
         ((2, 1), (2, 1), "one number per example. A softmax over one class is always 1"),
         ((2, 1, 4), (2, 4), "must be the same, example by example"),
+        ((2, 4), (2, 1, 4), "must be the same, example by example"),
         ((3, 4), (2, 4), "must be the same, example by example"),
     ],
 )
 def test_shapes_that_differ_are_refused(teacher, student, sentence):
     with pytest.raises(ValueError, match=sentence):
         distillation_loss(np.zeros(teacher), np.zeros(student), 2.0)
+
+
+@pytest.mark.parametrize("labels, logits", [((2,), (2, 5, 4)), ((2, 5, 4), (2, 4))])
+def test_labels_of_another_rank_are_refused(labels, logits):
+    with pytest.raises(ValueError, match="one integer for each row of logits, or one-hot rows"):
+        hard_label_loss(np.zeros(labels, "int32"), np.zeros(logits))
 
 
 def test_a_wrong_temperature_is_refused():

@@ -1,5 +1,6 @@
 # make lab    opens JupyterLab on the first page       make test   ruff, pytest and nbval over every page
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
+# make mutate changes the package in one place at a time and reports what no test notices (hours)
 VENV := .venv
 PYTHON ?= python3
 # This setting makes every start of TensorFlow compile thousands of files again.
@@ -11,7 +12,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-sta
 # The sliders answer about twice as fast: see distill_edu/lab.py.
 QUICK := --ServerApp.kernel_websocket_connection_class=distill_edu.lab.WithoutDelay
 
-.PHONY: lab test pages bench FORCE
+.PHONY: lab test pages bench mutate FORCE
 lab: $(VENV)/lab.stamp
 	$(VENV)/bin/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) $(QUICK) $(LAB)
 
@@ -28,6 +29,9 @@ pages: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(VENV)/bin/python tests/bench.py
+
+mutate: $(VENV)/test.stamp
+	$(VENV)/bin/python tests/mutate.py
 
 # Out of date is: older than pyproject.toml, or without a Python of the right age that runs.
 SUITABLE := import sys; sys.exit(None if (3, 10) <= sys.version_info[:2] < (3, 14) else \

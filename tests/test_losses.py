@@ -114,6 +114,7 @@ def test_hard_label_loss_takes_integers_and_one_hot_rows():
     "teacher, student, sentence",
     [
         ((2, 5), (2, 4), "The teacher gives 5 logits per example and the student 4"),
+        ((2, 3, 5), (2, 3, 4), "The teacher gives 5 logits per example and the student 4"),
         ((2, 1), (2, 1), "one number per example. A softmax over one class is always 1"),
         ((2, 1, 4), (2, 4), "must be the same, example by example"),
         ((2, 4), (2, 1, 4), "must be the same, example by example"),

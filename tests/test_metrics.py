@@ -27,6 +27,9 @@ def test_temperature_scaling_finds_the_temperature_that_was_put_in():
     logits = np.repeat(LOGITS, 50, axis=0)
     assert metrics.temperature_scaling(labels, 3 * logits) == pytest.approx(3, rel=0.05)
     assert metrics.temperature_scaling(labels, logits / 2) == pytest.approx(0.5, rel=0.05)
+    assert metrics.temperature_scaling(1 - labels % 2, 1e3 * logits) == pytest.approx(
+        20, rel=0.02
+    )  # as far as it looks
     grid = [metrics.nll(LABELS, LOGITS / t) for t in np.geomspace(0.05, 20, 400)]
     best = metrics.temperature_scaling(LABELS, LOGITS)
     assert metrics.nll(LABELS, LOGITS / best) <= min(grid) + 1e-6
@@ -75,6 +78,8 @@ def test_gap_recovered_is_a_share_of_the_way_to_the_teacher():
     assert metrics.gap_recovered([0.7, 1.1], 0.8, 1.0) == pytest.approx([-0.5, 1.5])
     with pytest.raises(ValueError, match="no gap to recover"):
         metrics.gap_recovered(0.9, 0.95, 0.9)
+    with pytest.raises(ValueError, match="no gap to recover"):
+        metrics.gap_recovered([0.9, 0.8], 0.9, [1.0, 0.9])
 
 
 def test_paired_gain_is_scipys_paired_t_test():
@@ -104,6 +109,7 @@ def test_series_are_paired_by_their_index():
     ("a", "b", "message"),
     [
         ([1, 2, 3], [1, 2], "a pair needs one number of each"),
+        ([1, 2], [1, 2, 3], "a pair needs one number of each"),
         ([[1, 2]], [[1, 2]], "a pair needs one number of each"),
         (1.0, 2.0, "a pair needs one number of each"),
         ([1], [2], "There are 1 pairs"),
@@ -124,6 +130,8 @@ def test_what_is_not_paired_is_refused(a, b, message):
         (LABELS[:-1], LOGITS, "give labels"),
         (np.eye(5)[LABELS], LOGITS, "give labels"),
         ([], np.zeros((0, 5)), "n at least 1"),
+        ([0, 1], [1.0, -2.0], "give labels"),
+        (LABELS[:, None], LOGITS[:, None], "give labels"),
         (LABELS - 1, LOGITS, "integers from 0 to 4"),
         (LABELS + 1, LOGITS, "integers from 0 to 4"),
         (LABELS * 1.0, LOGITS, "integers from 0 to 4"),
@@ -140,6 +148,20 @@ def test_agreement_refuses_other_examples_and_probabilities():
     with pytest.raises(ValueError, match="same examples"):
         metrics.agreement(LOGITS, LOGITS[:-1])
     with pytest.raises(ValueError, match="same examples"):
+        metrics.agreement(LOGITS[:-1], LOGITS)
+    with pytest.raises(ValueError, match="same examples"):
         metrics.agreement(LOGITS[:0], LOGITS[:0])
     with pytest.raises(ValueError, match="student_logits looks like probabilities"):
         metrics.agreement(LOGITS, soft_targets(LOGITS))
+
+
+@pytest.mark.parametrize(("costs", "values"), [([1, 2], [1]), ([1], [1, 2]), ([[1, 2]], [[1, 2]]), (1, 2)])
+def test_a_front_of_what_is_no_list_of_models_is_refused(costs, values):
+    with pytest.raises(ValueError, match="give one of each per model"):
+        metrics.pareto_front(costs, values)
+
+
+def test_a_gain_stays_what_it_was():
+    gain = metrics.paired_gain([1, 2], [0, 2])
+    with pytest.raises(AttributeError):
+        gain.mean = 9

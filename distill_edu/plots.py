@@ -185,6 +185,8 @@ def draw_sweep(figure, table, size, alpha, temperature):
         axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
         axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
         axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
+        # Said, because matplotlib 3.10 finds other limits on Axes that have been drawn on before.
+        axes.set_xlim(0.87 * min(curve), 1.15 * max(curve))
         axes.set(title="validation: choose here" if part == "valid" else "test: read once")
         axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
         axes.minorticks_off()

@@ -115,6 +115,8 @@ def test_series_are_paired_by_their_index():
         ([1], [2], "There are 1 pairs"),
         ([], [], "There are 0 pairs"),
         ([1, np.nan], [1, 2], "NaN"),
+        ([1, {}], [1, 2], "Numbers are needed"),
+        (["one", "two"], [1, 2], "Numbers are needed"),
         ([1, np.inf], [1, np.inf], "NaN or infinite"),
     ],
 )
@@ -131,7 +133,8 @@ def test_what_is_not_paired_is_refused(a, b, message):
         (np.eye(5)[LABELS], LOGITS, "give labels"),
         ([], np.zeros((0, 5)), "n at least 1"),
         ([0, 1], [1.0, -2.0], "give labels"),
-        (LABELS[:, None], LOGITS[:, None], "give labels"),
+        (LABELS, LOGITS[:, None], "give labels"),
+        (LABELS + 9, LOGITS, "integers from 0 to 4"),
         (LABELS - 1, LOGITS, "integers from 0 to 4"),
         (LABELS + 1, LOGITS, "integers from 0 to 4"),
         (LABELS * 1.0, LOGITS, "integers from 0 to 4"),
@@ -165,3 +168,8 @@ def test_a_gain_stays_what_it_was():
     gain = metrics.paired_gain([1, 2], [0, 2])
     with pytest.raises(AttributeError):
         gain.mean = 9
+
+
+def test_the_calibration_error_has_fifteen_bins_unless_told():
+    assert metrics.calibration_error(LABELS, LOGITS) == metrics.calibration_error(LABELS, LOGITS, bins=15)
+    assert metrics.calibration_error(LABELS, LOGITS) != metrics.calibration_error(LABELS, LOGITS, bins=16)

@@ -279,7 +279,7 @@ def teacher_logits(teacher, x, batch_size=256):
     `x`: arrays, as for `teacher.predict`. Raises ValueError for NaN and for outputs that are probabilities.
     """
     check_has(teacher, ["predict"], "teacher", "a Keras model")
-    if not len(keras.tree.flatten(x)[0]):
+    if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
     logits = teacher.predict(x, batch_size=batch_size, verbose=0)
     check_logits(logits, what="The teacher's output")

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 
-from distill_edu import Distiller, losses, models
+from distill_edu import Distiller, losses, models, teacher_logits
 
 ADAM = keras.optimizers.Adam
 
@@ -202,6 +202,11 @@ def test_every_way_of_feeding_data_trains_the_same_student(teacher, feed):
     one = distiller(teacher)
     one.fit(**feed(), epochs=4, shuffle=False, verbose=0)
     assert same(fitted(distiller(teacher)), weights(one.student), atol=1e-5)
+
+
+def test_the_teacher_may_be_asked_about_a_pipeline_of_unknown_length(teacher):
+    pipeline = tf.data.Dataset.from_tensor_slices(X).filter(lambda row: True).batch(8)
+    assert teacher_logits(teacher, pipeline) == pytest.approx(logits(teacher), abs=1e-5)
 
 
 def test_single_batches_by_hand(teacher):

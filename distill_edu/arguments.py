@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 
 def check_count(value, name, least=1):
     """`value` as an int of at least `least`."""
@@ -20,6 +22,21 @@ def check_number(value, name, needed, fits, why=""):
     if not (math.isfinite(number) and fits(number)):
         raise ValueError(f"{name} must be {needed}, not {_shown(value)}{why and ': ' + why}.")
     return number
+
+
+def check_numbers(values, needed):
+    """`values` as a float64 array; `needed` says what must come."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{needed}, not {values!r:.60}.") from None
+
+
+def check_columns(table, columns, giver):
+    """Refuse what is no pandas table with these columns; `giver`: the call that returns one."""
+    missing = set(columns) - set(getattr(table, "columns", ()))
+    if missing:
+        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what {giver} returned.")
 
 
 def check_has(thing, attributes, name, needed):

@@ -55,14 +55,13 @@ class Cascade:
         _check_models(student, teacher)
         if confidence not in CONFIDENCES:
             raise ValueError(f"confidence must be one of {', '.join(CONFIDENCES)}, not {confidence!r}.")
-        check_count(memory, "memory (how many answers are kept)", least=0)
+        self.memory = check_count(memory, "memory (how many answers are kept)", least=0)
         if timeout is not None:
             needed = "a number of seconds above 0, or None to wait for ever"
             timeout = check_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
         self.student, self.teacher = student, teacher
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
         self.temperature = check_temperature(temperature)
-        self.memory = int(memory)
         self._lock = threading.Lock()
         self.forget()
 

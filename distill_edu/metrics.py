@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student_t
 
-from distill_edu.arguments import check_count
+from distill_edu.arguments import check_count, check_numbers
 from distill_edu.soft_targets import check_logits
 
 
@@ -150,10 +150,7 @@ def _differences(a, b):
 
 
 def _finite(values):
-    try:
-        values = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"Numbers are needed, not {values!r:.60}.") from None
+    values = check_numbers(values, "Numbers are needed")
     if not np.isfinite(values).all():
         raise ValueError("A number is NaN or infinite: leave out what did not finish.")
     return values

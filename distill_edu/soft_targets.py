@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import entr, rel_entr
 
-from distill_edu.arguments import check_number
+from distill_edu.arguments import check_number, check_numbers
 
 
 def check_temperature(temperature):
@@ -60,10 +60,7 @@ def kl_divergence(p, q):
 
 
 def _numbers(values, what):
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{what} must be an array of numbers, [..., classes], not {values!r:.60}.") from None
+    return check_numbers(values, f"{what} must be an array of numbers, [..., classes]")
 
 
 def _probabilities(values, what):

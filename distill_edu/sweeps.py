@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from distill_edu import cache
-from distill_edu.arguments import check_count, check_has
+from distill_edu.arguments import check_columns, check_count, check_has
 from distill_edu.backend import keras, tf
 from distill_edu.classroom import Classroom
 from distill_edu.distiller import teacher_logits
@@ -70,8 +70,7 @@ def _check_sweep(dataset, transfer, **counts):
 
 def restore_students(table, build_student):
     """The trained students of a sweep with `keep_weights`, in the table's order: a list of (size, student)."""
-    if "weights" not in getattr(table, "columns", ()):
-        raise ValueError("The table has no column weights: give what sweep(..., keep_weights=True) returned.")
+    check_columns(table, ["weights"], "sweep(..., keep_weights=True)")
     students = [(size, build_student(size)) for size in table["size"].tolist()]
     for (_, student), weights in zip(students, table.weights, strict=True):
         student.set_weights(weights)

@@ -8,6 +8,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu import plots
+from distill_edu.arguments import check_columns
 from distill_edu.metrics import accuracy, paired_gain
 from distill_edu.soft_targets import check_logits
 
@@ -139,7 +140,7 @@ def sweep_explorer(table):
         "alpha": "α (weight of hard labels)",
         "temperature": "Temperature T (no unit)",
     }
-    _check_columns(table, {*axes, "seed", "valid_accuracy", "test_accuracy"}, "sweep")
+    check_columns(table, {*axes, "seed", "valid_accuracy", "test_accuracy"}, "sweep(...)")
     stops = {name: sorted(table[name].unique().tolist()) for name in axes}
     seeds = table.groupby(list(axes)).seed.nunique()
     if len(seeds) < np.prod([len(values) for values in stops.values()]) or seeds.min() < 2:
@@ -183,7 +184,7 @@ def tradeoff_explorer(table):
     test_accuracy: what `compress.model_cards` returned. Validation data choose, test data judge.
     """
     columns = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"}
-    _check_columns(table, columns, "compress.model_cards")
+    check_columns(table, columns, "compress.model_cards(...)")
     if table.empty:
         raise ValueError("The table is empty.")
     if table.technique.nunique() > len(plots.STYLES):
@@ -442,12 +443,6 @@ def _slider(kind, description, **settings):
 
 def _labelled(description):
     return {"description": description, "style": {"description_width": "180px"}}
-
-
-def _check_columns(table, columns, giver):
-    missing = columns - set(getattr(table, "columns", ()))
-    if missing:
-        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what {giver}(...) returned.")
 
 
 def _check_names(logits, class_names):

@@ -493,9 +493,18 @@ def test_by_position_is_refused_and_so_is_what_is_no_model(teacher):
         Distiller(student=None)
 
 
-def test_one_row_that_sums_to_1_by_chance_is_not_refused(teacher):
-    one = distiller(teacher=teacher)
-    one.fit(X[:2], {"labels": Y[:2], "teacher_logits": np.float32([[0.25] * 4, [0.7, 0.3, 0, 0]])}, verbose=0)
+def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(teacher):
+    answers = np.float32([[0.25] * 4, [0.7, 0.3, 0, 0]] * 4)
+    seven, eight = ((X[:n], {"labels": Y[:n], "teacher_logits": answers[:n]}) for n in (7, 8))
+    assert distiller(teacher=teacher).fit(*seven, verbose=0)
+    with pytest.raises(ValueError, match="The teacher's output looks like probabilities"):
+        distiller(teacher=teacher).fit(*eight, verbose=0)
+
+
+@pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")
+def test_numbers_that_are_no_probabilities_are_logits(teacher, change):
+    answers = change(np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)))
+    assert distiller(teacher=teacher).fit(X, {"labels": Y, "teacher_logits": answers}, verbose=0)
 
 
 def test_watch_is_seen():  # the helper of the tests above can fail

@@ -315,18 +315,25 @@ def test_the_whole_way_from_fit_to_predict(kind):
     assert isinstance(results, list) and np.isfinite(results).all()
 
 
-def test_labels_for_every_time_step_as_one_hot_rows_and_with_a_weight_for_each(teacher):
-    def sequence(units):
-        keras.utils.set_random_seed(units)
-        return keras.Sequential(
-            [keras.Input((5, 6)), keras.layers.GRU(units, return_sequences=True), keras.layers.Dense(CLASSES)]
-        )
+def sequence(units, length=3):
+    keras.utils.set_random_seed(units)
+    recurrent = keras.layers.GRU(units, return_sequences=True)
+    return keras.Sequential([keras.Input((length, 6)), recurrent, keras.layers.Dense(CLASSES)])
 
-    x, y = RANDOM.randn(9, 5, 6).astype("float32"), RANDOM.randint(0, CLASSES, (9, 5))
-    w = RANDOM.uniform(0, 2, (9, 5))
-    its = sequence(12)
-    plain, one_hot = (distiller(its, sequence(4), metrics=["accuracy"]) for _ in range(2))
+
+def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_each():
+    x, y = RANDOM.randn(9, 3, 6).astype("float32"), RANDOM.randint(0, CLASSES, (9, 3))
+    w = RANDOM.uniform(0, 2, (9, 3))
+    plain, one_hot, column = (distiller(sequence(12), sequence(4), metrics=["accuracy"]) for _ in range(3))
     expected = plain.fit(x, y, sample_weight=w, verbose=0, shuffle=False).history
-    got = one_hot.fit(x, np.eye(CLASSES)[y], sample_weight=w, verbose=0, shuffle=False).history
-    assert got == {name: pytest.approx(value, rel=1e-4) for name, value in expected.items()}
-    assert plain.predict(x, verbose=0).shape == (9, 5, CLASSES)
+    for one, labels, weight in ((one_hot, np.eye(CLASSES)[y], w), (column, y[..., None], w[..., None])):
+        got = one.fit(x, labels, sample_weight=weight, verbose=0, shuffle=False).history
+        assert got == {name: pytest.approx(value, rel=1e-4) for name, value in expected.items()}
+    assert plain.predict(x, verbose=0).shape == (9, 3, CLASSES)
+
+
+def test_a_label_for_one_time_step_that_is_no_class_is_refused():
+    x, y = RANDOM.randn(9, 7, 6).astype("float32"), np.zeros((9, 7), int)
+    y[4, 4] = CLASSES  # less than the number of time steps
+    with pytest.raises(ValueError, match="A label is not one of the classes"):
+        distiller(sequence(12, 7), sequence(4, 7)).fit(x, y, verbose=0)

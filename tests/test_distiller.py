@@ -201,8 +201,9 @@ def test_labels_may_be_absent_when_alpha_is_0_and_validation_may_have_them(teach
     assert same(weights(one.student), weights(twin.student))
 
 
-def test_cached_logits_give_the_same_training_and_the_teacher_is_not_asked(teacher):
+def test_cached_logits_give_the_same_training_and_the_teacher_is_not_asked(teacher, capsys):
     z = teacher_logits(teacher, X, batch_size=10)
+    assert capsys.readouterr().out == ""
     assert z.dtype == np.float32 and np.allclose(z, logits(teacher), atol=1e-5)
     asked, (silent, watch) = distiller(teacher=teacher), watched(5)
     asked.fit(X, Y, epochs=3, verbose=0, shuffle=False)
@@ -235,6 +236,16 @@ def test_a_student_loss_of_ones_own(teacher):
     )
     expected = ((soft_targets(logits(brier.student)) - one_hot) ** 2).mean()
     assert means(brier, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
+    squared = distiller(teacher=teacher, student_loss=keras.losses.MeanSquaredError())  # knows nothing of from_logits
+    expected = ((logits(squared.student) - one_hot) ** 2).mean()
+    assert means(squared, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_as_many_examples_as_classes(teacher):
+    one = distiller(teacher=teacher)
+    expected = hard_values(Y[:CLASSES], logits(one.student, X[:CLASSES])).mean()
+    got = one.test_on_batch(X[:CLASSES], Y[:CLASSES], return_dict=True)
+    assert got["student_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 # --- as any Keras model ---------------------------------------------------------------------------------------------

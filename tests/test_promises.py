@@ -315,21 +315,23 @@ def test_the_whole_way_from_fit_to_predict(kind):
     assert isinstance(results, list) and np.isfinite(results).all()
 
 
-def sequence(units, length=3):
+def sequence(units, length):
     keras.utils.set_random_seed(units)
     recurrent = keras.layers.GRU(units, return_sequences=True)
     return keras.Sequential([keras.Input((length, 6)), recurrent, keras.layers.Dense(CLASSES)])
 
 
-def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_each():
-    x, y = RANDOM.randn(9, 3, 6).astype("float32"), RANDOM.randint(0, CLASSES, (9, 3))
-    w = RANDOM.uniform(0, 2, (9, 3))
-    plain, one_hot, column = (distiller(sequence(12), sequence(4), metrics=["accuracy"]) for _ in range(3))
+@pytest.mark.parametrize("length", [3, CLASSES])  # as many steps as classes: [batch, 4] are labels, not one-hot rows
+def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_each(length):
+    x, y = RANDOM.randn(9, length, 6).astype("float32"), RANDOM.randint(0, CLASSES, (9, length))
+    w = RANDOM.uniform(0, 2, (9, length))
+    parts = [(sequence(12, length), sequence(4, length)) for _ in range(3)]
+    plain, one_hot, column = (distiller(*two, metrics=["accuracy"]) for two in parts)
     expected = plain.fit(x, y, sample_weight=w, verbose=0, shuffle=False).history
     for one, labels, weight in ((one_hot, np.eye(CLASSES)[y], w), (column, y[..., None], w[..., None])):
         got = one.fit(x, labels, sample_weight=weight, verbose=0, shuffle=False).history
         assert got == {name: pytest.approx(value, rel=1e-4) for name, value in expected.items()}
-    assert plain.predict(x, verbose=0).shape == (9, 3, CLASSES)
+    assert plain.predict(x, verbose=0).shape == (9, length, CLASSES)
 
 
 def test_a_label_for_one_time_step_that_is_no_class_is_refused():

@@ -4,7 +4,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import CLASSES, LIGHT, RANDOM, Watch, X, Y, hard_values, logits, model, same, soft_values, watched, weights
+from small import (
+    CLASSES,
+    FEATURES,
+    LIGHT,
+    RANDOM,
+    Watch,
+    X,
+    Y,
+    hard_values,
+    logits,
+    model,
+    same,
+    soft_values,
+    watched,
+    weights,
+)
 
 from distill_edu import Distiller, soft_targets, teacher_logits
 
@@ -296,6 +311,14 @@ def test_mixed_precision_scales_the_loss_and_takes_a_float32_teacher(teacher):
     assert same(weights(student), weights(expected.student), atol=5e-3)
 
 
+def test_large_inputs_reach_a_mixed_student_as_they_are():
+    x = keras.Input((FEATURES,))
+    small = keras.layers.Rescaling(1e-5, dtype="float32")(x)  # before anything is float16, which ends at 65504
+    student = keras.Model(x, keras.layers.Dense(CLASSES)(small))
+    student.dtype_policy = keras.DTypePolicy("mixed_float16")
+    assert np.allclose(Distiller(student=student).predict(1e5 * X, verbose=0), logits(student, 1e5 * X))
+
+
 def test_two_replicas_give_the_numbers_of_one_device(teacher):
     x, y = X[:32], Y[:32]
     alone = distiller(teacher=teacher, metrics=["accuracy"])
@@ -348,6 +371,13 @@ def test_predict_is_the_students_answer_and_summary_names_both(teacher):
     one.summary(print_fn=lines.append)
     assert lines[0] == "Student, is trained: pupil. Teacher, is only asked: teacher."
     assert "Trainable params: 92" in "".join(lines)  # 6 * 8 + 8 + 8 * 4 + 4
+
+
+def test_what_is_keras_s_has_keras_s_help_and_what_is_not_set_has_its_default(teacher):
+    for name in ("fit", "evaluate", "summary"):
+        assert getattr(Distiller, name).__doc__ == getattr(keras.Model, name).__doc__
+    one = Distiller(student=model(), teacher=teacher)
+    assert one.temperature == 4.0 and one.alpha == pytest.approx(0.1)
 
 
 def test_logits_for_every_time_step(teacher):
@@ -510,6 +540,16 @@ def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(teacher):
     assert distiller(teacher=teacher).fit(*seven, verbose=0)
     with pytest.raises(ValueError, match="The teacher's output looks like probabilities"):
         distiller(teacher=teacher).fit(*eight, verbose=0)
+
+
+def test_rows_are_counted_over_all_time_steps():
+    def sequences(n):
+        return np.zeros((n, 3, FEATURES)), {"labels": np.zeros((n, 3)), "teacher_logits": np.full((n, 3, 4), 0.25)}
+
+    student = keras.Sequential([keras.Input((3, FEATURES)), keras.layers.Dense(CLASSES)])
+    assert distiller(student).fit(*sequences(2), verbose=0)
+    with pytest.raises(ValueError, match="The teacher's output looks like probabilities"):
+        distiller(student).fit(*sequences(3), verbose=0)
 
 
 @pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")

@@ -100,6 +100,11 @@ class Classroom(keras.Model):
             results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
+    def get_config(self):
+        raise NotImplementedError(
+            "A Classroom is not saved or cloned as a whole: save its students, classroom.students[0].save(...)."
+        )
+
 
 class Row:
     """Distillers whose students have one architecture, in one step: tracing forty students alike would take a minute.
@@ -156,7 +161,7 @@ class Row:
         All but the checks are stacked: they have one row per student.
         """
         x, targets, sample_weight = data
-        batch = (x, targets["labels"], targets["teacher_logits"], sample_weight)
+        batch = (x, targets["labels"], targets["teacher_logits"], sample_weight, [])
         self._build_metrics(targets)
         groups = (self.settings, self.trained, self._state())
         stacked = tuple([_stack(same) for same in zip(*group, strict=True)] for group in groups)

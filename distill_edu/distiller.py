@@ -102,7 +102,7 @@ class Distiller(keras.Model):
             outcome = tf.nest.map_structure(tf.identity, outcome)
         return self._report(x, y, sample_weight, outcome)
 
-    def _gradients(self, x, labels, teacher_logits, sample_weight, features=()):
+    def _gradients(self, x, labels, teacher_logits, sample_weight, features):
         """The loss's gradients with respect to the trained weights, and the outcome of the forward pass."""
         with tf.GradientTape() as tape:
             # For a Classroom, which puts other students' weights, plain tensors, in the place of these variables.
@@ -111,9 +111,11 @@ class Distiller(keras.Model):
             # One replica of a tf.distribute strategy has its share of the gradient's mean.
             share = outcome["loss"] / tf.distribute.get_strategy().num_replicas_in_sync
             scaled_loss = self.optimizer.scale_loss(share)
+        if not self.trainable_variables:  # now, because a subclassed student may have made its weights just above
+            raise ValueError("Nothing is trainable here: set student.trainable = True, compile, and fit again.")
         return tape.gradient(scaled_loss, [variable.value for variable in self.trainable_variables]), outcome
 
-    def _outcome(self, x, labels, teacher_logits, sample_weight, features=(), training=False):
+    def _outcome(self, x, labels, teacher_logits, sample_weight, features, training):
         """Run the student once: its logits, the loss, and the (mean, number of examples) of each part of the loss."""
         logits, own_features = self._run_student(x, training)
         hard, soft = self._loss_parts(labels, teacher_logits, logits, sample_weight)
@@ -435,6 +437,7 @@ def _checks(x, labels, teacher_logits, alpha, outcome):
     if labels is None:
         checks.append(tf.debugging.Assert(tf.reduce_all(tf.equal(alpha, 0.0)), [NO_LABELS]))
     else:
+        labels = ops.cast(labels, "float32")  # True and False are labels, too
         inside = (labels >= -1) & (labels < teacher_logits.shape[-1])
         checks.append(tf.debugging.Assert(tf.reduce_all(inside), [LABEL_RANGE]))
     # A ReLU may swallow a NaN of the inputs: the loss is finite then, and its gradient is not.

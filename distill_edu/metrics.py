@@ -32,7 +32,7 @@ def calibration_error(labels, logits, bins=15):
     check_count(bins, "bins")
     confidence, right = softmax(logits, axis=-1).max(axis=-1), logits.argmax(axis=-1) == labels
     number = np.ceil(confidence * bins).astype(int)  # bin m holds the confidences in ((m - 1) / bins, m / bins]
-    gaps = np.bincount(number, weights=right - confidence, minlength=bins + 1)
+    gaps = np.bincount(number, weights=right - confidence)
     return float(np.abs(gaps).sum() / len(labels))
 
 

@@ -245,6 +245,12 @@ def test_students_alike_are_traced_once(teacher):
     assert watches[0].seen == [True] and not any(watch.seen for watch in watches[1:])
 
 
+def frozen(seed):
+    student = model(seed)
+    student.trainable = False
+    return student
+
+
 WRONG = {
     "no students": (lambda teacher: Classroom(students=[], teacher=teacher), "students is empty"),
     "twice": (lambda teacher: Classroom(students=[model()] * 2, teacher=teacher), "Two students are one model"),
@@ -272,13 +278,15 @@ WRONG = {
     "labels": (lambda teacher: together(model, teacher, data=(X, Y + 1)), "A label is not one of the classes"),
     "NaN": (lambda teacher: together(model, teacher, data=(X * np.nan, Y)), "contain NaN or infinity"),
     "no labels": (lambda teacher: together(model, teacher, data=(X, None)), "There are no labels"),
+    "frozen": (lambda teacher: together(frozen, teacher), "set student.trainable = True"),
+    "saved": (lambda teacher: Classroom(students=[model()]).save("all.keras"), "save its students"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_use_gets_one_sentence(teacher, name):
     wrong, message = WRONG[name]
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError, NotImplementedError), match=message):
         wrong(teacher)
 
 
@@ -296,6 +304,11 @@ def test_one_students_probabilities_are_found_among_the_others(teacher):
     with pytest.raises(ValueError, match="The student's output looks like probabilities"):
         classroom.fit(X, Y, **LIGHT)
     assert same(start, weights(students[1]), atol=0)
+
+
+def test_what_is_keras_s_has_keras_s_help():
+    for name in ("fit", "evaluate"):
+        assert getattr(Classroom, name).__doc__ == getattr(keras.Model, name).__doc__
 
 
 def test_a_step_that_fails_changes_no_student(teacher):

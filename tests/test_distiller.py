@@ -256,6 +256,11 @@ def test_a_student_loss_of_ones_own(teacher):
     assert means(squared, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
 
 
+def test_true_and_false_are_labels(teacher):
+    said, counted = (distiller(teacher=teacher, metrics=["accuracy"]) for _ in range(2))
+    assert said.fit(X, Y > 1, **LIGHT).history == counted.fit(X, (Y > 1).astype(int), **LIGHT).history
+
+
 def test_as_many_examples_as_classes(teacher):
     one = distiller(teacher=teacher)
     expected = hard_values(Y[:CLASSES], logits(one.student, X[:CLASSES])).mean()
@@ -428,6 +433,12 @@ def built(one):
     return one
 
 
+def frozen():
+    one = model()
+    one.trainable = False
+    return one
+
+
 NAN = np.where(np.arange(33)[:, None] == 5, np.nan, X)
 Z = np.zeros((33, CLASSES), "float32") - 1
 WRONG = {
@@ -481,6 +492,7 @@ WRONG = {
         lambda t: distiller(teacher=t).fit(X, np.zeros((33, 3)), verbose=0),
         "one integer per example, or one-hot rows of 4",
     ),
+    "frozen student": (lambda t: distiller(frozen(), t).fit(X, Y, verbose=0), "set student.trainable = True"),
     "wrong key": (
         lambda t: distiller(teacher=t).fit(X, {"label": Y}, verbose=0),
         'has the keys "labels" and "teacher_logits", not ..label',

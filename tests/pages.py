@@ -24,7 +24,7 @@ def normalise(page):
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = [output for output in cell.outputs if not _is_progress_bar(output)]
+            cell.outputs = _in_one_piece([output for output in cell.outputs if not _is_progress_bar(output)])
             for output in cell.outputs:
                 _normalise_output(output, count)
     return page
@@ -32,6 +32,17 @@ def normalise(page):
 
 def _is_progress_bar(output):
     return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
+
+
+def _in_one_piece(outputs):
+    """What a cell printed arrives in one message or in two, depending on how long it took."""
+    whole = []
+    for output in outputs:
+        if whole and output.get("name") and output.get("name") == whole[-1].get("name"):
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def _normalise_output(output, count):

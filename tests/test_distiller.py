@@ -488,6 +488,14 @@ WRONG = {
     "no labels": (lambda t: distiller(teacher=t).fit(X, verbose=0), "There are no labels"),
     "label too large": (lambda t: distiller(teacher=t).fit(X, Y + 9, verbose=0), "A label is not one of the classes"),
     "label too small": (lambda t: distiller(teacher=t).fit(X, Y - 9, verbose=0), "A label is not one of the classes"),
+    "label too large for a loss that does not look": (
+        lambda t: distiller(teacher=t, student_loss=lambda y, z: z[:, 0]).fit(X, Y + 9, verbose=0),
+        "A label is not one of the classes",
+    ),
+    "labels with more columns than classes": (
+        lambda t: distiller(teacher=t).fit(X, np.zeros((33, 5)), verbose=0),
+        "one integer per example, or one-hot rows of 4",
+    ),
     "labels of another shape": (
         lambda t: distiller(teacher=t).fit(X, np.zeros((33, 3)), verbose=0),
         "one integer per example, or one-hot rows of 4",

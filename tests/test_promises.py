@@ -12,6 +12,7 @@ from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 from distill_edu import Distiller, losses, models, teacher_logits
 
 ADAM = keras.optimizers.Adam
+HINTS = [losses.Hint, losses.AttentionTransfer, losses.RelationalDistance, losses.RelationalAngle]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,24 @@ def test_a_config_is_json_and_gives_the_same_distiller_back():
     for mine, its in ((one.student, again.student), (one.teacher, again.teacher)):
         assert models.architecture(mine) == models.architecture(its)
     assert again.student.count_params() == one.student.count_params()
+
+
+def test_models_that_keras_does_not_know_are_named_to_from_config():
+    class Mine(keras.Sequential):
+        pass
+
+    student = Mine([keras.Input((6,)), keras.layers.Dense(CLASSES)])
+    config = Distiller(student=student).get_config()
+    with pytest.raises(TypeError, match="Could not locate class 'Mine'"):
+        Distiller.from_config(config)
+    assert isinstance(Distiller.from_config(config, custom_objects={"Mine": Mine}).student, Mine)
+
+
+@pytest.mark.parametrize(
+    "kind", [Distiller, models.Ensemble, models.HashedBigrams, *HINTS], ids=lambda kind: kind.__name__
+)
+def test_files_name_its_class_and_not_where_it_stands(kind):
+    assert keras.saving.get_registered_name(kind) == f"distill_edu>{kind.__name__}"
 
 
 def test_a_clone_has_parts_of_its_own(teacher):

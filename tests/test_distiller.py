@@ -495,9 +495,20 @@ WRONG = {
     "label too large": (lambda t: distiller(teacher=t).fit(X, Y + 9, verbose=0), "A label is not one of the classes"),
     "label too small": (lambda t: distiller(teacher=t).fit(X, Y - 9, verbose=0), "A label is not one of the classes"),
     "label 4 for a loss that does not look": (lambda t: unchecked(t, Y * 0 + 4), "A label is not one of the classes"),
+    "label -2 for a loss that does not look": (lambda t: unchecked(t, Y * 0 - 2), "A label is not one of the classes"),
     "label 9 for a loss that does not look": (lambda t: unchecked(t, Y * 0 + 9), "A label is not one of the classes"),
     "labels with more columns than classes": (
         lambda t: distiller(teacher=t).fit(X, np.zeros((33, 5)), verbose=0),
+        "one integer per example, or one-hot rows of 4",
+    ),
+    "labels with an axis too many": (
+        lambda t: distiller(teacher=t).fit(X, np.zeros((33, 1, 4)), verbose=0),
+        "one integer per example, or one-hot rows of 4",
+    ),
+    "one label for a whole sequence": (
+        lambda t: distiller(*(keras.Sequential([keras.Input((3, 6)), keras.layers.Dense(4)]) for _ in "st")).fit(
+            np.zeros((9, 3, 6)), np.zeros(9), verbose=0
+        ),
         "one integer per example, or one-hot rows of 4",
     ),
     "labels of another shape": (

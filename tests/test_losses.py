@@ -118,6 +118,8 @@ def test_hard_label_loss_takes_integers_and_one_hot_rows():
         ((2, 1), (2, 1), "one number per example. A softmax over one class is always 1"),
         ((2, 1, 4), (2, 4), "must be the same, example by example"),
         ((2, 4), (2, 1, 4), "must be the same, example by example"),
+        ((4, 4), (4, 4, 4), "must be the same, example by example"),
+        ((4, 4, 4), (4, 4), "must be the same, example by example"),
         ((3, 4), (2, 4), "must be the same, example by example"),
     ],
 )

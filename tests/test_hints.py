@@ -173,6 +173,11 @@ def test_the_gradient_is_finite_at_the_corners(kind, case):
     assert np.isfinite(loss) and np.isfinite(tape.gradient(loss, student)).all()
 
 
+def test_two_examples_that_only_the_teacher_can_tell_apart():
+    apart = losses.RelationalDistance("student", "teacher")(S[[0, 0]], T[:2])
+    assert np.allclose(apart, 0.5)  # Huber's loss of 1 - 0: the one distance there is, divided by itself
+
+
 # --- in a Distiller -------------------------------------------------------------------------------------------------
 
 

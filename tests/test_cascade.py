@@ -68,17 +68,23 @@ def test_the_last_answers_of_a_batch_larger_than_the_memory_are_given_and_kept()
     assert set(cascade.predict(X[-3:]).sources) == {"memory"}
 
 
-def test_words_are_remembered_whatever_the_longest_word_of_the_batch_is():
+@pytest.mark.parametrize("many", [lambda words: words, lambda words: [[word, "x"] for word in words]], ids=["1", "2"])
+def test_words_are_remembered_whatever_the_longest_word_of_the_batch_is(many):
     asked = []
 
     def teacher(words):
-        asked.extend(words)
+        asked.extend(words.tolist())
         return np.tile([1.0, -1.0], (len(words), 1))
 
     cascade = Cascade(lambda words: np.tile([0.1, -0.1], (len(words), 1)), teacher)
-    cascade.predict(np.array(["Haus", "maison"]))
-    cascade.predict(np.array(["Haus", "a much longer word"], dtype=object))
-    assert asked == ["Haus", "maison", "a much longer word"]
+    cascade.predict(np.array(many(["Haus", "maison"])))
+    cascade.predict(np.array(many(["Haus", "a much longer word"]), dtype=object))
+    assert asked == many(["Haus", "maison", "a much longer word"])
+
+
+def test_a_model_that_drops_units_while_it_trains_answers_without_dropping_any():
+    noisy = model(noise=0.9)
+    assert Cascade(noisy, TEACHER, 0.0).predict(X).probabilities == pytest.approx(soft_targets(logits(noisy)), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", CONFIDENCES)
@@ -208,6 +214,11 @@ def test_a_function_cannot_be_saved(tmp_path):
 CASCADE = Cascade(STUDENT, TEACHER, threshold=1.0)
 
 
+def answering(shape):
+    """A cascade is asked about one example, and its teacher answers in this shape."""
+    return Cascade(STUDENT, lambda x: np.full(shape, -1.0), threshold=1.0).predict(X[:1])
+
+
 @pytest.mark.parametrize(
     "call, error, sentence",
     [
@@ -217,15 +228,17 @@ CASCADE = Cascade(STUDENT, TEACHER, threshold=1.0)
         (lambda: Cascade(STUDENT, TEACHER, memory=-1), ValueError, "whole number of at least 0"),
         (lambda: Cascade(STUDENT, TEACHER, memory=1.5), ValueError, "whole number of at least 0"),
         (lambda: Cascade(STUDENT, TEACHER, timeout=0), ValueError, "timeout"),
+        (lambda: Cascade(STUDENT, TEACHER, timeout=-1), ValueError, "timeout"),
         (lambda: Cascade(STUDENT, TEACHER, temperature=0), ValueError, "temperature must be a positive"),
         (lambda: Cascade(STUDENT, TEACHER, confidence="std"), ValueError, "max, margin, entropy, not 'std'"),
         (lambda: Cascade(STUDENT, None), TypeError, "The teacher must be a Keras model or a function"),
         (lambda: Cascade(STUDENT, model(classes=3)), ValueError, "The student has 4 outputs and the teacher 3"),
-        (
-            lambda: Cascade(STUDENT, lambda x: np.eye(3)[:1] - 1, 1.0).predict(X[:1]),
-            ValueError,
-            "teacher gives the shape",
-        ),
+        (lambda: answering((1, 3)), ValueError, "teacher gives the shape .1, 3. for 1 examples"),
+        (lambda: answering((1, 5)), ValueError, "teacher gives the shape .1, 5. for 1 examples"),
+        (lambda: answering((0, 4)), ValueError, "teacher gives the shape .0, 4. for 1 examples"),
+        (lambda: answering((2, 4)), ValueError, "teacher gives the shape .2, 4. for 1 examples"),
+        (lambda: answering((1,)), ValueError, "teacher gives the shape .1,. for 1 examples"),
+        (lambda: answering((1, 1, 4)), ValueError, "teacher gives the shape .1, 1, 4. for 1 examples"),
         (
             lambda: Cascade(model(activation="softmax"), TEACHER).predict(X),
             ValueError,
@@ -233,6 +246,7 @@ CASCADE = Cascade(STUDENT, TEACHER, threshold=1.0)
         ),
         (lambda: Cascade(STUDENT, model(activation="softmax"), 1.0).predict(X), ValueError, "teacher's output looks"),
         (lambda: CASCADE.predict(X[:0]), ValueError, "at least one example"),
+        (lambda: CASCADE.predict(3.0), ValueError, "at least one example"),
         (lambda: CASCADE.predict(X * np.nan), ValueError, "student's output contains NaN"),
         (lambda: CASCADE.curve(X[:0], Y[:0]), ValueError, "at least one example"),
         (lambda: CASCADE.curve(X, Y[:5]), ValueError, "give 33 integer labels"),

@@ -24,6 +24,7 @@ from small import (
 )
 
 from distill_edu import Distiller, soft_targets, teacher_logits
+from distill_edu.losses import hard_label_loss
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 NOTHING = keras.optimizers.SGD
@@ -264,10 +265,17 @@ def test_true_and_false_are_labels(teacher):
 
 
 def test_as_many_examples_as_classes(teacher):
-    one = distiller(teacher=teacher)
+    kinds = []
+
+    def watched_loss(labels, student_logits):
+        kinds.append(keras.backend.standardize_dtype(labels.dtype))
+        return hard_label_loss(labels, student_logits)
+
+    one = distiller(teacher=teacher, student_loss=watched_loss)
     expected = hard_values(Y[:CLASSES], logits(one.student, X[:CLASSES])).mean()
     got = one.test_on_batch(X[:CLASSES], Y[:CLASSES], return_dict=True)
     assert got["student_loss"] == pytest.approx(expected, rel=1e-4)
+    assert set(kinds) == {"int32"}  # four labels are not one row of one-hot numbers
 
 
 # --- as any Keras model ---------------------------------------------------------------------------------------------

@@ -125,6 +125,15 @@ def test_without_its_teacher_the_student_answers_and_the_counts_say_so(teacher, 
     assert cascade.predict(X).probabilities[P.max(1) < 0.5] == pytest.approx(Q[P.max(1) < 0.5], abs=1e-5)
 
 
+def test_a_teacher_that_never_answers_does_not_keep_python_from_leaving():
+    before, silence = set(threading.enumerate()), threading.Event()
+    with pytest.warns(UserWarning, match="TimeoutError"):
+        Cascade(STUDENT, lambda x: silence.wait(), 1.0, timeout=0.01).predict(X[:1])
+    waiting = set(threading.enumerate()) - before
+    assert waiting and all(thread.daemon for thread in waiting)
+    silence.set()
+
+
 def test_a_quick_teacher_answers_within_its_time():
     cascade = Cascade(STUDENT, TEACHER, threshold=1.0, timeout=60)
     assert cascade.predict(X).probabilities == pytest.approx(Q, abs=1e-5)

@@ -73,6 +73,12 @@ def subclassed(seed):
     return Subclassed(1.0 + seed)
 
 
+def subclassed_and_built(seed):
+    student = subclassed(seed)
+    student(X[:1])
+    return student
+
+
 STUDENTS = {
     "mlp": model,
     "noise, norm and a penalty": lambda seed: model(seed, noise=0.5, norm=True, l2=0.1),
@@ -81,6 +87,7 @@ STUDENTS = {
     "embedding": embedded,
     "constraints": constrained,
     "subclassed, not built yet": subclassed,
+    "subclassed": subclassed_and_built,
     "all sizes, mixed": lambda seed: model(seed, units=4 + seed % 2),
 }
 OPTIMIZERS = {
@@ -212,6 +219,27 @@ def test_predict_and_evaluate_have_a_value_for_each_student(teacher):
     assert np.allclose(classroom.evaluate(X, Y, verbose=0)[0], right)
 
 
+def test_weights_may_be_set_in_the_middle(teacher):
+    (student, _), *_ = alone(model, teacher, epochs=1)
+    classroom, _ = together(model, teacher, epochs=1)
+    one = Distiller(student=student, teacher=teacher)
+    one.compile("sgd", TEMPERATURES[0], ALPHAS[0])
+    classroom.compile("sgd")
+    for each, first in ((one, student), (classroom, classroom.students[0])):
+        each.fit(X, Y, **TWICE)
+        first.set_weights(model(77).get_weights())
+        each.fit(X, Y, **TWICE)
+    assert same(weights(classroom.students[0]), weights(student))
+
+
+def test_what_is_not_set_has_its_default(teacher):
+    classroom = Classroom(students=[model()], teacher=teacher)
+    classroom.compile()
+    assert [(one.temperature, one.alpha) for one in classroom.distillers] == [(4.0, pytest.approx(0.1))]
+    with pytest.raises(TypeError, match="positional"):
+        Classroom([model()], teacher=teacher)
+
+
 def test_a_temperature_may_be_moved_in_the_middle(teacher):
     expected = alone(model, teacher, epochs=1)
     classroom, _ = together(model, teacher, epochs=1)
@@ -264,6 +292,10 @@ WRONG = {
     "counts": (
         lambda teacher: Classroom(students=[model()], temperatures=[1, 2]),
         r"temperatures has the shape \(2,\)",
+    ),
+    "fewer counts": (
+        lambda teacher: Classroom(students=[model(), model()], alphas=[0.5]),
+        r"alphas has the shape \(1,\)",
     ),
     "no model": (lambda teacher: Classroom(students=["student"]), "must be Keras models, not str"),
     "softmax": (lambda teacher: Classroom(students=[model(activation="softmax")]), "take the softmax off"),

@@ -94,6 +94,9 @@ def test_a_confidence_is_what_its_definition_says(name):
     expected = {"max": [0.25, 0.7, 1], "margin": [0, 0.5, 1], "entropy": [0, certain, 1]}[name]
     assert CONFIDENCES[name](p) == pytest.approx(expected)
     assert 0 <= CONFIDENCES[name](p).min() <= CONFIDENCES[name](p).max() <= 1
+    of_five = np.array([[0.2] * 5, [0.1, 0.25, 0.35, 0.05, 0.25]])
+    assert CONFIDENCES[name](of_five)[0] >= 0  # not a rounding below
+    assert name != "margin" or CONFIDENCES[name](of_five) == pytest.approx([0, 0.1])
     cascade = Cascade(STUDENT, TEACHER, threshold=0.4, confidence=name)
     assert list(cascade.predict(X).sources == "student") == list(CONFIDENCES[name](P) >= 0.4)
 
@@ -116,8 +119,9 @@ def test_temperature_scales_the_student_and_not_the_teacher():
 )
 def test_without_its_teacher_the_student_answers_and_the_counts_say_so(teacher, timeout, sentence):
     cascade = Cascade(STUDENT, teacher, threshold=0.5, timeout=timeout)
-    with pytest.warns(UserWarning, match=sentence):
+    with pytest.warns(UserWarning, match=sentence) as warned:
         answers = cascade.predict(X)
+    assert warned[0].filename == __file__  # the line that asked
     assert answers.probabilities == pytest.approx(P, abs=1e-5)
     unsure = int((P.max(1) < 0.5).sum())
     assert cascade.stats == {"student": len(X) - unsure, "memory": 0, "teacher": 0, "failed": unsure}
@@ -156,8 +160,9 @@ def test_many_threads_may_ask_at_the_same_time():
     assert len(cascade._remembered) <= 5
 
 
-def test_the_curve_is_what_each_threshold_gives():
-    cascade = Cascade(STUDENT, TEACHER)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_curve_is_what_each_threshold_gives(sign):
+    cascade = Cascade(STUDENT, lambda x: sign * TEACHER(x))
     curve = cascade.curve(X, Y)
     for threshold, share, accuracy in curve.itertuples(index=False):
         cascade.forget()
@@ -166,7 +171,7 @@ def test_the_curve_is_what_each_threshold_gives():
         assert share == pytest.approx((answers.sources != "student").mean())
         assert accuracy == pytest.approx((answers.labels == Y).mean())
     assert list(curve.iloc[0]) == [0, 0, pytest.approx((P.argmax(1) == Y).mean())]
-    assert list(curve.iloc[-1]) == [1, 1, pytest.approx((Q.argmax(1) == Y).mean())]
+    assert list(curve.iloc[-1]) == [1, 1, pytest.approx(((sign * Q).argmax(1) == Y).mean())]
     assert curve.threshold.is_monotonic_increasing and curve.teacher_share.is_monotonic_increasing
 
 
@@ -200,8 +205,8 @@ def test_a_saved_cascade_answers_as_before_and_still_remembers(tmp_path):
     cascade = Cascade(STUDENT, TEACHER, **settings)
     before = cascade.predict(X)
     assert cascade.stats["teacher"]
-    cascade.save(tmp_path / "folder")
-    loaded = Cascade.load(tmp_path / "folder")
+    cascade.save(tmp_path / "a" / "folder")
+    loaded = Cascade.load(tmp_path / "a" / "folder")
     assert {name: getattr(loaded, name) for name in settings} == settings
     assert sum(loaded.stats.values()) == 0
     again = loaded.predict(X)
@@ -218,6 +223,11 @@ def test_a_function_cannot_be_saved(tmp_path):
     with pytest.raises(TypeError, match="teacher is not a Keras model"):
         Cascade(STUDENT, failing).save(tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+def test_what_is_not_set_has_its_default():
+    cascade = Cascade(STUDENT, TEACHER)
+    assert (cascade.threshold, cascade.memory, cascade.confidence, cascade.timeout) == (0.9, 1024, "max", None)
 
 
 CASCADE = Cascade(STUDENT, TEACHER, threshold=1.0)
@@ -260,6 +270,8 @@ def answering(shape):
         (lambda: CASCADE.predict(X * np.nan), ValueError, "student's output contains NaN"),
         (lambda: CASCADE.curve(X[:0], Y[:0]), ValueError, "at least one example"),
         (lambda: CASCADE.curve(X, Y[:5]), ValueError, "give 33 integer labels"),
+        (lambda: CASCADE.curve(X, np.tile(Y, 2)), ValueError, "give 33 integer labels"),
+        (lambda: CASCADE.calibrate(X, Y, 0.5), TypeError, "positional"),
         (lambda: CASCADE.curve(X, np.eye(CLASSES)[Y]), ValueError, "give 33 integer labels"),
         (lambda: CASCADE.calibrate(X, Y), ValueError, "either max_teacher_share or min_accuracy"),
         (lambda: CASCADE.calibrate(X, Y, max_teacher_share=0.5, min_accuracy=0.5), ValueError, "either"),

@@ -1,7 +1,8 @@
 """Would the tests notice? `make mutate`, or `python tests/mutate.py losses`: changes one thing at a time in a copy.
 
 cosmic-ray writes each mutant into the file, runs the tests of that module and keeps what became of it in
-`.venv/mutants/<module>.sqlite`; started again it goes on where it was stopped. Survivors are printed as diffs.
+`.venv/mutants/<module>.sqlite`; started again it goes on where it was stopped, and anew where the module has changed.
+Survivors are printed as diffs.
 """
 
 import os
@@ -53,7 +54,8 @@ def mutate(module):
     tests = " ".join(f"tests/{name}.py" for name in TESTS[module].split())
     (copy / "mutate.toml").write_text(CONFIG.format(module=module, tests=tests))
     os.chdir(copy)
-    if not session.exists():
+    if not session.exists() or session.stat().st_mtime < (ROOT / "distill_edu" / f"{module}.py").stat().st_mtime:
+        session.unlink(missing_ok=True)
         _run("cosmic-ray", "init", "mutate.toml", session)
         _run("cr-filter-operators", session, "mutate.toml")
     with use_db(str(session), WorkDB.Mode.open) as database:

@@ -258,7 +258,7 @@ def answering(shape):
         (lambda: answering((0, 4)), ValueError, "teacher gives the shape .0, 4. for 1 examples"),
         (lambda: answering((2, 4)), ValueError, "teacher gives the shape .2, 4. for 1 examples"),
         (lambda: answering((1,)), ValueError, "teacher gives the shape .1,. for 1 examples"),
-        (lambda: answering((1, 1, 4)), ValueError, "teacher gives the shape .1, 1, 4. for 1 examples"),
+        (lambda: answering((1, 4, 4)), ValueError, "teacher gives the shape .1, 4, 4. for 1 examples"),
         (
             lambda: Cascade(model(activation="softmax"), TEACHER).predict(X),
             ValueError,

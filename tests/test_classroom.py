@@ -284,6 +284,7 @@ def frozen(seed):
 WRONG = {
     "no students": (lambda teacher: Classroom(students=[], teacher=teacher), "students is empty"),
     "twice": (lambda teacher: Classroom(students=[model()] * 2, teacher=teacher), "Two students are one model"),
+    "twice, not built": (lambda teacher: Classroom(students=[Subclassed(1.0)] * 2), "Two students are one model"),
     "shared layers": (
         lambda teacher: Classroom(students=[one := model(), keras.Sequential([one, keras.layers.Dense(4)])]),
         "share layers",

@@ -219,6 +219,18 @@ def test_predict_and_evaluate_have_a_value_for_each_student(teacher):
     assert np.allclose(classroom.evaluate(X, Y, verbose=0)[0], right)
 
 
+def test_an_evaluation_is_that_of_a_distiller_and_nobody_drops_units_in_it(teacher):
+    students = [model(seed, noise=0.9, norm=True) for seed in range(2)]
+    distillers = [Distiller(student=student, teacher=teacher) for student in students]
+    classroom = Classroom(students=students, teacher=teacher)
+    for one in (*distillers, classroom):
+        one.compile()
+    expected = [one.evaluate(X, Y, return_dict=True, verbose=0) for one in distillers]
+    got = classroom.evaluate(X, Y, return_dict=True, verbose=0)
+    for i, own in enumerate(expected):
+        assert {name: values[i] for name, values in got.items()} == pytest.approx(own, rel=1e-5)
+
+
 def test_weights_may_be_set_in_the_middle(teacher):
     (student, _), *_ = alone(model, teacher, epochs=1)
     classroom, _ = together(model, teacher, epochs=1)

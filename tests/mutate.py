@@ -54,6 +54,8 @@ def mutate(module):
     tests = " ".join(f"tests/{name}.py" for name in TESTS[module].split())
     (copy / "mutate.toml").write_text(CONFIG.format(module=module, tests=tests))
     os.chdir(copy)
+    if _in_a_fork(tests, timeout=1000)[0] is not TestOutcome.SURVIVED:
+        sys.exit(f"The tests of {module} fail before anything is changed: run {tests} first.")
     if not session.exists() or session.stat().st_mtime < (ROOT / "distill_edu" / f"{module}.py").stat().st_mtime:
         session.unlink(missing_ok=True)
         _run("cosmic-ray", "init", "mutate.toml", session)

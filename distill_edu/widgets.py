@@ -1,7 +1,9 @@
 """The sliders: each widget is a thin view over a `draw_...` function of `plots`, which returns the state in words."""
 
 import asyncio
+import contextlib
 import html
+import threading
 from functools import lru_cache, partial
 
 import ipywidgets
@@ -22,9 +24,13 @@ class Explorer(ipywidgets.VBox):
     The figure is the `value` of an HTML widget, never an Output area: nothing piles up, blinks or is printed twice.
     """
 
+    lock = contextlib.nullcontext()  # of a widget whose arguments are refused
+
     def __init__(self, draw, controls, width=7.0, height=2.8):
         self.draw, self.controls, self.figure = draw, controls, plots.Picture(width, height)
         self.view, self.words = ipywidgets.HTML(), ipywidgets.HTML()
+        # JupyterLab may hand one message to the cells' thread and the next one to a thread beside it (a subshell).
+        self.lock = threading.RLock()
         for control in controls.values():
             control.observe(self.update, "value")
         super().__init__([*controls.values(), self.view, self.words])
@@ -37,9 +43,10 @@ class Explorer(ipywidgets.VBox):
         return {name: control.value for name, control in self.controls.items()}
 
     def update(self, _change=None):
-        words = self.draw(self.figure, **self.values)
-        self.view.value = self.figure.svg()
-        self.words.value = html.escape(words)
+        with self.lock:
+            words = self.draw(self.figure, **self.values)
+            self.view.value = self.figure.svg()
+            self.words.value = html.escape(words)
 
     def still(self, **values):
         """The same figure as a picture, for readers without a running kernel. `values`: where the controls stand."""
@@ -308,9 +315,11 @@ def bias_explorer(students, labels, class_names, bias=0.0):
 class LiveDistillation(Explorer):
     """Buttons and sliders over a training that runs between the kernel's other tasks: see `live_distillation`."""
 
-    task = None
+    task = loop = None
 
     def __init__(self, distiller, new_batches, validation_data, every):
+        with contextlib.suppress(RuntimeError):
+            self.loop = asyncio.get_running_loop()  # the cells' own: the buttons may be heard in another thread
         self.distiller, self.new_batches = distiller, new_batches
         self.validation_data, self.every = validation_data, every
         self.variables = [*distiller.student.non_trainable_variables, *distiller.trainable_variables]
@@ -327,15 +336,16 @@ class LiveDistillation(Explorer):
         super().__init__(self._draw, controls)
 
     def update(self, _change=None):
-        self.distiller.temperature = self.values["temperature"]
-        self.distiller.alpha = self.values["alpha"]
-        training = self.values["training"]
-        if training == "Stop":
-            self._stop()
-        elif training == "Start" and not self.task:
-            self._back_to_the_start()
-            self.task = asyncio.get_running_loop().create_task(self.train())
-        super().update()
+        with self.lock:
+            self.distiller.temperature = self.values["temperature"]
+            self.distiller.alpha = self.values["alpha"]
+            training = self.values["training"]
+            if training == "Stop":
+                self._stop()
+            elif training == "Start" and not self.task:
+                self._back_to_the_start()
+                self.task = asyncio.run_coroutine_threadsafe(self.train(), self.loop or asyncio.get_running_loop())
+            super().update()
 
     def train_now(self, updates):
         """Train anew, this many updates at once, without the buttons."""
@@ -349,16 +359,18 @@ class LiveDistillation(Explorer):
         """Train until stopped. After every few updates the kernel does whatever else there is to do."""
         try:
             while True:
-                if self.values["training"] == "Start":
-                    self._train_a_little()
-                    super().update()
+                with self.lock:
+                    if self.task and self.values["training"] == "Start":
+                        self._train_a_little()
+                        super().update()
                 await asyncio.sleep(0.01)
         except Exception as error:
             self.controls["training"].value = "Stop"
             self.words.value = html.escape(f"Stopped by an error: {error}")
 
     def close(self):
-        self._stop()
+        with self.lock:
+            self._stop()
         self.distiller = self.batches = self.new_batches = self.validation_data = None
         self.variables = self.start_values = None
         super().close()

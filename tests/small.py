@@ -29,6 +29,12 @@ def model(seed=0, units=8, classes=CLASSES, noise=0.0, norm=False, l2=0.0, activ
     return keras.Sequential([*layers, keras.layers.Dense(classes, activation)], name=name)
 
 
+def frozen(seed=0):
+    one = model(seed)
+    one.trainable = False
+    return one
+
+
 def weights(one):
     return [np.array(weight) for weight in one.get_weights()]
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, logits, model, same, weights
+from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, frozen, logits, model, same, weights
 
 from distill_edu import Classroom, Distiller, teacher_logits
 
@@ -286,12 +286,6 @@ def test_students_alike_are_traced_once(teacher):
     classroom.compile()
     classroom.fit(X[:16], Y[:16], batch_size=8, **LIGHT)
     assert watches[0].seen == [True] and not any(watch.seen for watch in watches[1:])
-
-
-def frozen(seed):
-    student = model(seed)
-    student.trainable = False
-    return student
 
 
 WRONG = {

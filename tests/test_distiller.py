@@ -14,6 +14,7 @@ from small import (
     Watch,
     X,
     Y,
+    frozen,
     hard_values,
     logits,
     model,
@@ -440,12 +441,6 @@ class SubclassedSoftmax(keras.Model):
 
 def built(one):
     one(X[:1])
-    return one
-
-
-def frozen():
-    one = model()
-    one.trainable = False
     return one
 
 

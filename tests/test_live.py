@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -61,6 +62,26 @@ def test_it_trains_pauses_goes_on_and_stops():
     assert steps == list(range(2, 2 * len(steps) + 1, 2)) and np.isfinite(losses).all()
     assert accuracies[-1] == pytest.approx((logits(one.student).argmax(axis=1) == Y).mean())
     assert any((a != b).any() for a, b in zip(start, weights(one.student), strict=True))
+
+
+def test_buttons_that_are_heard_in_another_thread_move_the_training_in_its_own(monkeypatch):
+    threads = []
+    monkeypatch.setattr(Distiller, "reset_metrics", lambda one: threads.append(threading.current_thread()))
+
+    async def use():
+        widget = live(distiller())
+        await asyncio.to_thread(set_training, widget, "Start")
+        await until(lambda: len(widget.runs[-1][0]) >= 2)
+        await asyncio.to_thread(set_training, widget, "Pause")
+        words, held = widget.words.value, list(widget.runs[-1][0])
+        await asyncio.sleep(0.1)
+        assert widget.words.value == words and widget.runs[-1][0] == held and words.startswith("Paused")
+        await asyncio.to_thread(set_training, widget, "Stop")
+        await asyncio.sleep(0.1)
+        assert widget.runs[-1][0] == held and widget.task is None
+
+    asyncio.run(use())
+    assert set(threads) == {threading.current_thread()}
 
 
 def test_start_after_stop_gives_the_same_training_again_and_keeps_the_curve():

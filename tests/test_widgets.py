@@ -2,8 +2,11 @@
 
 import gc
 import itertools
+import threading
+import time
 import weakref
 
+import ipywidgets
 import numpy as np
 import pandas
 import pytest
@@ -122,6 +125,25 @@ def test_nothing_piles_up_and_two_widgets_are_independent():
         one.controls["temperature"].value = value
     assert one.view.value == start == other.view.value
     assert len(one.figure.axes) == 1
+
+
+def test_two_threads_never_draw_into_one_figure():
+    inside, most = [], []
+
+    def draw(figure, x):
+        inside.append(x)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return f"x is {x}"
+
+    explorer = widgets.Explorer(draw, {"x": ipywidgets.IntSlider(0)})
+    threads = [threading.Thread(target=explorer.update) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 5 and max(most) == 1
 
 
 def test_a_closed_widget_lets_go_of_all_that_it_held():

@@ -4,17 +4,19 @@ import importlib
 import os
 import sys
 
-if sys.version_info < (3, 10):  # noqa: UP036 - pip refuses too, but not everybody comes through pip
-    raise ImportError("distill_edu needs Python 3.10 or newer; this is Python " + sys.version.split()[0] + ".")
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):  # noqa: UP036 - pip refuses too, but not everybody comes through pip
+    raise ImportError("distill_edu needs Python 3.11 to 3.13; this is Python " + sys.version.split()[0] + ".")
+
+__version__ = "0.2.0"
 
 # TensorFlow's C++ start-up lines would stand above a learner's first figure. Set it yourself to see them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# Not lazy: the function has its module's name, and a later import of the module would take its place.
-from distill_edu.soft_targets import entropy, kl_divergence, soft_targets  # noqa: E402
-
 # Public name -> module. TensorFlow is imported only with the modules that need it.
 _HOME = {
+    "soft_targets": "probabilities",
+    "entropy": "probabilities",
+    "kl_divergence": "probabilities",
     "Dataset": "data",
     "load_dataset": "data",
     "as_letters": "data",
@@ -28,12 +30,12 @@ _HOME = {
     "litert_predict": "compress",
     "model_card": "compress",
     "model_cards": "compress",
-    "teacher_logits": "distiller",
+    "teacher_logits": "models",
     "distillation_loss": "losses",
     "hard_label_loss": "losses",
 }
-_MODULES = ("cache", "checks", "compress", "data", "losses", "metrics", "models", "plots", "widgets")
-__all__ = ["entropy", "kl_divergence", "soft_targets", *_HOME, *_MODULES]
+_MODULES = ("cache", "compress", "data", "hints", "losses", "metrics", "models", "pages")
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name):

@@ -53,4 +53,24 @@ except ModuleNotFoundError as error:
 if keras.backend.backend() != "tensorflow":
     raise _wrong_backend(keras.backend.backend())
 
-__all__ = ["keras", "quietly", "tf"]
+__all__ = ["as_python", "keras", "live_number", "quietly", "tf"]
+
+
+def as_python(variable):
+    """The number of a float32 variable by way of its shortest decimals: 0.1 reads back as 0.1, not 0.10000000149."""
+    return float(str(keras.ops.convert_to_numpy(variable)))
+
+
+def live_number(variable, require, explanation):
+    """A property over the float32 Keras variable of this name, so that a traced step sees what it is set to.
+
+    `require(value)`: the number, or an error that says what is needed.
+    """
+
+    def read(self):
+        return as_python(getattr(self, variable))
+
+    def write(self, value):
+        getattr(self, variable).assign(require(value))
+
+    return property(read, write, doc=explanation)

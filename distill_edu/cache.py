@@ -1,80 +1,134 @@
 """Results that took long are kept on disk, each under a key of all that it depends on."""
 
-import functools
-import hashlib
+import inspect
+import io
+import json
 import os
-import pickle
+import random
 import tempfile
 import warnings
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from distill_edu.backend import keras, tf
-from distill_edu.models import architecture, as_text
+from distill_edu.files import sweep_up, whole
+from distill_edu.fingerprint import architecture, as_text, key
 
 
 def folder():
     """Where results are kept: DISTILL_EDU_CACHE, or .cache/distill_edu at home. It may be deleted at any time."""
-    return Path(os.environ.get("DISTILL_EDU_CACHE") or Path.home() / ".cache" / "distill_edu")
-
-
-def key(*parts):
-    """One text for numbers, arrays and dictionaries, together with this package's code and the versions below it."""
-    return joblib.hash((parts, _code(), keras.__version__, tf.__version__, np.__version__))
-
-
-@functools.cache
-def _code():
-    return [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    try:
+        return Path(os.environ.get("DISTILL_EDU_CACHE") or "~/.cache/distill_edu").expanduser()
+    except RuntimeError:  # a user without a home
+        aside = Path(tempfile.gettempdir(), "distill_edu")
+        warnings.warn(f"There is no home folder, so results are kept in {aside}: set DISTILL_EDU_CACHE.", stacklevel=2)
+        return aside
 
 
 def recall(key):
     """What was kept under `key`, or None. A damaged file is reported and counts as nothing."""
-    path = folder() / key
+    path = _file(key)
     try:
-        content = path.read_bytes()
-        digest, pickled = content[:32], content[32:]
-        if hashlib.sha256(pickled).digest() != digest:
-            raise ValueError("its content is not what was written")
-        return pickle.loads(pickled)
+        with np.load(path, allow_pickle=False) as arrays:  # a file that somebody put there runs no code
+            return _unpacked(json.loads(bytes(arrays["result"])), arrays)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except Exception as error:  # a pickle of another version may raise anything
+    except OSError as error:
+        warnings.warn(f"{path} cannot be read ({error}), so its result is computed again.", stacklevel=2)
+    except Exception as error:  # a file that was cut or changed may raise anything
         warnings.warn(f"{path} is damaged ({error}), so its result is computed again.", stacklevel=2)
-        return None
+    return None
 
 
 def keep(key, result):
-    """Keep `result` under `key` and return it. Where the disk does not take it, that is only a warning."""
-    pickled = pickle.dumps(result)
+    """Keep `result` under `key` and return it. Where the disk does not take it, that is only a warning.
+
+    `result`: numbers, texts, None, arrays, and lists and dictionaries of them. Raises TypeError for anything else.
+    """
+    path, arrays, content = _file(key), [], io.BytesIO()
+    text = json.dumps(_packed(result, arrays)).encode()
+    np.savez(content, *arrays, result=np.frombuffer(text, np.uint8))
     try:
-        folder().mkdir(parents=True, exist_ok=True)
-        # Whole or not at all: another process, or the next start, never sees half a file.
-        with tempfile.TemporaryDirectory(dir=folder()) as aside:
-            whole = Path(aside, key)
-            whole.write_bytes(hashlib.sha256(pickled).digest() + pickled)
-            os.replace(whole, folder() / key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_up(path.parent)
+        with whole(path) as aside:
+            aside.write_bytes(content.getvalue())
     except OSError as error:
-        warnings.warn(f"The result could not be kept in {folder()}: {error}", stacklevel=2)
+        warnings.warn(f"The result could not be kept in {path.parent}: {error}", stacklevel=2)
     return result
+
+
+def _file(key):
+    if not isinstance(key, str) or Path(key).name != key or key in ("", ".", ".."):
+        raise ValueError(f"key must be the plain name of a file, such as cache.key(...) gives, not {key!r}.")
+    return folder() / key
+
+
+def _packed(value, arrays):
+    """`value` for JSON, with each array replaced by its number in `arrays`."""
+    if isinstance(value, dict):
+        return {"dictionary": [[name, _packed(each, arrays)] for name, each in value.items()]}
+    if isinstance(value, (list, tuple)):
+        return [_packed(each, arrays) for each in value]
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError("An array of Python objects is not kept: give numbers or texts.")
+        arrays.append(value)
+        return {"array": len(arrays) - 1, "dtype": value.dtype.name if value.dtype.kind == "V" else value.dtype.str}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpacked(value, arrays):
+    if isinstance(value, list):
+        return [_unpacked(each, arrays) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return arrays[f"arr_{value['array']}"].view(value["dtype"])  # NumPy itself forgets bfloat16
+    return {name: _unpacked(each, arrays) for name, each in value["dictionary"]}
 
 
 def fit(model, *args, **kwargs):
     """`model.fit(...)`, or the weights that the same call gave last time. Returns the history as a dictionary.
 
-    `model`: compiled. Data are arrays and there are no callbacks, because the key is made of all arguments.
-    The optimizer's state is not kept.
+    `model`: compiled. Data are arrays, or dictionaries and lists of them, and there are no callbacks: the key is made
+    of all arguments, and of Keras's random state where the fit shuffles. The optimizer's state is not kept. The random
+    state is afterwards the same, whether the fit was remembered or not. Raises TypeError for what cannot be a key.
     """
     if not getattr(model, "compiled", False):
         raise ValueError("model must be a compiled Keras model: call model.compile(...) first.")
-    start = [np.array(variable) for variable in model.variables]
-    name = key(architecture(model), as_text(model.get_compile_config()), start, args, {**kwargs, "verbose": 0})
+    given = inspect.signature(model.fit).bind(*args, **kwargs)
+    given.apply_defaults()
+    given = {**given.arguments, "verbose": 0}
+    _require_arrays(given)
+    start, seed = [np.array(variable) for variable in model.variables], _next_random_number()
+    order = seed if given["shuffle"] else None
+    name = key(architecture(model), as_text(model.get_compile_config()), start, given, order)
     kept = recall(name)
     if kept is None:
         history = model.fit(*args, **kwargs).history
-        kept = keep(name, (model.get_weights(), history))
+        kept = keep(name, [model.get_weights(), history])
+    keras.utils.set_random_seed(seed)
     weights, history = kept
     model.set_weights(weights)
     return history
+
+
+def _next_random_number():
+    """The number that Python's generator, which Keras draws its seeds from, would give next; it is not drawn."""
+    ahead = random.Random()
+    ahead.setstate(random.getstate())
+    return ahead.getrandbits(31)
+
+
+def _require_arrays(arguments):
+    if arguments["callbacks"]:
+        raise TypeError("cache.fit takes no callbacks: what they do could not be remembered. Call model.fit for them.")
+    for name in ("x", "y", "sample_weight", "validation_data"):
+        for part in keras.tree.flatten(arguments[name]):
+            if not (part is None or isinstance(part, np.ndarray) or tf.is_tensor(part)):
+                raise TypeError(
+                    f"cache.fit needs {name} as arrays, not {type(part).__name__}: it compares the data with those of "
+                    "last time. Call model.fit for generators and pipelines."
+                )

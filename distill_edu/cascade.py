@@ -1,9 +1,11 @@
 """`Cascade`: the student answers when it is sure; otherwise the memory is looked at, and then the teacher is asked."""
 
 import collections
-import concurrent.futures
+import contextlib
 import hashlib
 import json
+import re
+import secrets
 import threading
 import warnings
 from pathlib import Path
@@ -11,11 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu.arguments import check_count, check_number
+from distill_edu.arguments import require_count, require_logits, require_number, require_temperature
 from distill_edu.backend import keras
-from distill_edu.soft_targets import check_logits, check_temperature, entropy, soft_targets
+from distill_edu.files import whole
+from distill_edu.patience import within
+from distill_edu.probabilities import entropy, soft_targets
 
 MODELS = ("student", "teacher")
+FIRST_EDITION = {"student": "student.keras", "teacher": "teacher.keras", "memory": "memory.npz"}
+OURS = re.compile(r"(student|teacher|memory)-[0-9a-f]{8}\.(keras|npz)")  # files that `save` gives their names
 SETTINGS = ("threshold", "memory", "confidence", "temperature", "timeout")
 
 
@@ -55,13 +61,13 @@ class Cascade:
         _check_models(student, teacher)
         if confidence not in CONFIDENCES:
             raise ValueError(f"confidence must be one of {', '.join(CONFIDENCES)}, not {confidence!r}.")
-        self.memory = check_count(memory, "memory (how many answers are kept)", least=0)
+        self.memory = require_count(memory, "memory (how many answers are kept)", least=0)
         if timeout is not None:
             needed = "a number of seconds above 0, or None to wait for ever"
-            timeout = check_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
+            timeout = require_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
         self.student, self.teacher = student, teacher
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
-        self.temperature = check_temperature(temperature)
+        self.temperature = require_temperature(temperature)
         self._lock = threading.Lock()
         self.forget()
 
@@ -147,29 +153,61 @@ class Cascade:
         return self.threshold
 
     def save(self, folder):
-        """Write both models, the settings and the memory into a folder. The models must be Keras models."""
+        """Write both models, the settings and the memory into a folder, whole or not at all: see `load`.
+
+        The models must be Keras models. An older cascade in the folder is replaced in one moment, when the new one is
+        complete: `cascade.json` names the files that belong to it.
+        """
         folder = Path(folder)
         for name in MODELS:
             if not isinstance(getattr(self, name), keras.Model):
                 raise TypeError(f"The {name} is not a Keras model, so it cannot be saved: save the Keras model inside.")
         folder.mkdir(parents=True, exist_ok=True)
-        for name in MODELS:
-            getattr(self, name).save(folder / f"{name}.keras")
-        settings = {name: getattr(self, name) for name in SETTINGS}
-        (folder / "cascade.json").write_text(json.dumps(settings))
-        with self._lock:
-            keys, answers = list(self._remembered), list(self._remembered.values())
-        np.savez(folder / "memory.npz", keys=np.array(keys, dtype="<U32"), answers=np.array(answers))
+        token = secrets.token_hex(4)
+        files = {**{name: f"{name}-{token}.keras" for name in MODELS}, "memory": f"memory-{token}.npz"}
+        try:
+            for name in MODELS:
+                getattr(self, name).save(folder / files[name])
+            with self._lock:
+                keys, answers = list(self._remembered), list(self._remembered.values())
+            np.savez(folder / files["memory"], keys=np.array(keys, dtype="<U32"), answers=np.array(answers))
+            with whole(folder / "cascade.json") as aside:
+                aside.write_text(json.dumps({**{name: getattr(self, name) for name in SETTINGS}, "files": files}))
+        except BaseException:
+            _remove(folder, files.values())
+            raise
+        _remove(folder, {path.name for path in folder.glob("*-*") if OURS.fullmatch(path.name)} - set(files.values()))
 
     @classmethod
     def load(cls, folder):
-        """The cascade that `save` wrote into the folder; its counts begin at 0."""
-        folder = Path(folder)
-        models = (keras.models.load_model(folder / f"{name}.keras") for name in MODELS)
-        cascade = cls(*models, **json.loads((folder / "cascade.json").read_text()))
-        with np.load(folder / "memory.npz") as memory:
-            cascade._remembered.update(zip(memory["keys"].tolist(), memory["answers"], strict=True))
+        """The cascade that `save` wrote into the folder; its counts begin at 0.
+
+        Raises FileNotFoundError where there is none, and ValueError where a file is not what `save` writes.
+        """
+        path = Path(folder, "cascade.json")
+        try:
+            settings = json.loads(path.read_text())
+            files = settings.pop("files", FIRST_EDITION)
+            models = [keras.models.load_model(path.with_name(files[name])) for name in MODELS]
+            cascade = cls(*models, **settings)
+            with np.load(path.with_name(files["memory"]), allow_pickle=False) as memory:
+                cascade._remember(memory["keys"].tolist(), memory["answers"])
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"There is no whole cascade in {folder} ({error}): cascade.save writes one."
+            ) from None
+        except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
+            raise ValueError(f"{folder} holds no cascade as cascade.save writes it: {error}") from error
         return cascade
+
+    def _remember(self, keys, answers):
+        """Fill the memory, the oldest first; refuse what no cascade of these models can have remembered."""
+        if len(keys):
+            classes = [*_classes(self.student, self.teacher), answers.shape[-1]][0]
+            if answers.shape != (len(keys), classes) or not np.allclose(answers.sum(axis=1), 1) or (answers < 0).any():
+                raise ValueError(f"its memory has answers of the shape {answers.shape} that are no probabilities.")
+        kept = list(zip(keys, answers, strict=True))[-self.memory :] if self.memory else []
+        self._remembered.update(kept)
 
     def _probabilities(self, x):
         return soft_targets(_checked(_call(self.student, x), "student", len(x)), self.temperature)
@@ -189,9 +227,9 @@ class Cascade:
         if not rows:
             return {}
         try:
-            logits = _within(self.timeout, lambda: _call(self.teacher, x[list(rows.values())]))
-            if np.isnan(logits).any():
-                raise ArithmeticError("its answer contains NaN")
+            logits = within(self.timeout, lambda: _call(self.teacher, x[list(rows.values())]))
+            if np.isnan(logits).any() or np.isposinf(logits).any():
+                raise ArithmeticError("its answer contains NaN or infinity")
         except Exception as error:  # whatever happens to the teacher, the questions get their answers
             what = f"{type(error).__name__} {error}".strip()
             warnings.warn(f"The teacher failed ({what}), so the student answered alone.", stacklevel=3)
@@ -214,15 +252,26 @@ def _check_models(student, teacher):
     for name, model in (("student", student), ("teacher", teacher)):
         if not callable(model):
             raise TypeError(f"The {name} must be a Keras model or a function from x to logits, not {model!r}.")
-    classes = [model.outputs[0].shape[-1] for model in (student, teacher) if getattr(model, "outputs", None)]
+    classes = _classes(student, teacher)
     if len(set(classes)) > 1:
         raise ValueError(
             f"The student has {classes[0]} outputs and the teacher {classes[1]}: they must be the same classes."
         )
 
 
+def _remove(folder, names):
+    for name in names:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+
+
+def _classes(*models):
+    """The number of outputs of each model that says it beforehand."""
+    return [model.outputs[0].shape[-1] for model in models if getattr(model, "outputs", None)]
+
+
 def _share(value, name):
-    return check_number(value, name, "between 0 and 1", lambda share: 0 <= share <= 1)
+    return require_number(value, name, "between 0 and 1", lambda share: 0 <= share <= 1)
 
 
 def _questions(x):
@@ -243,30 +292,14 @@ def _checked(logits, name, examples, classes=None):
             f"The {name} gives the shape {logits.shape} for {examples} examples instead of "
             f"{(examples, classes or 'classes')}: both models must give one logit for each of the same classes."
         )
-    return check_logits(logits, what=f"The {name}'s output")
+    return require_logits(logits, what=f"The {name}'s output")
 
 
 def _content(row):
     """A short text that is the same for the same example, however long the batch's other texts are."""
     content = repr(row.tolist()).encode() if row.dtype.kind in "US" else np.ascontiguousarray(row).tobytes()
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _within(seconds, function):
-    """function(), or TimeoutError after so many seconds; then its late answer is thrown away."""
-    if seconds is None:
-        return function()
-    answer = concurrent.futures.Future()
-
-    def work():
-        try:
-            answer.set_result(function())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    # Not an executor: Python would wait for its threads at exit, and this teacher may never answer.
-    threading.Thread(target=work, daemon=True).start()
-    return answer.result(seconds)
+    kind = "text" if row.dtype.kind in "US" else row.dtype.str  # the same bytes may be other numbers
+    return hashlib.blake2b(kind.encode() + content, digest_size=16).hexdigest()
 
 
 def _curve(sureness, student_right, teacher_right):

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from distill_edu.arguments import check_has
+from distill_edu.arguments import require_attributes
 from distill_edu.backend import WrongSetup, keras, quietly, tf
 from distill_edu.metrics import report
 
@@ -32,7 +32,7 @@ def export_litert(model, quantize=None, representative=None):
     """
     if quantize not in FORMATS:
         raise ValueError(f"quantize must be None, 'float16' or 'int8', not {quantize!r}.")
-    check_has(model, ["built", "count_params"], "model", "a Keras model")
+    require_attributes(model, ["built", "count_params"], "model", "a Keras model")
     if not model.built or len(model.inputs) != 1:
         raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -122,7 +122,7 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
     """
     import pandas
 
-    check_has(data, ["train", "valid", "test"], "data", "a Dataset, such as load_dataset('mnist5k')")
+    require_attributes(data, ["train", "valid", "test"], "data", "a Dataset, such as load_dataset('mnist5k')")
     same = {"parameters": model.count_params(), "multiply_adds": multiply_adds(model)}
     rows = {quantize or "float32": {**same, **_costs(model, data, quantize, batch_size)} for quantize in formats}
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("format")

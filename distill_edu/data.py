@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from distill_edu.arguments import check_count, check_number
+from distill_edu.arguments import require_count, require_number
 
 # Twenty languages in the Latin alphabet: CLDR code -> (name, family). Every family has at least two members.
 LANGUAGES = {
@@ -51,7 +51,7 @@ def as_letters(words, length=24):
 
     A space before and after each word marks its ends; what is longer than `length` is cut off.
     """
-    check_count(length, "length")
+    require_count(length, "length")
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise TypeError("words must be a list of texts, such as ['Haus', 'maison'].")
     letters = np.zeros((len(words), length), dtype=np.int32)
@@ -74,8 +74,8 @@ def load_dataset(name, seed=0, labelled=1.0):
     if name not in _LOADERS:
         raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(_LOADERS)}.")
     needed = "the share of training examples with a label, in (0, 1]"
-    labelled = check_number(labelled, "labelled", needed, lambda share: 0 < share <= 1)
-    check_count(seed, "seed", least=0)
+    labelled = require_number(labelled, "labelled", needed, lambda share: 0 < share <= 1)
+    require_count(seed, "seed", least=0)
     x, y, class_names, units, strata, fixed_test = _LOADERS[name](seed)
     train, valid, test = _split(strata, seed, fixed_test)
     transfer = None

@@ -1,13 +1,40 @@
-"""The losses of distillation, one value per example: of logits (two functions) and of hidden layers (four hints)."""
+"""The losses of distillation, from logits, one value per example; the soft ones have names, see `SOFT_LOSSES`."""
 
-import re
-
-from distill_edu.arguments import check_number
-from distill_edu.backend import keras
-from distill_edu.soft_targets import check_temperature
+from distill_edu import guard
+from distill_edu.arguments import require_temperature
+from distill_edu.backend import keras, tf
 
 ops = keras.ops
-register = keras.saving.register_keras_serializable(package="distill_edu")
+# Name -> function (batch, student_logits, temperature): what `compile(soft_loss=...)` knows. See `soft_loss`.
+SOFT_LOSSES = {}
+
+
+def soft_loss(name, task="classes"):
+    """Give a soft loss its name: `@soft_loss("mine")` above a function (batch, student_logits, temperature).
+
+    The function returns one value per example, float32. `batch`: a `distill_edu.batch.Batch`, of which teacher_logits
+    and labels matter here. `task` says what the outputs are: "classes" (one of them is right), "yes_no" (each is an
+    answer of its own) or "numbers"; it decides which labels fit and which loss of the labels stands beside it.
+    """
+
+    def register(function):
+        function.task = task
+        SOFT_LOSSES[name] = function
+        return function
+
+    return register
+
+
+def named_soft_loss(loss):
+    """The soft loss of this name; a function is returned as it is. Raises ValueError for an unknown name."""
+    if callable(loss):
+        return loss
+    if loss not in SOFT_LOSSES:
+        raise ValueError(f"soft_loss must be a function or one of {', '.join(SOFT_LOSSES)}, not {loss!r}.")
+    return SOFT_LOSSES[loss]
+
+
+# --- one of the classes is right ------------------------------------------------------------------------------------
 
 
 def distillation_loss(teacher_logits, student_logits, temperature):
@@ -17,13 +44,57 @@ def distillation_loss(teacher_logits, student_logits, temperature):
     The gradient with respect to the student's logits is T (q - p) (Hinton et al. 2015, section 2.1, times the T^2
     that section 2 asks for). Raises ValueError for shapes that differ and for temperature <= 0.
     """
-    if not isinstance(temperature, keras.Variable):  # the variable of a Distiller is checked when it is set
-        temperature = check_temperature(temperature)
-    teacher_logits, student_logits = (ops.cast(logits, "float32") for logits in (teacher_logits, student_logits))
-    _check_same_shape(teacher_logits.shape, student_logits.shape)
-    log_p = ops.log_softmax(teacher_logits / temperature, axis=-1)
-    log_q = ops.log_softmax(student_logits / temperature, axis=-1)
-    return temperature**2 * ops.sum(ops.exp(log_p) * (log_p - log_q), axis=-1)
+    log_p, log_q = _log_softmax(teacher_logits, student_logits, temperature)
+    return temperature**2 * _kl(log_p, log_q)
+
+
+@soft_loss("kl")
+def forward_kl(batch, student_logits, temperature):
+    """`distillation_loss`: the student spreads over all that the teacher holds possible."""
+    return distillation_loss(batch.teacher_logits, student_logits, temperature)
+
+
+@soft_loss("reverse_kl")
+def reverse_kl(batch, student_logits, temperature):
+    """T^2 KL(softmax(student / T) || softmax(teacher / T)): the student keeps to what the teacher holds likely.
+
+    Gu et al. 2024, "MiniLLM", section 2.1, there for sequences and at T = 1. Infinite where the teacher rules a class
+    out that the student does not.
+    """
+    log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
+    return temperature**2 * _kl(log_q, log_p)
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class Decoupled:
+    """T^2 (target x TCKD + others x NCKD): the KL in two parts, each with a weight of its own.
+
+    Zhao et al. 2022, "Decoupled Knowledge Distillation", section 3 and equation 7. TCKD compares the probability of
+    the target, against all others together; NCKD compares how the others share theirs. With weights 1 and 1 - p_target
+    it is the KL. The target is the label; for an example without one it is the teacher's own answer.
+    """
+
+    task = "classes"
+
+    def __init__(self, target=1.0, others=8.0):
+        self.target = guard.require_weight(target, "target")
+        self.others = guard.require_weight(others, "others")
+
+    def __call__(self, batch, student_logits, temperature):
+        log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
+        target = _targets(batch.labels, log_p)
+        (of_target, of_others), (mine, my_others) = (_decoupled(each, target) for each in (log_p, log_q))
+        return temperature**2 * (self.target * _kl(of_target, mine) + self.others * _kl(of_others, my_others))
+
+    def get_config(self):
+        return {"target": self.target, "others": self.others}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+SOFT_LOSSES["decoupled"] = Decoupled()
 
 
 def hard_label_loss(labels, logits):
@@ -34,191 +105,104 @@ def hard_label_loss(labels, logits):
     logits = ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
         return ops.categorical_crossentropy(ops.cast(labels, "float32"), logits, from_logits=True)
-    if len(labels.shape) != len(logits.shape) - 1:
-        raise ValueError(
-            f"The labels have the shape {tuple(labels.shape)} and the logits {tuple(logits.shape)}: give one integer "
-            "for each row of logits, or one-hot rows."
-        )
+    guard.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _check_same_shape(teacher, student):
-    """Compare static shapes, where an unknown size (None) fits any: broadcasting would hide a mistake."""
-    if teacher[-1] != student[-1]:
-        raise ValueError(
-            f"The teacher gives {teacher[-1]} logits per example and the student {student[-1]}. Distillation compares "
-            "them class by class: give both last layers one unit per class, in the same order."
-        )
-    known = [(t, s) for t, s in zip(teacher, student, strict=False) if None not in (t, s)]
-    if student[-1] == 1:
-        raise ValueError(
-            "The models give one number per example. A softmax over one class is always 1, so there is nothing to "
-            "distil: give two logits to a model that says yes or no."
-        )
-    if len(teacher) != len(student) or any(t != s for t, s in known):
-        raise ValueError(
-            f"The teacher's logits have the shape {tuple(teacher)} and the student's {tuple(student)}: "
-            "they must be the same, example by example."
-        )
+# --- yes or no, and numbers -----------------------------------------------------------------------------------------
 
 
-class _Hint(keras.layers.Layer):
-    """Compares a hidden layer of the student with one of the teacher: both by name, for `Distiller(hints=[...])`."""
+@soft_loss("sigmoid", task="yes_no")
+def sigmoid_kl(batch, student_logits, temperature):
+    """T^2 times the sum of the KLs of yes against no, one for each output: sigmoid(teacher / T) against the student's.
 
-    def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
-        for layer, whose in ((student_layer, "student_layer"), (teacher_layer, "teacher_layer")):
-            if not isinstance(layer, str):
-                raise TypeError(f"{whose} must be the name of a layer, such as 'conv1', not {layer!r}.")
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
-        super().__init__(name=name or f"{kind}_{student_layer}", **{"dtype": "float32", **keras_arguments})
-        self.student_layer, self.teacher_layer = student_layer, teacher_layer
-        self._weight = keras.Variable(1.0, trainable=False, dtype="float32", name="weight")
-        self.weight = weight
-
-    @property
-    def weight(self):
-        """The factor of this hint in the loss, at least 0; it may be set at any time, also while `fit` runs."""
-        return as_python(self._weight)
-
-    @weight.setter
-    def weight(self, value):
-        self._weight.assign(check_number(value, "weight", "a number of at least 0", lambda weight: weight >= 0))
-
-    def build(self, student_features_shape, teacher_features_shape):
-        pass  # most hints have nothing to train
-
-    def _check_places(self, student, teacher):
-        if tuple(student[1:-1]) != tuple(teacher[1:-1]):
-            raise ValueError(
-                f"The student's layer {self.student_layer!r} has the shape {tuple(student)} and the teacher's "
-                f"{self.teacher_layer!r} {tuple(teacher)}: only the last axis may differ. Choose layers with as many "
-                "places, or flat ones."
-            )
-
-    def compute_output_shape(self, student_features_shape, teacher_features_shape):
-        return student_features_shape[:1]
-
-    def get_config(self):
-        ours = {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer, "weight": self.weight}
-        return {**super().get_config(), **ours}
-
-
-@register
-class Hint(_Hint):
-    """The mean square of what is between both layers' features [batch, ..., width], one value per example.
-
-    Romero et al. 2015, "FitNets", section 2.2 and equation 3 (there half the sum, here the mean over the features).
-    Where the widths differ, a `projector`, trained with the student and left out of it, takes the student's features to
-    the teacher's width: a Dense layer at each place. Raises ValueError where other axes differ.
+    For one yes/no output, or several labels per example: each output is an answer of its own. With one output it is
+    `distillation_loss` between (z, 0) and the student's (z, 0).
     """
-
-    projector = None
-
-    def build(self, student_features_shape, teacher_features_shape):
-        self._check_places(student_features_shape, teacher_features_shape)
-        if student_features_shape[-1] != teacher_features_shape[-1]:
-            self.projector = keras.layers.Dense(teacher_features_shape[-1], dtype="float32", name="projector")
-            self.projector.build(student_features_shape)
-
-    def call(self, student_features, teacher_features):
-        projected = student_features if self.projector is None else self.projector(student_features)
-        return ops.mean(_rows(ops.square(projected - teacher_features)), axis=-1)
+    teacher, student = _like(batch.teacher_logits, student_logits)
+    log_p, log_q = (_log_yes_no(logits / _temperature(temperature)) for logits in (teacher, student))
+    return temperature**2 * ops.sum(_kl(log_p, log_q), axis=-1)
 
 
-@register
-class AttentionTransfer(_Hint):
-    """Half the distance of both layers' attention maps, which say where in the image a layer is active.
+def yes_no_label_loss(labels, logits):
+    """The sum of the outputs' cross-entropies in nats. `labels`: 1 yes, 0 no, -1 unknown, which counts nothing.
 
-    Zagoruyko and Komodakis 2017, "Paying More Attention to Attention", section 3.1 and equation 2: the map is the sum
-    of squares over the channels, and its length is made 1. Features [batch, ..., channels], the same places for both,
-    any channels; one value per example.
+    Labels and logits: [..., outputs]; one value per example, float32.
     """
-
-    def build(self, student_features_shape, teacher_features_shape):
-        if min(len(student_features_shape), len(teacher_features_shape)) < 3:
-            raise ValueError(
-                f"An attention map needs places, but {self.student_layer!r} has the shape "
-                f"{tuple(student_features_shape)} and {self.teacher_layer!r} {tuple(teacher_features_shape)}: choose "
-                "layers before Flatten or pooling over all places."
-            )
-        self._check_places(student_features_shape, teacher_features_shape)
-
-    def call(self, student_features, teacher_features):
-        return _length(_attention(student_features) - _attention(teacher_features))[..., 0] / 2
+    labels, log_q = ops.cast(labels, "float32"), _log_yes_no(ops.cast(logits, "float32"))
+    values = -(labels * log_q[..., 0] + (1 - labels) * log_q[..., 1])
+    return ops.sum(ops.where(labels == -1, 0.0, values), axis=-1)
 
 
-@register
-class RelationalDistance(_Hint):
-    """How differently both layers see the distances between the examples of a batch, one value per example.
+@soft_loss("mean_square", task="numbers")
+def mean_square(batch, student_logits, temperature):
+    """The mean over the outputs of (teacher - student)^2: the teacher's numbers are the targets, T plays no part.
 
-    Park et al. 2019, "Relational Knowledge Distillation", section 3.2.1 and equations 5 to 7: Euclidean distances,
-    divided by their mean over the batch, compared by Huber's loss. Here a mean over the other examples, there the sum.
-    Features [batch, ...] of any shapes: only relations are compared. 0 in a batch of one.
+    For regression, boxes, keypoints; for logits as in Ba and Caruana 2014, "Do Deep Nets Really Need to be Deep?",
+    equation 1 (there half of the sum).
     """
-
-    def call(self, student_features, teacher_features):
-        student, teacher = (_relative_distances(_rows(one)) for one in (student_features, teacher_features))
-        others = ops.cast(ops.shape(student)[0] - 1, "float32")
-        return ops.sum(_huber(teacher, student), axis=-1) / ops.maximum(others, 1)
+    return number_label_loss(*_like(batch.teacher_logits, student_logits))
 
 
-@register
-class RelationalAngle(_Hint):
-    """How differently both layers see the angles of every three examples of a batch, one value per middle example.
-
-    Park et al. 2019, "Relational Knowledge Distillation", section 3.2.2 and equations 8 and 9: cosines, compared by
-    Huber's loss. Here a mean over the pairs of other examples, there the sum. Features [batch, ...] of any shapes; the
-    memory grows with the third power of the batch. 0 in a batch of two.
-    """
-
-    def call(self, student_features, teacher_features):
-        student, teacher = (_angles(_rows(one)) for one in (student_features, teacher_features))
-        count = ops.cast(ops.shape(student)[0], "float32")
-        return ops.sum(_huber(teacher, student), axis=(1, 2)) / ops.maximum((count - 1) * (count - 2), 1)
+def number_label_loss(labels, outputs):
+    """The mean over the outputs of (label - output)^2, one value per example, float32. NaN: unknown, counts nothing."""
+    labels, outputs = ops.cast(labels, "float32"), ops.cast(outputs, "float32")
+    known = labels == labels  # NaN is not
+    squares = ops.square(ops.where(known, labels, outputs) - outputs)
+    return ops.sum(squares, axis=-1) / ops.maximum(ops.sum(ops.cast(known, "float32"), axis=-1), 1)
 
 
-def as_python(variable):
-    """The number of a float32 variable by way of its shortest decimals: 0.1 reads back as 0.1, not 0.10000000149."""
-    return float(str(ops.convert_to_numpy(variable)))
+HARD_LOSSES = {"classes": hard_label_loss, "yes_no": yes_no_label_loss, "numbers": number_label_loss}
 
 
-def _rows(features):
-    return ops.reshape(features, (ops.shape(features)[0], -1))
+# --- what they share ------------------------------------------------------------------------------------------------
 
 
-def _length(vectors):
-    """Euclidean length along the last axis, kept as an axis of size 1; the gradient at length 0 is 0, not NaN."""
-    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
-    return ops.where(squares > 0, ops.sqrt(ops.where(squares > 0, squares, 1.0)), 0.0)
+def _kl(log_p, log_q):
+    """KL(p || q) over the last axis. Where p is 0 it adds 0, also where both are (0 log 0 = 0)."""
+    possible = log_p != -float("inf")  # NaN is possible, and stays NaN
+    difference = ops.where(possible, log_p, 0.0) - ops.where(possible, log_q, 0.0)
+    return ops.sum(ops.where(possible, ops.exp(log_p), 0.0) * difference, axis=-1)
 
 
-def _unit(vectors):
-    """Vectors of length 1; what has length 0 stays 0."""
-    length = _length(vectors)
-    return vectors / ops.where(length > 0, length, 1.0)
+def _log_softmax(teacher_logits, student_logits, temperature):
+    """Both models' log-probabilities at the temperature, in float32."""
+    logits, temperature = _like(teacher_logits, student_logits), _temperature(temperature)
+    guard.require_classes(logits[1].shape[-1])
+    return [ops.log_softmax(each / temperature, axis=-1) for each in logits]
 
 
-def _attention(features):
-    return _unit(_rows(ops.sum(ops.square(features), axis=-1)))
+def _log_yes_no(logits):
+    """log sigmoid and log (1 - sigmoid), on a new last axis."""
+    return ops.stack([ops.log_sigmoid(logits), ops.log_sigmoid(-logits)], axis=-1)
 
 
-def _differences(rows):
-    return rows[:, None] - rows[None]
+def _targets(labels, log_p):
+    """True at each example's target class: its label, or else the class that the teacher finds likeliest."""
+    classes, target = log_p.shape[-1], ops.argmax(log_p, axis=-1)
+    if labels is not None and len(labels.shape) == len(log_p.shape):
+        labels = ops.where(ops.sum(labels, axis=-1) > 0, ops.argmax(labels, axis=-1), -1)
+    if labels is not None:
+        target = ops.where(labels >= 0, ops.cast(labels, target.dtype), target)
+    return ops.one_hot(target, classes, dtype="bool")
 
 
-def _relative_distances(rows):
-    """Distances of all pairs [n, n], divided by their mean over the pairs of different examples."""
-    distances = _length(_differences(rows))[..., 0]
-    count = ops.cast(ops.shape(rows)[0], "float32")
-    mean = ops.sum(distances) / ops.maximum(count * (count - 1), 1)
-    return distances / ops.where(mean > 0, mean, 1.0)
+def _decoupled(log_p, target):
+    """Log-probabilities of (target, all others together), and of the others among themselves."""
+    of_target = ops.sum(ops.where(target, log_p, 0.0), axis=-1)
+    others = ops.where(target, -float("inf"), log_p)
+    of_others = ops.logsumexp(others, axis=-1)
+    return ops.stack([of_target, of_others], axis=-1), ops.log_softmax(others, axis=-1)
 
 
-def _angles(rows):
-    """[j, i, k]: the cosine of the angle at example j between the directions to i and to k."""
-    directions = _unit(_differences(rows))
-    return ops.matmul(directions, ops.transpose(directions, (0, 2, 1)))
+def _temperature(temperature):
+    """The temperature, checked where it is a Python number; a variable was checked when it was set."""
+    made = isinstance(temperature, keras.Variable) or tf.is_tensor(temperature)
+    return temperature if made else require_temperature(temperature)
 
 
-def _huber(a, b):
-    return keras.losses.huber(a[..., None], b[..., None])
+def _like(teacher_logits, student_logits):
+    """Both in float32, and of one shape."""
+    pair = [ops.cast(logits, "float32") for logits in (teacher_logits, student_logits)]
+    guard.require_same_shape(*(tuple(logits.shape) for logits in pair))
+    return pair

@@ -7,8 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student_t
 
-from distill_edu.arguments import check_count, check_numbers
-from distill_edu.soft_targets import check_logits
+from distill_edu.arguments import require_count, require_logits, require_numbers
 
 
 def accuracy(labels, logits):
@@ -29,7 +28,7 @@ def calibration_error(labels, logits, bins=15):
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2. The confidence is the largest probability.
     """
     labels, logits = _examples(labels, logits)
-    check_count(bins, "bins")
+    require_count(bins, "bins")
     confidence, right = softmax(logits, axis=-1).max(axis=-1), logits.argmax(axis=-1) == labels
     number = np.ceil(confidence * bins).astype(int)  # bin m holds the confidences in ((m - 1) / bins, m / bins]
     gaps = np.bincount(number, weights=right - confidence)
@@ -53,8 +52,8 @@ def agreement(teacher_logits, student_logits):
 
     Logits: [n, classes], the same shape for both.
     """
-    teacher_logits = check_logits(teacher_logits, what="teacher_logits")
-    student_logits = check_logits(student_logits, what="student_logits")
+    teacher_logits = require_logits(teacher_logits, what="teacher_logits")
+    student_logits = require_logits(student_logits, what="student_logits")
     if teacher_logits.shape != student_logits.shape or not len(teacher_logits):
         raise ValueError(
             f"The teacher's logits have the shape {teacher_logits.shape} and the student's {student_logits.shape}: "
@@ -150,7 +149,7 @@ def _differences(a, b):
 
 
 def _finite(values):
-    values = check_numbers(values, "Numbers are needed")
+    values = require_numbers(values, "Numbers are needed")
     if not np.isfinite(values).all():
         raise ValueError("A number is NaN or infinite: leave out what did not finish.")
     return values
@@ -158,7 +157,7 @@ def _finite(values):
 
 def _examples(labels, logits):
     """Labels and logits that go together, one label per example."""
-    logits, labels = check_logits(logits), np.asarray(labels)
+    logits, labels = require_logits(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
         raise ValueError(
             f"The labels have the shape {labels.shape} and the logits {logits.shape}: give labels [n] and logits "

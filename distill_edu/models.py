@@ -1,10 +1,10 @@
 """Teachers and students as short Keras builders. All of them end in logits: no softmax on the last layer."""
 
-import json
 import math
-import re
 
-from distill_edu.arguments import check_count, check_has
+import numpy as np
+
+from distill_edu.arguments import require_attributes, require_count, require_logits
 from distill_edu.backend import keras
 from distill_edu.data import LETTERS
 
@@ -60,6 +60,19 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
     return keras.Sequential([_input(data, "int32", axes=2), *blocks, _logits(data)], name=name)
 
 
+def teacher_logits(teacher, x, batch_size=256):
+    """The teacher's logits for x in one pass: a float32 array [len(x), ..., classes], to train on many times.
+
+    `x`: arrays, as for `teacher.predict`. Raises ValueError for NaN and for outputs that are probabilities.
+    """
+    require_attributes(teacher, ["predict"], "teacher", "a Keras model")
+    if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
+        raise ValueError("x is empty: give at least one example.")
+    logits = teacher.predict(x, batch_size=batch_size, verbose=0)
+    require_logits(logits, what="The teacher's output")
+    return np.asarray(logits, dtype=np.float32)
+
+
 @keras.saving.register_keras_serializable(package="distill_edu")
 class Ensemble(keras.Model):
     """Several trained models as one teacher: its soft targets at T = 1 are the mean of theirs.
@@ -103,7 +116,7 @@ class HashedBigrams(layers.Layer):
 
     def __init__(self, buckets, **keras_arguments):
         super().__init__(**keras_arguments)
-        self.buckets = check_count(buckets, "buckets", least=2)
+        self.buckets = require_count(buckets, "buckets", least=2)
 
     def call(self, letters):
         first, second = letters[:, :-1], letters[:, 1:]
@@ -116,21 +129,13 @@ class HashedBigrams(layers.Layer):
         return {**super().get_config(), "buckets": self.buckets}
 
 
-def architecture(model):
-    """What a model computes, weights aside, as text. Works for an optimizer, too."""
-    return as_text({"class": type(model).__name__, **model.get_config(), "name": ""})
-
-
-def as_text(config):
-    """A configuration as text, without the numbers that Keras counts up in names (dense_1, adam_2)."""
-    return re.sub(r'_\d+"', '"', json.dumps(config, default=str, sort_keys=True))
-
-
 MADE_FOR = {2: "words as letters [n, length], see as_letters", 4: "images [n, rows, columns, channels]"}
 
 
 def _input(data, dtype=None, axes=None):
-    x = check_has(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')").train[0]
+    x = require_attributes(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')").train[
+        0
+    ]
     if x.dtype.kind not in "fiu":
         raise ValueError(
             f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}: data.map(as_letters) makes "

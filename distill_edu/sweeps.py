@@ -2,18 +2,22 @@
 
 import functools
 import itertools
+import numbers
+import random
 import time
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
 from distill_edu import cache
-from distill_edu.arguments import check_columns, check_count, check_has
+from distill_edu.arguments import require_attributes, require_columns, require_count
 from distill_edu.backend import keras, tf
 from distill_edu.classroom import Classroom
-from distill_edu.distiller import teacher_logits
+from distill_edu.fingerprint import architecture, loss_as_text
+from distill_edu.losses import named_soft_loss
 from distill_edu.metrics import report
-from distill_edu.models import architecture
+from distill_edu.models import teacher_logits
 
 PARTS = ("train", "valid", "test")
 
@@ -30,6 +34,8 @@ def sweep(
     steps=1000,
     batch_size=32,
     optimizer="adam",
+    soft_loss="kl",
+    student_loss=None,
     transfer=False,
     at_once=40,
     keep_weights=False,
@@ -39,38 +45,70 @@ def sweep(
 
     `build_student(size)`: an untrained student. Keras's seed is set before each call, so students of one size and seed
     start from the same weights. `seeds`: the seeds, or how many. `steps`: updates of each student, on batches that are
-    the same for all. `transfer`: train on `dataset.transfer`, too, which has no labels. `at_once`: how many students
-    are trained together. Columns: size, temperature, alpha, seed, parameters, seconds, and accuracy, nll, ece and
-    agreement with the teacher on three parts (train_accuracy, ...; train: the labelled examples); with `keep_weights`,
-    weights, for `build_student(size).set_weights`. Choose by the valid_ columns.
+    the same for all. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: train on `dataset.transfer`, too,
+    which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
+    parameters, seconds, and accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...;
+    train: the labelled examples); with `keep_weights`, weights, for `build_student(size).set_weights`. Choose by the
+    valid_ columns.
     Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
-    _check_sweep(dataset, transfer, steps=steps, batch_size=batch_size, at_once=at_once)
+    _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
+    afterwards = random.getrandbits(31)
     optimizer = keras.optimizers.get(optimizer)
     plan = _plan(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
-    parts = {part: (*getattr(dataset, part), teacher_logits(teacher, getattr(dataset, part)[0])) for part in PARTS}
+    parts = {part: _asked(teacher, *getattr(dataset, part)) for part in PARTS}
+    course = Course(build_student, optimizer, soft_loss, student_loss, steps, batch_size, keep_weights)
     lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
-    how = {"steps": steps, "batch_size": batch_size, "keep_weights": keep_weights}
-    keys = _keys(cache.key(parts, lesson, how, architecture(optimizer)), plan, build_student)
+    keys = _keys(cache.key(parts, lesson, course.as_text()), plan, build_student)
     rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
-    todo = [(key, one) for key, one in zip(keys, plan, strict=True) if key not in rows]
-    how = {**how, "build_student": build_student, "optimizer": optimizer, "lesson": lesson, "parts": parts}
+    todo = [(key, setting) for key, setting in zip(keys, plan, strict=True) if key not in rows]
     with _progress_bar(len(todo) * steps, progress) as bar:
-        _fill(rows, todo, at_once, functools.partial(_teach, bar=bar, **how))
-    return _table([rows[key] for key in keys if key in rows])
+        _fill(rows, todo, at_once, functools.partial(teach, course=course, lesson=lesson, parts=parts, bar=bar))
+    keras.utils.set_random_seed(afterwards)  # the same whether students were trained or remembered
+    return _table([rows[key] for key in keys if key in rows], keep_weights)
 
 
-def _check_sweep(dataset, transfer, **counts):
-    check_has(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
+class Course(NamedTuple):
+    """What all students of a sweep have in common."""
+
+    build_student: object
+    optimizer: object
+    soft_loss: object
+    student_loss: object
+    steps: int
+    batch_size: int
+    keep_weights: bool
+
+    def as_text(self):
+        """All of it but the students, which a key knows by their architecture and weights."""
+        return [architecture(self.optimizer), loss_as_text(self.soft_loss), loss_as_text(self.student_loss), *self[4:]]
+
+
+class Asked(NamedTuple):
+    """Examples, their labels, and what the teacher says to them."""
+
+    x: np.ndarray
+    labels: np.ndarray
+    teacher_logits: np.ndarray
+
+
+def _asked(teacher, x, labels):
+    return Asked(x, labels, teacher_logits(teacher, x))
+
+
+def _require_all(dataset, transfer, soft_loss, **counts):
+    require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
     for name, count in counts.items():
-        check_count(count, name)
+        require_count(count, name)
     if transfer and dataset.transfer is None:
         raise ValueError("This dataset has no transfer set: load it with labelled=... below 1, or leave transfer out.")
+    if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
+        raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
 
 
 def restore_students(table, build_student):
     """The trained students of a sweep with `keep_weights`, in the table's order: a list of (size, student)."""
-    check_columns(table, ["weights"], "sweep(..., keep_weights=True)")
+    require_columns(table, ["weights"], "sweep(..., keep_weights=True)")
     students = [(size, build_student(size)) for size in table["size"].tolist()]
     for (_, student), weights in zip(students, table.weights, strict=True):
         student.set_weights(weights)
@@ -82,23 +120,24 @@ def _fill(rows, todo, at_once, teach):
     total = len(rows) + len(todo)
     try:
         for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
-            done = teach([one for _, one in group])
-            rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, done, strict=True))
+            taught = teach([setting for _, setting in group])
+            rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, taught, strict=True))
     except KeyboardInterrupt:
         warnings.warn(f"Stopped: {len(rows)} of {total} students are finished.", stacklevel=3)
 
 
 def _plan(**axes):
+    """Every combination: [{"size": ..., "temperature": ..., "alpha": ..., "seed": ...}]."""
     values = [np.atleast_1d(values).tolist() for values in axes.values()]
     for name, some in zip(axes, values, strict=True):
         if not some:
             raise ValueError(f"There is no {name} to train for: give at least one.")
-    return [dict(zip(axes, one, strict=True)) for one in itertools.product(*values)]
+    return [dict(zip(axes, setting, strict=True)) for setting in itertools.product(*values)]
 
 
 def _seeds(seeds):
-    seeds = range(seeds) if isinstance(seeds, int) else seeds
-    return [check_count(seed, "A seed", least=0) for seed in seeds]
+    seeds = range(seeds) if isinstance(seeds, numbers.Integral) else seeds
+    return [require_count(seed, "A seed", least=0) for seed in seeds]
 
 
 def _lesson(train, teacher, transfer):
@@ -110,11 +149,11 @@ def _lesson(train, teacher, transfer):
     return x, {"labels": y, "teacher_logits": logits}
 
 
-def _student(build_student, one):
-    keras.utils.set_random_seed(one["seed"])
+def _student(build_student, setting):
+    keras.utils.set_random_seed(setting["seed"])
     if isinstance(build_student, keras.Model):
         raise TypeError("build_student must be a function from a size to a new student, not a student.")
-    student = build_student(one["size"])
+    student = build_student(setting["size"])
     if not isinstance(student, keras.Model):
         raise TypeError(f"build_student(size) must return a Keras model, not {type(student).__name__}.")
     return student
@@ -123,42 +162,43 @@ def _student(build_student, one):
 def _keys(common, plan, build_student):
     """A key for each row, of all that it depends on: the student's architecture and initial weights among it."""
     starts = {}
-    for one in plan:
-        if (one["size"], one["seed"]) not in starts:
-            student = _student(build_student, one)
-            weights = [np.array(variable) for variable in student.variables]
-            starts[one["size"], one["seed"]] = cache.key(architecture(student), weights)
-    return [cache.key(common, one, starts[one["size"], one["seed"]]) for one in plan]
+    for setting in plan:
+        start = setting["size"], setting["seed"]
+        if start not in starts:
+            student = _student(build_student, setting)
+            starts[start] = cache.key(architecture(student), [np.array(variable) for variable in student.variables])
+    return [cache.key(common, setting, starts[setting["size"], setting["seed"]]) for setting in plan]
 
 
-def _teach(settings, build_student, optimizer, lesson, parts, bar, steps, batch_size, keep_weights):
-    """Train one classroom: the rows of its students."""
-    students = [_student(build_student, one) for one in settings]
-    temperatures, alphas = ([one[name] for one in settings] for name in ("temperature", "alpha"))
+def teach(settings, course, lesson, parts, bar):
+    """Train one classroom, a student for each of the settings: their rows of the table."""
+    students = [_student(course.build_student, setting) for setting in settings]
+    temperatures, alphas = ([setting[name] for setting in settings] for name in ("temperature", "alpha"))
     classroom = Classroom(students=students, temperatures=temperatures, alphas=alphas)
-    classroom.compile(optimizer)
+    classroom.compile(course.optimizer, course.soft_loss, course.student_loss)
     start = time.perf_counter()
     advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(len(students)))
-    batches = _batches(lesson, batch_size)
-    classroom.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[advance])
+    endless = batches(lesson, course.batch_size)
+    classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
     seconds = (time.perf_counter() - start) / len(students)
-    logits = {part: classroom.predict(x, batch_size=256, verbose=0) for part, (x, _, _) in parts.items()}
+    logits = {part: classroom.predict(asked.x, batch_size=256, verbose=0) for part, asked in parts.items()}
     rows = [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
     for row, student in zip(rows, students, strict=True):
-        row.update({"weights": student.get_weights()} if keep_weights else {})
+        row.update({"weights": student.get_weights()} if course.keep_weights else {})
     return rows
 
 
-def _batches(lesson, batch_size):
+def batches(lesson, batch_size):
+    """The lesson's examples in batches, without an end: each time round in another order, the same for everybody."""
     keras.utils.set_random_seed(0)  # building the students has set it: the batches must not depend on who is taught
     data = tf.data.Dataset.from_tensor_slices(lesson)
     return data.shuffle(len(lesson[0]), seed=0).repeat().batch(batch_size).prefetch(2)
 
 
-def _results(one, student, parts, logits, i, seconds):
-    row = {**one, "parameters": student.count_params(), "seconds": seconds}
-    for part, (_, labels, teachers) in parts.items():
-        values = report(labels, logits[part][:, i], teachers)
+def _results(setting, student, parts, logits, i, seconds):
+    row = {**setting, "parameters": student.count_params(), "seconds": seconds}
+    for part, asked in parts.items():
+        values = report(asked.labels, logits[part][:, i], asked.teacher_logits)
         row.update({f"{part}_{name}": value for name, value in values.items()})
     return row
 
@@ -169,7 +209,10 @@ def _progress_bar(updates, shown):
     return tqdm(total=updates, unit=" updates", unit_scale=True, leave=False, disable=not (shown and updates))
 
 
-def _table(rows):
+def _table(rows, keep_weights):
+    """The rows as a table; one without any row has its columns, too."""
     import pandas
 
-    return pandas.DataFrame(rows)
+    of_parts = [f"{part}_{name}" for part in PARTS for name in ("accuracy", "nll", "ece", "agreement")]
+    columns = ["size", "temperature", "alpha", "seed", "parameters", "seconds", *of_parts]
+    return pandas.DataFrame(rows, columns=[*columns, "weights"] if keep_weights else columns)

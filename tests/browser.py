@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from pages import FOLDER
+from tools.pages import FOLDER
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The last ones keep Chromium from asking its maker for updates.

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from distill_edu import soft_targets
-from distill_edu.soft_targets import kl_divergence
+from distill_edu.probabilities import kl_divergence
 
 # Two logical devices, so that tf.distribute has something to distribute over. It must be said before TensorFlow starts.
 tf.config.set_logical_device_configuration(

@@ -6,8 +6,8 @@ import statistics
 import nbformat
 import pytest
 from browser import Page, chromium, jupyterlab, picture, press, to_and_fro, until
-from pages import PAGES, normalise
-from test_widgets import WIDGETS
+from gallery import GALLERY
+from tools.pages import PAGES, normalise
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
@@ -81,10 +81,10 @@ def test_a_page_runs_and_its_sliders_move(path, open_page):
 
 
 def test_every_widget_answers_every_key_with_a_picture(open_page, key_times):
-    cells = ["from test_widgets import WIDGETS", *(f"WIDGETS[{name!r}]()" for name in WIDGETS)]
+    cells = ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in GALLERY)]
     page = open_page("gallery.ipynb", cells)
     assert failures(page.run()) == []
-    for name, explorer in zip(WIDGETS, page.explorers(), strict=True):
+    for name, explorer in zip(GALLERY, page.explorers(), strict=True):
         key_times[name] = []
         for handle in handles(explorer):
             times, blank = press(explorer, handle, to_and_fro(handle, KEYS))
@@ -94,8 +94,8 @@ def test_every_widget_answers_every_key_with_a_picture(open_page, key_times):
 
 
 def test_a_burst_of_keys_ends_on_the_last_value(open_page):
-    make = "WIDGETS['temperature']()"
-    page = open_page("burst.ipynb", ["from test_widgets import WIDGETS", f"one = {make}; one", make, "one.close()"])
+    make = "GALLERY['temperature']()"
+    page = open_page("burst.ipynb", ["from gallery import GALLERY", f"one = {make}; one", make, "one.close()"])
     assert failures(page.run()) == []
     (explorer,) = page.explorers()  # the closed one is gone from the page
     (handle,) = handles(explorer)
@@ -110,10 +110,11 @@ def test_a_burst_of_keys_ends_on_the_last_value(open_page):
 LIVE = """
 import numpy as np
 from small import X, Y, model
-from distill_edu import Distiller, widgets
+from distill_edu import Distiller
+from distill_edu.pages.live import live_distillation
 distiller = Distiller(student=model(4), teacher=model(16))
 distiller.compile("adam", temperature=4, alpha=0.5)
-live = widgets.live_distillation(distiller, X, Y, validation_data=(X, Y), batch_size=8)
+live = live_distillation(distiller, X, Y, validation_data=(X, Y), batch_size=8)
 live
 """
 

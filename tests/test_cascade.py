@@ -242,6 +242,7 @@ def answering(shape):
     "call, error, sentence",
     [
         (lambda: Cascade(STUDENT, TEACHER, threshold=1.1), ValueError, "threshold must be between 0 and 1, not 1.1"),
+        (lambda: Cascade(STUDENT, TEACHER, threshold="x"), ValueError, "threshold must be between 0 and 1, not 'x'"),
         (lambda: Cascade(STUDENT, TEACHER, threshold=np.nan), ValueError, "threshold must be"),
         (lambda: setattr(CASCADE, "threshold", -0.1), ValueError, "threshold must be"),
         (lambda: Cascade(STUDENT, TEACHER, memory=-1), ValueError, "whole number of at least 0"),

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from small import X, Y, model
 
-from distill_edu import Dataset, Distiller, cache, sweep, widgets
+from distill_edu import Dataset, Distiller, cache, sweep
+from distill_edu.pages.live import live_distillation
 
+pytestmark = pytest.mark.slow  # each test starts other processes
 DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
 HOW = {"sizes": 4, "steps": 40, "batch_size": 8, "at_once": 1, "progress": False}
 SWEEP = """
@@ -65,7 +67,7 @@ def lesson():
     cache.fit(teacher, X, Y, epochs=2, shuffle=False, verbose=0)
     one = Distiller(student=model(1), teacher=teacher)
     one.compile()
-    return widgets.live_distillation(one, X, Y, (X, Y), batch_size=8, every=2)
+    return live_distillation(one, X, Y, (X, Y), batch_size=8, every=2)
 
 
 def in_another_process(script, argument=""):
@@ -100,7 +102,7 @@ def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monk
     kill(in_another_process(SWEEP, 200), when=lambda: len(kept(folder)) >= 3)
     finished = len(kept(folder))
     trained = []
-    monkeypatch.setattr("distill_edu.sweeps._teach", counted("distill_edu.sweeps", "_teach", trained))
+    monkeypatch.setattr("distill_edu.sweeps.teach", counted("distill_edu.sweeps", "teach", trained))
     table = sweep(DATA, model(9), build, seeds=finished + 2, **HOW)
     assert list(table.seed) == list(range(finished + 2)) and len(trained) == 2
 

@@ -8,10 +8,11 @@ import pytest
 import tensorflow as tf
 from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, hard_values, logits, same, soft_values, weights
 
-from distill_edu import Distiller, losses, teacher_logits
+from distill_edu import Distiller, teacher_logits
+from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
 S, T = (RANDOM.randn(5, 2, 3, width) for width in (4, 7))  # features of a student and of a teacher
-KINDS = (losses.Hint, losses.AttentionTransfer, losses.RelationalDistance, losses.RelationalAngle)
+KINDS = (Hint, AttentionTransfer, RelationalDistance, RelationalAngle)
 
 
 def image_model(seed=0, width=3, watch=False, name="student"):
@@ -174,7 +175,7 @@ def test_the_gradient_is_finite_at_the_corners(kind, case):
 
 
 def test_two_examples_that_only_the_teacher_can_tell_apart():
-    apart = losses.RelationalDistance("student", "teacher")(S[[0, 0]], T[:2])
+    apart = RelationalDistance("student", "teacher")(S[[0, 0]], T[:2])
     assert np.allclose(apart, 0.5)  # Huber's loss of 1 - 0: the one distance there is, divided by itself
 
 
@@ -217,7 +218,7 @@ def test_both_models_run_once_a_step_however_many_hints_there_are(cached):
 
 
 def test_the_projector_is_trained_with_the_student_and_left_out_of_it(teacher, tmp_path):
-    hint = losses.Hint("conv", "conv")
+    hint = Hint("conv", "conv")
     one = distiller(teacher, [hint], optimizer=keras.optimizers.Adam(0.05))
     assert len(one.trainable_variables) == len(one.student.trainable_variables) + 2 == 6
     before, its = np.array(hint.projector.kernel), weights(teacher)
@@ -231,7 +232,7 @@ def test_the_projector_is_trained_with_the_student_and_left_out_of_it(teacher, t
 
 
 def test_layers_of_one_width_need_no_projector(teacher):
-    one = distiller(teacher, [losses.Hint("conv", "conv")], image_model(0, width=5))
+    one = distiller(teacher, [Hint("conv", "conv")], image_model(0, width=5))
     assert len(one.trainable_variables) == len(one.student.trainable_variables)
 
 
@@ -240,7 +241,7 @@ def test_the_hint_moves_the_student_as_its_gradient_says(teacher):
     x, y = X[:8], Y[:8]
     plain, hinted = image_model(), image_model()
     distiller(teacher, [], plain, keras.optimizers.SGD(1.0), alpha=1).fit(x, y, **LIGHT)
-    hint = losses.AttentionTransfer("conv", "conv", weight=3)
+    hint = AttentionTransfer("conv", "conv", weight=3)
     distiller(teacher, [hint], hinted, keras.optimizers.SGD(1.0), alpha=1).fit(x, y, **LIGHT)
     student, its = image_model(), features(teacher, "conv", x)
     inside = keras.Model(student.inputs[0], student.get_layer("conv").output)
@@ -252,7 +253,7 @@ def test_the_hint_moves_the_student_as_its_gradient_says(teacher):
 
 
 def test_a_weight_may_be_set_during_training_without_retracing(teacher):
-    hint, student = losses.AttentionTransfer("conv", "conv"), image_model(watch=True)
+    hint, student = AttentionTransfer("conv", "conv"), image_model(watch=True)
     one = distiller(teacher, [hint], student, keras.optimizers.SGD(0.0), alpha=1)
     first = one.fit(X, Y, **LIGHT).history
     traces = len(student.layers[0].seen)
@@ -312,9 +313,9 @@ def test_two_replicas_train_the_projector_too():
     one_sums = tf.distribute.ReductionToOneDevice()
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_sums).scope():
         shared = image_model(9, width=5, name="teacher")
-        one = distiller(shared, [losses.Hint("conv", "conv")])
+        one = distiller(shared, [Hint("conv", "conv")])
     before = np.array(one.hints[0].projector.kernel)
-    alone = distiller(image_model(9, width=5), [losses.Hint("conv", "conv")])
+    alone = distiller(image_model(9, width=5), [Hint("conv", "conv")])
     one.hints[0].projector.set_weights(alone.hints[0].projector.get_weights())
     for each in (one, alone):
         each.fit(X[:32], Y[:32], batch_size=8, **LIGHT)
@@ -331,7 +332,7 @@ def test_functional_models_with_named_inputs_and_losses_of_their_own(teacher):
         return keras.Model({"a": a, "b": b}, keras.layers.Dense(CLASSES)(hidden), name=name)
 
     x = {"b": X[::-1].copy(), "a": X}
-    one = distiller(branches(9, "teacher"), [losses.RelationalDistance("hidden", "hidden", 0.0)], branches(4, "s"))
+    one = distiller(branches(9, "teacher"), [RelationalDistance("hidden", "hidden", 0.0)], branches(4, "s"))
     plain = distiller(branches(9, "teacher"), [], branches(4, "s"))
     got, wanted = (each.fit(x, Y, **LIGHT).history for each in (one, plain))
     assert got["loss"] == pytest.approx(wanted["loss"], rel=1e-5) and got["relational_distance_hidden"][0] > 0
@@ -348,7 +349,7 @@ def test_with_a_label_at_every_time_a_weight_counts_by_its_mean():
     teacher, student, hint = (
         sequence(8, "teacher"),
         sequence(3, "student"),
-        losses.RelationalDistance("hidden", "hidden"),
+        RelationalDistance("hidden", "hidden"),
     )
     one = distiller(teacher, [hint], student)
     got = one.evaluate(x, y, sample_weight=w, verbose=0, return_dict=True)["relational_distance_hidden"]
@@ -385,7 +386,7 @@ def larger():
 
 
 def twice():
-    hint = losses.Hint("conv", "conv")
+    hint = Hint("conv", "conv")
     distiller(image_model(9, width=5), [hint])
     return [hint]
 
@@ -394,18 +395,18 @@ def twice():
     "arguments, sentence",
     [
         (
-            {"hints": [losses.Hint("cow", "conv")]},
+            {"hints": [Hint("cow", "conv")]},
             "'student' has no layer 'cow'. It has: reshape.*, conv, flat",
         ),
-        ({"hints": [losses.Hint("conv", "cow")]}, "'teacher' has no layer 'cow'"),
-        ({"hints": [losses.Hint("flat", "conv")]}, "only the last axis may differ"),
-        ({"hints": [losses.Hint("conv", "flat")]}, "only the last axis may differ"),
-        ({"hints": [losses.AttentionTransfer("reshape", "conv")], "student": larger}, r"\(None, 3, 3, 1\).*may differ"),
-        ({"hints": [losses.AttentionTransfer("flat", "flat")]}, "An attention map needs places"),
-        ({"hints": [losses.Hint("conv", "conv"), losses.Hint("conv", "conv")]}, "Two hints have one name"),
+        ({"hints": [Hint("conv", "cow")]}, "'teacher' has no layer 'cow'"),
+        ({"hints": [Hint("flat", "conv")]}, "only the last axis may differ"),
+        ({"hints": [Hint("conv", "flat")]}, "only the last axis may differ"),
+        ({"hints": [AttentionTransfer("reshape", "conv")], "student": larger}, r"\(None, 3, 3, 1\).*may differ"),
+        ({"hints": [AttentionTransfer("flat", "flat")]}, "An attention map needs places"),
+        ({"hints": [Hint("conv", "conv"), Hint("conv", "conv")]}, "Two hints have one name"),
         ({"hints": twice}, "belongs to another Distiller"),
-        ({"hints": [losses.Hint("conv", "conv")], "teacher": None}, "give teacher"),
-        ({"hints": [losses.Hint("conv", "dense")], "teacher": subclassed}, "needs a functional or Sequential model"),
+        ({"hints": [Hint("conv", "conv")], "teacher": None}, "give teacher"),
+        ({"hints": [Hint("conv", "dense")], "teacher": subclassed}, "needs a functional or Sequential model"),
     ],
 )
 def test_wrong_use_gets_a_sentence(teacher, arguments, sentence):
@@ -417,8 +418,8 @@ def test_wrong_use_gets_a_sentence(teacher, arguments, sentence):
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_a_wrong_weight_gets_a_sentence(weight):
     with pytest.raises(ValueError, match="weight must be a number of at least 0"):
-        losses.Hint("conv", "conv", weight=weight)
-    hint = losses.Hint("conv", "conv", weight=1)
+        Hint("conv", "conv", weight=weight)
+    hint = Hint("conv", "conv", weight=1)
     with pytest.raises(ValueError, match="weight must be"):
         hint.weight = weight
     assert hint.weight == 1

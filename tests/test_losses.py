@@ -130,7 +130,7 @@ def test_shapes_that_differ_are_refused(teacher, student, sentence):
 
 @pytest.mark.parametrize("labels, logits", [((2,), (2, 5, 4)), ((2, 5, 4), (2, 4))])
 def test_labels_of_another_rank_are_refused(labels, logits):
-    with pytest.raises(ValueError, match="one integer for each row of logits, or one-hot rows"):
+    with pytest.raises(ValueError, match="one integer per example, or one-hot rows"):
         hard_label_loss(np.zeros(labels, "int32"), np.zeros(logits))
 
 

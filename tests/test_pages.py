@@ -8,8 +8,10 @@ import sys
 
 import nbformat
 import pytest
-from pages import PAGES, normalise
+from tools.pages import PAGES, normalise
 
+ROOT = PAGES[0].parent.parent
+pytestmark = pytest.mark.slow
 PAGE = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 NBVAL = ["--nbval", "--nbval-current-env", "--nbval-kernel-startup-timeout=600", "-p", "no:cacheprovider"]
 
@@ -41,21 +43,64 @@ def test_it_is_executed_and_normalised(path):
         assert cell.execution_count, "a cell without a count is not compared by nbval"
         assert not [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
         # A cell that ends in an expression or prints must have something stored to be compared with.
-        assert cell.outputs or not re.search(r"^print\(|^checks\.|\.still\(", cell.source, re.MULTILINE)
+        assert cell.outputs or not re.search(r"^print\(|^page\.check_|\.still\(", cell.source, re.MULTILINE)
+
+
+def words(text):
+    return len(re.findall(r"\w+", text))
+
+
+def cell_lines(page):
+    return [len(re.findall(r"^.*\S", cell.source, re.MULTILINE)) for cell in cells(page, "code")]
+
+
+def tagged(page):
+    return [cell for cell in page.cells if "exercise" in cell.metadata.get("tags", [])]
+
+
+ANATOMY = {
+    "It has 9 to 16 code cells.": lambda page: 9 <= len(cell_lines(page)) <= 16,
+    "The median cell has at most 10 lines, and none has more than 20.": lambda page: (
+        statistics.median(cell_lines(page)) <= 10 and max(cell_lines(page)) <= 20
+    ),
+    "It has 900 to 1600 words.": lambda page: 900 <= words(prose(page)) <= 1600,
+    "It says what you will do: **You will ...**": lambda page: "You will **" in prose(page),
+    "The reader predicts at least twice: **Predict ...**": lambda page: (
+        len(re.findall(r"\*\*[Pp]redict", prose(page))) >= 2
+    ),
+    "It says what to see: **What to see.**": lambda page: "**What to see.**" in prose(page),
+    "It has three exercises, in cells that carry the tag `exercise`.": lambda page: len(tagged(page)) == 3,
+    "Each exercise has its answer folded below it.": lambda page: (
+        prose(page).count("<details><summary>Answer</summary>") == prose(page).count("</details>") == 3
+    ),
+    "It ends with its terms: | term | meaning |": lambda page: "| term | meaning |" in prose(page),
+    "It names its sources: References:": lambda page: "References:" in prose(page),
+}
 
 
 @PAGE
 def test_it_has_the_anatomy_of_a_page(path):
     page = read(path)
-    text = prose(page)
-    code = [len(re.findall(r"^.*\S", cell.source, re.MULTILINE)) for cell in cells(page, "code")]
-    assert 9 <= len(code) <= 16 and statistics.median(code) <= 10 and max(code) <= 20
-    assert 900 <= len(re.findall(r"\w+", text)) <= 1600
-    assert re.match(rf"# {path.stem[:2]} · .*\?|# {path.stem[:2]} · ", text) and "You will **" in text
-    assert text.count("**Predict") + text.count("**predict") >= 2 and "**What to see.**" in text
-    assert len([cell for cell in page.cells if "exercise" in cell.metadata.get("tags", [])]) == 3
-    assert text.count("<details><summary>Answer</summary>") == text.count("</details>") == 3
-    assert "| term | meaning |" in text and "References:" in text
+    assert re.match(rf"# {path.stem[:2]} · ", prose(page)), (
+        f"The title begins with the page's number: # {path.stem[:2]} · "
+    )
+    missing = [sentence for sentence, holds in ANATOMY.items() if not holds(page)]
+    assert not missing, f"{path.name}: {' '.join(missing)}"
+
+
+def module(path):
+    return path.stem[3:]
+
+
+@PAGE
+def test_it_has_a_module_of_its_name_with_its_exercises_and_a_row_in_the_readme(path):
+    assert (ROOT / "distill_edu" / "pages" / f"{module(path)}.py").is_file()
+    assert (ROOT / "tests" / f"test_page_{module(path)}.py").is_file()
+    text = (ROOT / "distill_edu" / "pages" / f"{module(path)}.py").read_text()
+    used = set(re.findall(r"page\.(check_\w+)", "\n".join(cell.source for cell in tagged(read(path)))))
+    assert used == set(re.findall(r"^def (check_\w+)", text, re.MULTILINE))
+    title = prose(read(path)).splitlines()[0].split(" · ")[1]
+    assert f"| [{path.stem[:2]}](notebooks/{path.name}) | {title} |" in (ROOT / "README.md").read_text()
 
 
 @PAGE
@@ -85,13 +130,13 @@ def test_the_answers_of_its_exercises_are_right(path):
     answers = re.findall(r"<summary>Answer</summary>\s+```python\n(.*?)```", prose(page), re.DOTALL)
     stubs = [cell for cell in page.cells if "exercise" in cell.metadata.get("tags", [])]
     space = {}
-    exec("import numpy as np\nfrom distill_edu import *", space)
+    exec(f"import numpy as np\nfrom distill_edu import *\nfrom distill_edu.pages import {module(path)} as page", space)
     if path.stem[:2] >= "03":
         exec("import keras, tensorflow as tf", space)
         space["cross_entropy"] = space["keras"].losses.SparseCategoricalCrossentropy(from_logits=True)
     for answer, cell in zip(answers, stubs, strict=True):
         check = cell.source.splitlines()[-1]
-        assert "Not attempted" in cell.outputs[0].data["text/plain"] and check.startswith("checks.")
+        assert "Not attempted" in cell.outputs[0].data["text/plain"] and check.startswith("page.check_")
         exec(answer, space)
         assert eval(check, space) == "Correct!", cell.source
 

@@ -9,10 +9,12 @@ import pytest
 import tensorflow as tf
 from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 
-from distill_edu import Distiller, losses, models, teacher_logits
+from distill_edu import Distiller, models, teacher_logits
+from distill_edu.fingerprint import architecture
+from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
 ADAM = keras.optimizers.Adam
-HINTS = [losses.Hint, losses.AttentionTransfer, losses.RelationalDistance, losses.RelationalAngle]
+HINTS = [Hint, AttentionTransfer, RelationalDistance, RelationalAngle]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,7 @@ def test_a_config_is_json_and_gives_the_same_distiller_back():
     again = Distiller.from_config(config)
     assert again.student is not one.student
     for mine, its in ((one.student, again.student), (one.teacher, again.teacher)):
-        assert models.architecture(mine) == models.architecture(its)
+        assert architecture(mine) == architecture(its)
     assert again.student.count_params() == one.student.count_params()
 
 
@@ -312,7 +314,7 @@ def test_a_weight_of_0_takes_its_loss_out(teacher, alpha):
 
 
 def test_several_losses_at_once_are_each_reported_and_weighted(teacher):
-    hints = [kind("logits", "logits", 0.5) for kind in (losses.Hint, losses.RelationalAngle)]
+    hints = [kind("logits", "logits", 0.5) for kind in (Hint, RelationalAngle)]
     student, its = (keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES, name="logits")]) for _ in range(2))
     got = distiller(its, student, hints=hints, alpha=0.5).evaluate(X, Y, verbose=0, return_dict=True)
     parts = {"student_loss", "distillation_loss", "hint_logits", "relational_angle_logits"}

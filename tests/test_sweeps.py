@@ -8,9 +8,8 @@ import threading
 import keras
 import numpy as np
 import pytest
-from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model, same, weights
+from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model
 
-import distill_edu
 from distill_edu import Dataset, Distiller, cache, metrics, restore_students, sweep, sweeps, teacher_logits
 
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
@@ -37,8 +36,8 @@ def folder(tmp_path, monkeypatch):
 def trained(monkeypatch):
     """How many students were trained, not remembered."""
     count = []
-    teach = sweeps._teach
-    monkeypatch.setattr(sweeps, "_teach", lambda settings, *a, **k: count.extend(settings) or teach(settings, *a, **k))
+    teach = sweeps.teach
+    monkeypatch.setattr(sweeps, "teach", lambda settings, **k: count.extend(settings) or teach(settings, **k))
     return count
 
 
@@ -51,7 +50,7 @@ def by_hand(teacher, size, seed, temperature, alpha, transfer):
     distiller = Distiller(student=build(size))
     distiller.compile(temperature=temperature, alpha=alpha)
     lesson = (x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)})
-    distiller.fit(sweeps._batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
+    distiller.fit(sweeps.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
     return distiller.student
 
 
@@ -135,13 +134,6 @@ def test_the_key_holds_everything_that_matters(teacher, trained, name):
     assert len(trained) == 2
 
 
-def test_another_version_is_another_key(monkeypatch):
-    before = cache.key("part")
-    assert before == cache.key("part") != cache.key("other")
-    monkeypatch.setattr(cache.np, "__version__", "0")
-    assert cache.key("part") != before
-
-
 @pytest.mark.parametrize("damage", [b"", b"short", None, "flip"])
 def test_a_damaged_file_is_computed_again_with_a_warning(teacher, trained, folder, damage):
     first = sweep(DATA, teacher, build, seeds=1, **SHORT)
@@ -160,15 +152,6 @@ def test_a_disk_that_takes_nothing_is_a_warning(teacher, folder):
     with pytest.warns(UserWarning, match="could not be kept"):
         table = sweep(DATA, teacher, build, seeds=1, **SHORT)
     assert len(table) == 1
-
-
-def test_nothing_half_written_is_ever_seen(folder, monkeypatch):
-    monkeypatch.setattr(
-        cache.os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
-    )  # killed before the end
-    with pytest.raises(KeyboardInterrupt):
-        cache.keep("name", 1)
-    assert cache.recall("name") is None
 
 
 def test_kept_weights_give_the_students_back(teacher):
@@ -190,7 +173,7 @@ def listening():
 
 
 def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening):
-    teach, calls = sweeps._teach, []
+    teach, calls = sweeps.teach, []
 
     def interrupted(*arguments, **settings):
         calls.append(1)
@@ -199,11 +182,11 @@ def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening):
             threading.Event().wait(20)
         return teach(*arguments, **settings)
 
-    monkeypatch.setattr(sweeps, "_teach", interrupted)
+    monkeypatch.setattr(sweeps, "teach", interrupted)
     with pytest.warns(UserWarning, match="Stopped: 2 of 5 students are finished"):
         table = sweep(DATA, teacher, build, seeds=5, at_once=2, **SHORT)
     assert list(table.seed) == [0, 1]
-    monkeypatch.setattr(sweeps, "_teach", teach)
+    monkeypatch.setattr(sweeps, "teach", teach)
     assert list(sweep(DATA, teacher, build, seeds=5, **SHORT).seed) == [0, 1, 2, 3, 4]
 
 
@@ -213,28 +196,3 @@ def test_the_bar_counts_updates_and_can_be_switched_off(teacher, capsys):
     sweep(DATA, teacher, build, seeds=2, steps=3, batch_size=8)  # nothing to do
     sweep(DATA, teacher, build, seeds=3, **SHORT)
     assert not capsys.readouterr().err
-
-
-def test_a_fit_is_remembered_with_its_history(monkeypatch):
-    def compiled(optimizer="sgd"):
-        one = model(3, noise=0.2)
-        one.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-        return one
-
-    first, again, other, longer = compiled(), compiled(), compiled(keras.optimizers.SGD(0.5)), compiled()
-    arguments = {"batch_size": 8, "verbose": 0}
-    history = cache.fit(first, X, Y, epochs=2, **arguments)
-    assert len(history["accuracy"]) == 2
-    assert len(cache.fit(longer, X, Y, epochs=3, **arguments)["loss"]) == 3
-    assert cache.fit(other, X, Y, epochs=2, **arguments)["loss"] != history["loss"]
-    monkeypatch.setattr(keras.Sequential, "fit", None)
-    assert cache.fit(again, X, Y, epochs=2, **arguments) == history and same(weights(first), weights(again), atol=0)
-    with pytest.raises(ValueError, match="compile"):
-        cache.fit(model(), X, Y)
-
-
-def test_the_folder_is_at_home_or_where_the_variable_says(monkeypatch, tmp_path):
-    assert cache.folder() == tmp_path / "kept"
-    monkeypatch.delenv("DISTILL_EDU_CACHE")
-    assert cache.folder().parts[-2:] == (".cache", "distill_edu")
-    assert distill_edu.cache is cache

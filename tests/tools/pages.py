@@ -1,4 +1,4 @@
-"""Execute and normalise the pages: `make pages`, or `python tests/pages.py notebooks/01_soft_targets.ipynb`."""
+"""Execute and normalise the pages: `make pages`, or `python tests/tools/pages.py notebooks/01_soft_targets.ipynb`."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parent.parent / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 PAGES = sorted(FOLDER.glob("*.ipynb"))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small import X, Y, logits, model, weights
 
-from distill_edu import Distiller, teacher_logits, widgets
+from distill_edu import Distiller, teacher_logits
+from distill_edu.pages.live import live_distillation, shuffled
 
 
 def distiller(teacher=True, **settings):
@@ -19,7 +20,7 @@ def distiller(teacher=True, **settings):
 
 
 def live(one, y=Y, **settings):
-    return widgets.live_distillation(one, X, y, (X, Y), **{"batch_size": 8, "every": 2, **settings})
+    return live_distillation(one, X, y, (X, Y), **{"batch_size": 8, "every": 2, **settings})
 
 
 async def until(true):
@@ -136,7 +137,7 @@ def test_an_error_in_the_training_is_said_and_stops_it():
 def test_cached_teacher_logits_stay_with_their_examples():
     one, z = distiller(), teacher_logits(model(2, units=16), X)
     targets = {"labels": Y, "teacher_logits": z}
-    for x, y in [next(widgets._shuffled(X, targets, 8, seed=0)) for _ in range(3)]:
+    for x, y in [next(shuffled(X, targets, 8, seed=0)) for _ in range(3)]:
         rows = [int(np.where(np.all(row == X, axis=1))[0][0]) for row in x]
         assert (y["labels"] == Y[rows]).all() and (y["teacher_logits"] == z[rows]).all()
     assert live(one, targets).words.value

@@ -1,4 +1,4 @@
-"""Would the tests notice? `make mutate`, or `python tests/mutate.py losses`: changes one thing at a time in a copy.
+"""Would the tests notice? `make mutate`, or `python tests/tools/mutate.py losses`: one change at a time, in a copy.
 
 cosmic-ray writes each mutant into the file, runs the tests of that module and keeps what became of it in
 `.venv/mutants/<module>.sqlite`; started again it goes on where it was stopped, and anew where the module has changed.
@@ -20,7 +20,7 @@ import pytest
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv" / "mutants"
 TESTS = {
     "losses": "test_losses test_hints",

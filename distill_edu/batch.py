@@ -1,0 +1,113 @@
+"""What one training step sees, read once: inputs, labels, weights, padding, the teacher's logits and features."""
+
+from typing import NamedTuple
+
+from distill_edu import guard
+from distill_edu.backend import keras, tf
+
+ops = keras.ops
+UNKNOWN = {"classes": -1, "yes_no": -1, "numbers": float("nan")}  # what stands in the place of a label that is missing
+
+
+class Part(NamedTuple):
+    """A mean, and the number of what it is over."""
+
+    value: tf.Tensor
+    count: tf.Tensor
+
+
+class Batch(NamedTuple):
+    """`labels`: None, or in the form that `read_labels` gives; `weight`: sample_weight as it came; `mask`: None, or
+    False at padding; `features`: of the teacher, for the hints; `task`: see `losses.soft_loss`."""
+
+    x: object
+    labels: tf.Tensor
+    weight: tf.Tensor
+    mask: tf.Tensor
+    teacher_logits: tf.Tensor
+    features: list
+    task: str
+
+    def without_padding(self, mask):
+        """The batch with `mask` (unless it has its own): at padding there is no label, and the teacher says 0."""
+        mask = mask if self.mask is None else self.mask
+        if mask is None:
+            return self
+        mask, labels = ops.cast(mask, "bool"), self.labels
+        if labels is not None:
+            unknown = ops.cast(0 if is_one_hot(self) else UNKNOWN[self.task], labels.dtype)
+            labels = ops.where(mask if len(labels.shape) == len(mask.shape) else mask[..., None], labels, unknown)
+        logits = ops.where(mask[..., None], self.teacher_logits, 0.0)
+        return self._replace(mask=mask, labels=labels, teacher_logits=logits)
+
+
+class Step(NamedTuple):
+    """What a forward pass gave: the student's logits, the batch without padding, the loss, and its parts' means."""
+
+    logits: tf.Tensor
+    batch: Batch
+    loss: tf.Tensor
+    parts: list
+
+
+def read_targets(y):
+    """(labels, teacher_logits, mask) of what `fit` was given as y; each may be None."""
+    if not isinstance(y, dict):
+        return y, None, None
+    if not y or set(y) - {"labels", "teacher_logits", "mask"}:
+        raise ValueError(f'y as a dictionary has the keys "labels", "teacher_logits" and "mask", not {sorted(y)}.')
+    return y.get("labels"), y.get("teacher_logits"), y.get("mask")
+
+
+def read_labels(labels, logits, task):
+    """Labels to go with logits [..., classes]: for classes int32 [...], or float32 one-hot rows [..., classes]; for
+    yes_no and numbers float32 [..., outputs]."""
+    rank, classes = len(logits.shape), logits.shape[-1]
+    if task != "classes":
+        labels = labels[..., None] if len(labels.shape) == rank - 1 and classes == 1 else labels
+        guard.require_labels_like(tuple(labels.shape), tuple(logits.shape))
+        return ops.cast(labels, "float32")
+    if len(labels.shape) == rank and labels.shape[-1] == classes:
+        return ops.cast(labels, "float32")
+    if len(labels.shape) == rank and labels.shape[-1] == 1:
+        labels = ops.squeeze(labels, -1)
+    guard.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+    return ops.cast(labels, "int32")
+
+
+def is_one_hot(batch):
+    return batch.task == "classes" and len(batch.labels.shape) == len(batch.teacher_logits.shape)
+
+
+def labelled(labels, logits, task):
+    """True for each example with a label: not -1 (NaN among numbers), and as a one-hot row neither zeros nor -1s."""
+    if task == "classes":
+        return labels != -1 if len(labels.shape) < len(logits.shape) else ops.sum(labels, axis=-1) > 0
+    return ops.any(labels == labels if task == "numbers" else labels != -1, axis=-1)  # NaN is not NaN
+
+
+def weight_like(values, sample_weight):
+    """sample_weight as float32 in the shape of `values`; 1 where there is none."""
+    if sample_weight is None:
+        return 1.0
+    weight = ops.cast(sample_weight, "float32")
+    if len(values.shape) == 1 < len(weight.shape):  # a hint has one value per example, also where each time has a label
+        return ops.mean(weight, axis=tuple(range(1, len(weight.shape))))
+    missing = len(values.shape) - len(weight.shape)
+    weight = ops.squeeze(weight, -1) if missing < 0 else ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
+    return ops.broadcast_to(weight, ops.shape(values))
+
+
+def mean(values, counts, sample_weight):
+    """The sum of weight x value over the number of values, both where `counts` is True (None: everywhere)."""
+    counts = ops.ones_like(values, "bool") if counts is None else counts
+    total = ops.sum(ops.where(counts, values * weight_like(values, sample_weight), 0.0))
+    count = over_replicas(ops.sum(ops.cast(counts, "float32")))
+    return Part(total / ops.where(count > 0, count, 1.0), count)
+
+
+def over_replicas(count):
+    """The mean of a number over the replicas of a tf.distribute strategy, which may have unequal shares of a batch."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return count
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, count)

@@ -1,0 +1,151 @@
+"""Hints: a hidden layer of the student learns from one of the teacher. One paper, one class, its geometry beside it."""
+
+import re
+
+from distill_edu import guard
+from distill_edu.backend import keras, live_number
+
+ops = keras.ops
+register = keras.saving.register_keras_serializable(package="distill_edu")
+
+
+class BaseHint(keras.layers.Layer):
+    """Compares a hidden layer of the student with one of the teacher: both by name, for `Distiller(hints=[...])`.
+
+    For a hint of your own give a subclass a `call(student_features, teacher_features)` that returns one value per
+    example, [batch], and register it with keras.saving.register_keras_serializable. `build` refuses what does not fit.
+    """
+
+    weight = live_number("_weight", guard.require_weight, "The factor of this hint; may be set while `fit` runs.")
+
+    def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
+        guard.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+        super().__init__(name=name or f"{kind}_{student_layer}", **{"dtype": "float32", **keras_arguments})
+        self.student_layer, self.teacher_layer = student_layer, teacher_layer
+        self._weight = keras.Variable(1.0, trainable=False, dtype="float32", name="weight")
+        self.weight = weight
+
+    def weighed(self, value):
+        """weight x value, as a tensor that follows the weight when it is set."""
+        return self._weight * value
+
+    def build(self, student_features_shape, teacher_features_shape):
+        pass  # most hints have nothing to train
+
+    def compute_output_shape(self, student_features_shape, teacher_features_shape):
+        return student_features_shape[:1]
+
+    def get_config(self):
+        ours = {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer, "weight": self.weight}
+        return {**super().get_config(), **ours}
+
+
+def _flat(features):
+    return ops.reshape(features, (ops.shape(features)[0], -1))
+
+
+@register
+class Hint(BaseHint):
+    """The mean square of what is between both layers' features [batch, ..., width], one value per example.
+
+    Romero et al. 2015, "FitNets", section 2.2 and equation 3 (there half the sum, here the mean over the features).
+    Where the widths differ, a `projector`, trained with the student and left out of it, takes the student's features to
+    the teacher's width: a Dense layer at each place. Raises ValueError where other axes differ.
+    """
+
+    projector = None
+
+    def build(self, student_features_shape, teacher_features_shape):
+        guard.require_places(self, student_features_shape, teacher_features_shape)
+        if student_features_shape[-1] != teacher_features_shape[-1]:
+            self.projector = keras.layers.Dense(teacher_features_shape[-1], dtype="float32", name="projector")
+            self.projector.build(student_features_shape)
+
+    def call(self, student_features, teacher_features):
+        projected = student_features if self.projector is None else self.projector(student_features)
+        return ops.mean(_flat(ops.square(projected - teacher_features)), axis=-1)
+
+
+def _length(vectors):
+    """Euclidean length along the last axis, kept as an axis of size 1; the gradient at length 0 is 0, not NaN."""
+    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+    return ops.where(squares > 0, ops.sqrt(ops.where(squares > 0, squares, 1.0)), 0.0)
+
+
+def _unit(vectors):
+    """Vectors of length 1; what has length 0 stays 0."""
+    length = _length(vectors)
+    return vectors / ops.where(length > 0, length, 1.0)
+
+
+@register
+class AttentionTransfer(BaseHint):
+    """Half the distance of both layers' attention maps, which say where in the image a layer is active.
+
+    Zagoruyko and Komodakis 2017, "Paying More Attention to Attention", section 3.1 and equation 2: the map is the sum
+    of squares over the channels, and its length is made 1. Features [batch, ..., channels], the same places for both,
+    any channels; one value per example.
+    """
+
+    def build(self, student_features_shape, teacher_features_shape):
+        guard.require_places(self, student_features_shape, teacher_features_shape, least=1)
+
+    def call(self, student_features, teacher_features):
+        return _length(_attention(student_features) - _attention(teacher_features))[..., 0] / 2
+
+
+def _attention(features):
+    return _unit(_flat(ops.sum(ops.square(features), axis=-1)))
+
+
+@register
+class RelationalDistance(BaseHint):
+    """How differently both layers see the distances between the examples of a batch, one value per example.
+
+    Park et al. 2019, "Relational Knowledge Distillation", section 3.2.1 and equations 5 to 7: Euclidean distances,
+    divided by their mean over the batch, compared by Huber's loss. Here a mean over the other examples, there the sum.
+    Features [batch, ...] of any shapes: only relations are compared. 0 in a batch of one.
+    """
+
+    def call(self, student_features, teacher_features):
+        student, teacher = (_relative_distances(_flat(features)) for features in (student_features, teacher_features))
+        others = ops.cast(ops.shape(student)[0] - 1, "float32")
+        return ops.sum(_huber(teacher, student), axis=-1) / ops.maximum(others, 1)
+
+
+def _differences(vectors):
+    return vectors[:, None] - vectors[None]
+
+
+def _relative_distances(vectors):
+    """Distances of all pairs [n, n], divided by their mean over the pairs of different examples."""
+    distances = _length(_differences(vectors))[..., 0]
+    count = ops.cast(ops.shape(vectors)[0], "float32")
+    mean = ops.sum(distances) / ops.maximum(count * (count - 1), 1)
+    return distances / ops.where(mean > 0, mean, 1.0)
+
+
+@register
+class RelationalAngle(BaseHint):
+    """How differently both layers see the angles of every three examples of a batch, one value per middle example.
+
+    Park et al. 2019, "Relational Knowledge Distillation", section 3.2.2 and equations 8 and 9: cosines, compared by
+    Huber's loss. Here a mean over the pairs of other examples, there the sum. Features [batch, ...] of any shapes; the
+    memory grows with the third power of the batch. 0 in a batch of two.
+    """
+
+    def call(self, student_features, teacher_features):
+        student, teacher = (_angles(_flat(features)) for features in (student_features, teacher_features))
+        count = ops.cast(ops.shape(student)[0], "float32")
+        return ops.sum(_huber(teacher, student), axis=(1, 2)) / ops.maximum((count - 1) * (count - 2), 1)
+
+
+def _angles(vectors):
+    """[j, i, k]: the cosine of the angle at example j between the directions to i and to k."""
+    directions = _unit(_differences(vectors))
+    return ops.matmul(directions, ops.transpose(directions, (0, 2, 1)))
+
+
+def _huber(a, b):
+    return keras.losses.huber(a[..., None], b[..., None])

@@ -1,0 +1,112 @@
+"""What figures are drawn with: colours, Axes that are made once, bars, and a picture that shows itself."""
+
+import io
+import unicodedata
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
+
+# One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
+TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
+# Of the techniques of a trade-off, in their order: colour, and whether the marker is filled.
+STYLES = ((TEACHER, True), (HARD, True), (DISTILLED, True), (TEACHER, False), (HARD, False), (DISTILLED, False))
+CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
+
+
+class Picture(Figure):
+    """A matplotlib figure that shows itself once at the end of a cell, and that gives itself as SVG text."""
+
+    def __init__(self, width=7.0, height=2.8):
+        super().__init__(figsize=(width, height), dpi=72, facecolor="white")
+        FigureCanvasSVG(self)
+
+    def _repr_png_(self):
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=110)
+        return buffer.getvalue()
+
+    def svg(self):
+        """The figure as SVG text without a date and with fixed ids: the same picture gives the same text."""
+        buffer = io.StringIO()
+        with rc_context({"svg.fonttype": "none", "svg.hashsalt": "distill_edu"}):
+            self.canvas.print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
+        text = buffer.getvalue()
+        return text[text.index("<svg") :]
+
+
+def empty_axes(figure, *boxes):
+    """One Axes per box (left, bottom, width, height, as shares of the figure), with nothing drawn in them.
+
+    They are made once per figure: their ticks take longer than all that is drawn while a slider moves.
+    """
+    if getattr(figure, "boxes", None) != boxes:
+        figure.clear()
+        figure.boxes = boxes
+        for left, bottom, width, height in boxes:
+            axes = figure.add_axes((left, bottom, width, height))
+            # Fixed places for the labels (half-way along the Axes), or every picture would measure all ticks again.
+            along, away = axes.transAxes, figure.transFigure
+            axes.xaxis.set_label_coords(0.5, bottom - 0.12, blended_transform_factory(along, away))
+            axes.yaxis.set_label_coords(left - 0.073, 0.5, blended_transform_factory(away, along))
+    for axes in figure.axes:
+        for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
+            artist.remove()
+        axes.containers.clear()
+        axes.relim()
+    return figure.axes
+
+
+def two_axes(figure):
+    return empty_axes(figure, (0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.375, 0.67))
+
+
+def legend_below(axes):
+    if axes.get_legend() is None:
+        axes.legend(
+            fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1
+        )
+
+
+def class_axis(axes, class_names):
+    many = len(class_names) > 12
+    axes.tick_params(axis="x", length=0)
+    axes.set_xticks(
+        range(len(class_names)),
+        [plain(name) for name in class_names],
+        rotation=60 if many else 0,
+        ha="right" if many else "center",
+        fontsize=8,
+    )
+
+
+def grouped_bars(axes, groups):
+    """Bars side by side at 0, 1, 2, ...: `groups` maps a label to (values, colour)."""
+    width = 0.8 / len(groups)
+    for i, (label, (values, colour)) in enumerate(groups.items()):
+        left = np.arange(len(values)) - 0.4 + i * width
+        edges, heights = np.column_stack([left, left + width]), np.column_stack([values, np.full(len(values), np.nan)])
+        # One shape for the whole group draws several times faster than axes.bar; the NaN leave the gaps.
+        axes.stairs(
+            heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=None if label is None else plain(label)
+        )
+
+
+def with_room(values, room):
+    """Limits around the values: the axis starts where the data do."""
+    low, high = np.min(values), np.max(values)
+    room = room * (high - low) + 1e-3
+    return low - room, high + room
+
+
+def plain(name):
+    """A name as matplotlib shows it: a $ is no formula, a _ in front hides nothing, a control character is no XML."""
+    no_xml = {letter for letter in str(name) if unicodedata.category(letter) in ("Cc", "Cs")}
+    name = "".join("\N{REPLACEMENT CHARACTER}" if letter in no_xml else letter for letter in str(name))
+    return ("\N{ZERO WIDTH SPACE}" if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def percent(share):
+    return f"{100 * share:.1f}%"

@@ -1,0 +1,186 @@
+"""Page "What does a smaller model cost?": accuracy over latency and bytes, and its exercises."""
+
+import numpy as np
+
+from distill_edu.arguments import require_columns
+from distill_edu.metrics import mean_and_reach, pareto_front
+from distill_edu.pages.exercise import check_answer, check_function
+from distill_edu.pages.explorer import Explorer, stop_slider
+from distill_edu.pages.picture import NEUTRAL, STYLES, Picture, empty_axes, plain, with_room
+
+
+def tradeoff_explorer(table):
+    """Set a budget in kilobytes and microseconds: the best model within it, what it costs, and the Pareto front.
+
+    `table`: a row for each model and seed, with the columns technique (up to 6), size, bytes, us, valid_accuracy and
+    test_accuracy: what `compress.model_cards` returned. Validation data choose, test data judge.
+    """
+    columns = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"}
+    require_columns(table, columns, "compress.model_cards(...)")
+    if table.empty:
+        raise ValueError("The table is empty.")
+    if table.technique.nunique() > len(STYLES):
+        raise ValueError(f"There are {table.technique.nunique()} techniques: at most {len(STYLES)} can be told apart.")
+    points = tradeoff_points(table)
+    controls = {
+        "kilobytes": _budget("Size at most (KB)", "kilobytes", points.kilobytes),
+        "microseconds": _budget("Latency at most (µs)", "microseconds", points.us),
+    }
+    return Explorer(lambda figure, **values: draw_tradeoff(figure, points, **values), controls, height=3.4)
+
+
+def _budget(label, name, values):
+    stops = sorted({float(np.ceil(value)) for value in values})
+    stops = [stops[0] - 1, *stops]  # with one stop at which nothing fits
+    return stop_slider(label, name, stops, stops[-1])
+
+
+def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None):
+    """Accuracy on test data over latency, the marker's area for the bytes; pale what is outside of the budget.
+
+    `points`: from `tradeoff_points`. `shown`: the techniques to draw, all by default; the axes stay the same.
+    """
+    (axes,) = empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
+    low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
+    axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
+    axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
+    # In the title, so that a slider which changes no point changes the picture, too.
+    budget = None if kilobytes is None else (kilobytes, microseconds)
+    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if budget else "")
+    for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
+        if shown is None or technique in shown:
+            _draw_points(axes, points[points.technique == technique], budget or (np.inf, np.inf), colour, filled)
+            axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
+    points = points if shown is None else points[points.technique.isin(shown)]
+    front = points[pareto_front(points.us, points.test_accuracy)].sort_values("us")
+    axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
+    if axes.get_legend() is None:
+        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
+    return _choose(axes, points, *budget) if budget else ""
+
+
+def tradeoff(table, shown=None):
+    """`draw_tradeoff` without a budget, as a picture. `table`: see `widgets.tradeoff_explorer`."""
+    figure = Picture(7, 3.4)
+    draw_tradeoff(figure, tradeoff_points(table), shown=shown)
+    return figure
+
+
+def tradeoff_points(table):
+    """The means over the seeds: a row for each technique and size, with kilobytes, us, and accuracies."""
+    points = table.groupby(["technique", "size"], sort=False).agg(
+        kilobytes=("bytes", lambda values: values.mean() / 1000),
+        us=("us", "median"),
+        valid_accuracy=("valid_accuracy", "mean"),
+        test_accuracy=("test_accuracy", "mean"),
+        reach=("test_accuracy", lambda values: mean_and_reach(values)[2] if len(values) > 1 else 0.0),
+    )
+    return points.reset_index()
+
+
+def _fits(points, kilobytes, microseconds):
+    return (points.kilobytes <= kilobytes) & (points.us <= microseconds)
+
+
+def _draw_points(axes, points, budget, colour, filled):
+    us, right, reach = (points[column].to_numpy() for column in ("us", "test_accuracy", "reach"))
+    alpha = np.where(_fits(points, *budget), 1, 0.2)
+    axes.vlines(us, right - reach, right + reach, color=colour, linewidth=1, alpha=alpha)
+    # The same area for the same number of bytes, whichever points are drawn.
+    area, face = 4 * points.kilobytes.to_numpy(), colour if filled else "white"
+    axes.scatter(us, right, area, c=face, edgecolors=colour, alpha=alpha, zorder=3)
+
+
+def _choose(axes, points, kilobytes, microseconds):
+    """Ring the point that validation data choose within the budget, and say what it is and costs."""
+    budget = f"Budget {kilobytes:g} KB and {microseconds:g} µs"
+    fits = points[_fits(points, kilobytes, microseconds)]
+    if fits.empty:
+        return (
+            f"{budget}: nothing fits. The smallest model has {points.kilobytes.min():.1f} KB, "
+            f"the quickest takes {points.us.min():.1f} µs."
+        )
+    best = fits.loc[fits.valid_accuracy.idxmax()]
+    axes.plot(best.us, best.test_accuracy, "s", markersize=22, fillstyle="none", color="black")
+    return (
+        f"{budget}: validation data choose {best.technique}, size {best['size']:g}. It has {best.kilobytes:.1f} KB, "
+        f"takes {best.us:.1f} µs and is right on {best.test_accuracy:.4f} of the test data."
+    )
+
+
+def check_bytes_by_hand(answer):
+    """The bytes of the float32 weights of a Dense layer from 100 to 10 units."""
+    mistakes = [
+        (1010, "that is the number of weights, or their bytes in int8: a float32 has 32 bits."),
+        (4000, "the biases are missing: one for each of the 10 units."),
+        (32 * 1010, "that is the number of bits: 8 of them are a byte."),
+        (2 * 1010, "two bytes each is float16."),
+    ]
+    return check_answer(answer, 4040, mistakes, "(100 x 10 weights + 10 biases) times the bytes of one float32.")
+
+
+def check_quantise(function):
+    """function(x, scale, zero) -> int8 numbers."""
+
+    def clipped(values):
+        return np.clip(values, -128, 127)
+
+    def right(x, scale, zero):
+        return clipped(np.round(x / scale) + zero).astype(int)
+
+    mistakes = [
+        (
+            lambda x, scale, zero: np.round(x / scale) + zero,
+            "numbers outside of -128 to 127 do not fit into an int8: clip them.",
+        ),
+        (
+            lambda x, scale, zero: (np.round(x / scale) + zero).astype(np.int64).astype(np.int8),
+            "clip before you make int8: 500 would wrap around.",
+        ),
+        (lambda x, scale, zero: clipped(np.round(x / scale)), "add the zero point."),
+        (
+            lambda x, scale, zero: clipped(np.trunc(x / scale) + zero),
+            "round to the nearest step: astype alone cuts the rest off.",
+        ),
+        (lambda x, scale, zero: clipped(np.floor(x / scale) + zero), "round to the nearest step, not down."),
+        (
+            lambda x, scale, zero: clipped(np.round(x * scale) + zero),
+            "divide by the scale: it is the size of one step.",
+        ),
+        (
+            lambda x, scale, zero: clipped(np.round(x / scale) - zero),
+            "add the zero point; it is subtracted on the way back.",
+        ),
+        (lambda x, scale, zero: clipped(x / scale + zero), "an int8 is a whole number: round."),
+    ]
+    x = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
+    inputs = [(x, 0.1, 3), (0.7 - x, 0.3, -5)]
+    return check_function(function, right, inputs, mistakes, "round(x / scale) + zero, clipped.")
+
+
+def check_best_within(function):
+    """function(table, kilobytes) -> index of the best row that fits, chosen on validation data."""
+    import pandas
+
+    def fitting(table, kilobytes):
+        return table[table.bytes <= 1000 * kilobytes]
+
+    def right(table, kilobytes):
+        return int(fitting(table, kilobytes).valid_accuracy.idxmax())
+
+    position = "return the table's index (idxmax), not the position."
+    mistakes = [
+        (lambda table, kb: table.valid_accuracy.idxmax(), "that one does not fit: a kilobyte has 1000 bytes."),
+        (
+            lambda table, kb: fitting(table, kb).test_accuracy.idxmax(),
+            "you chose by test data: take valid_accuracy.",
+        ),
+        (lambda table, kb: table.bytes.idxmin(), "that is the smallest: take the most accurate of those that fit."),
+        (lambda table, kb: fitting(table, kb).valid_accuracy.max(), "return its index (idxmax), not its accuracy."),
+        (lambda table, kb: table.index.get_loc(right(table, kb)), position),
+        (lambda table, kb: int(fitting(table, kb).valid_accuracy.argmax()), position),
+    ]
+    rows = [(9000, 0.95, 0.95), (4000, 0.90, 0.85), (5000, 0.80, 0.93), (3000, 0.85, 0.86)]
+    table = pandas.DataFrame(rows, columns=["bytes", "valid_accuracy", "test_accuracy"], index=[30, 31, 32, 33])
+    inputs = [(table, 5), (table.iloc[::-1].set_axis([7, 8, 9, 10]), 4.5)]
+    return check_function(function, right, inputs, mistakes, "the largest valid_accuracy among those that fit.")

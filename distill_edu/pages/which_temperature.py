@@ -1,0 +1,117 @@
+"""Page "Which T and alpha?": accuracy over the temperature, and its exercises."""
+
+import numpy as np
+
+from distill_edu.arguments import require_columns
+from distill_edu.metrics import mean_and_reach
+from distill_edu.pages.exercise import check_answer, check_function
+from distill_edu.pages.explorer import Explorer, stop_slider
+from distill_edu.pages.picture import DISTILLED, two_axes
+
+
+def sweep_explorer(table):
+    """Slide through the sizes, alphas and temperatures of a `sweep`: the accuracies over T with their error bars.
+
+    `table`: every size with every alpha and temperature, each with at least two seeds.
+    """
+    axes = {
+        "size": "Size (hidden units)",
+        "alpha": "α (weight of hard labels)",
+        "temperature": "Temperature T (no unit)",
+    }
+    require_columns(table, {*axes, "seed", "valid_accuracy", "test_accuracy"}, "sweep(...)")
+    stops = {name: sorted(table[name].unique().tolist()) for name in axes}
+    seeds = table.groupby(list(axes)).seed.nunique()
+    if len(seeds) < np.prod([len(values) for values in stops.values()]) or seeds.min() < 2:
+        raise ValueError("The sweep is not complete: every setting needs at least two seeds for its error bar.")
+    controls = {name: stop_slider(label, name, stops[name], stops[name][0]) for name, label in axes.items()}
+    return Explorer(lambda figure, **values: draw_sweep(figure, table, **values), controls)
+
+
+def draw_sweep(figure, table, size, alpha, temperature):
+    """Accuracy over T with 95% intervals, for one size and alpha of a sweep: validation data and test data apart."""
+    chosen = table[(table["size"] == size) & (table["alpha"] == alpha)].groupby("temperature")
+    means = {}
+    for axes, part in zip(two_axes(figure), ("valid", "test"), strict=True):
+        curve = {t: mean_and_reach(accuracies) for t, accuracies in chosen[f"{part}_accuracy"]}
+        mean, _, reach = zip(*curve.values(), strict=True)
+        means[part] = dict(zip(curve, mean, strict=True))
+        axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
+        axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
+        axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
+        # Set, because matplotlib 3.10 finds other limits on Axes that have been drawn on before.
+        axes.set_xlim(0.87 * min(curve), 1.15 * max(curve))
+        axes.set(title="validation: choose here" if part == "valid" else "test: read once")
+        axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
+        axes.minorticks_off()
+    valid, test = means["valid"], means["test"]
+    best = max(valid, key=valid.get)
+    place = "the best" if best == temperature else f"{valid[best] - valid[temperature]:.4f} below T = {best:g}"
+    return (
+        f"{size:g} hidden units, α = {alpha:g}, T = {temperature:g}: {valid[temperature]:.4f} on validation data, "
+        f"{place} here; {test[temperature]:.4f} on test data. "
+        f"Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
+    )
+
+
+def check_students_in_a_sweep(answer):
+    """4 sizes, 5 temperatures, 3 alphas, 6 seeds."""
+    mistakes = [
+        (18, "every setting is combined with every other one: multiply, do not add."),
+        (60, "each of the settings is trained once per seed."),
+        (66, "the seeds are not added: each setting is trained once per seed."),
+    ]
+    return check_answer(answer, 360, mistakes, "multiply the four numbers.")
+
+
+def check_choose_honestly(function):
+    """function(valid, test) -> the test accuracy of the setting that validation chooses."""
+    mistakes = [
+        (lambda valid, test: max(test), "that is the best on the test data: choosing there is cheating."),
+        (
+            lambda valid, test: max(valid),
+            "that is on validation data: return what the same setting has on test data.",
+        ),
+        (lambda valid, test: int(np.argmax(valid)), "that is the number of the setting: return its test accuracy."),
+    ]
+    inputs = [([0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]), ([0.5, 0.4, 0.7], [0.6, 0.9, 0.65])]
+    right = lambda valid, test: test[int(np.argmax(valid))]  # noqa: E731
+    return check_function(function, right, inputs, mistakes, "find the best of valid, return its entry of test.")
+
+
+def check_best_temperature(function):
+    """function(table) -> {size: temperature with the best mean validation accuracy}."""
+    import pandas
+
+    # Of two seeds each: the mean chooses another temperature than the best, the worst, the last student or the test.
+    valid = {
+        "mean": (0.90, 0.74),
+        "best": (0.96, 0.60),
+        "last": (0.66, 0.92),
+        "worst": (0.79, 0.78),
+        "test": (0.70, 0.70),
+    }
+    order = {4: ("mean", "best", "last", "worst", "test"), 9: ("worst", "test", "last", "mean", "best")}
+    rows = [
+        (size, temperature, accuracy, 0.9 if kind == "test" else 0.5)
+        for size, kinds in order.items()
+        for temperature, kind in zip((1, 2, 4, 8, 16), kinds, strict=True)
+        for accuracy in valid[kind]
+    ]
+    table = pandas.DataFrame(rows, columns=["size", "temperature", "valid_accuracy", "test_accuracy"])
+
+    def best(table, column="valid_accuracy", over="mean"):
+        values = table.groupby(["size", "temperature"])[column].agg(over).unstack()
+        return {int(size): int(temperature) for size, temperature in values.idxmax(axis=1).items()}
+
+    luck = "you took the luckiest student: take the mean over the seeds first."
+    mistakes = [
+        (lambda table: best(table, over="max"), luck),
+        (lambda table: best(table, over="min"), "you took the unluckiest student: take the mean over the seeds first."),
+        (lambda table: best(table, over="last"), "you looked at one seed: take the mean over the seeds first."),
+        (lambda table: best(table, over="first"), luck),
+        (lambda table: best(table, "test_accuracy"), "you looked at the test data: choose by valid_accuracy."),
+    ]
+    inputs = [(table,), (table.assign(temperature=17 - table.temperature),)]
+    otherwise = "return a dictionary: for each size the temperature with the highest mean valid_accuracy."
+    return check_function(function, best, inputs, mistakes, otherwise)

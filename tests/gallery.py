@@ -1,0 +1,93 @@
+"""One of every slider of the pages, on small made data: for test_explorers.py, the pages' tests and the browser.
+
+Right and wrong differ on these data: what validation prefers is not what the test prefers, medians are not maxima.
+"""
+
+import itertools
+
+import numpy as np
+import pandas
+
+from distill_edu.pages.ask_the_teacher import cascade_explorer
+from distill_edu.pages.does_it_help import seeds_explorer
+from distill_edu.pages.hints import attention_explorer
+from distill_edu.pages.loss import loss_explorer
+from distill_edu.pages.smaller_models import tradeoff_explorer
+from distill_edu.pages.soft_targets import temperature_explorer
+from distill_edu.pages.text import word_explorer
+from distill_edu.pages.train_step import learning_explorer
+from distill_edu.pages.unseen_digit import bias_explorer
+from distill_edu.pages.when_it_fails import boundary_explorer
+from distill_edu.pages.which_temperature import sweep_explorer
+
+SWEEP = pandas.DataFrame(
+    [
+        {"size": size, "alpha": alpha, "temperature": t, "seed": seed}
+        | {"valid_accuracy": 0.7 + size / 100 + alpha / 20 - t / 100 + seed * t / 1000}
+        | {"test_accuracy": 0.6 + size / 100 - alpha / 10 + t / 50 + seed**2 * t / 2000}
+        for size, alpha, t, seed in itertools.product([4, 16], [0.0, 0.5], [1.0, 2.0, 8.0], range(3))
+    ]
+)
+BETTER = {"teacher": (0.05, 0.06), "hard labels": (0, 0.03), "distilled, int8": (0.03, -0.02)}  # valid, test
+CARDS = pandas.DataFrame(
+    [
+        {"technique": name, "size": size, "seed": seed, "bytes": 1000 * size * kb, "us": 3.0 + size * kb + seed**2}
+        | {"valid_accuracy": 0.8 + BETTER[name][0] + size / 100 + seed / 200}
+        | {"test_accuracy": 0.8 + BETTER[name][1] + size / 100 + seed**2 / 200}
+        for name, kb in (("teacher", 4), ("hard labels", 4), ("distilled, int8", 1))
+        for size in ([8] if name == "teacher" else [2, 4, 8])
+        for seed in range(1 if name == "teacher" else 3)
+    ]
+)
+CURVE = pandas.DataFrame(
+    {
+        "threshold": [0, 0.35, 0.62, 0.97, 1],
+        "teacher_share": [0, 0, 0.25, 0.75, 1],
+        "accuracy": [0.8, 0.8, 0.87, 0.9, 0.9],
+    }
+)
+TEST_CURVE = pandas.DataFrame(
+    {
+        "threshold": [0, 0.3, 0.55, 0.93, 1],
+        "teacher_share": [0, 0.1, 0.35, 0.8, 1],
+        "accuracy": [0.78, 0.81, 0.85, 0.91, 0.89],
+    }
+)
+ALONE = {"student": (10.0, 0.78), "teacher": (80.0, 0.89)}
+SEEN = np.random.RandomState(0).randn(30, 3) * 2
+LABELS = np.arange(30) % 3
+NAMES = ("cat", "dog", "car")
+LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
+IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
+MAPS = np.stack([np.arange(16.0).reshape(4, 4) / 1240**0.5, np.diag([0.5, 0.5, 0.5, 0.5])])
+DISTILLED, HARD = [0.9, 0.8, 0.95, 0.7], [0.85, 0.82, 0.9, 0.6]
+POINTS, POINT_LABELS = np.array([[0, 1], [1, 0], [-1, -1], [0.5, 0.5]]), np.array([1, 0, 2, 1])
+PLANES = {
+    "teacher": lambda x: x @ [[3, 0, -3], [0, 3, -3]],
+    "student": lambda x: x @ [[1, 0, -1], [0, 1, -1]],
+}
+SPELLERS = {
+    "teacher": lambda words: [[len(words[0]), 3, 1]],
+    "student": lambda words: [[1, len(words[0]), 2]],
+    "third": lambda words: [[-1, 1, len(words[0])]],
+}
+TWENTY = [f"n{i}" for i in range(20)]
+GALLERY = {
+    "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
+    "temperature of words": lambda: temperature_explorer(LOGITS, NAMES, items=["Katze", "a < b & c"]),
+    "temperature of images": lambda: temperature_explorer(LOGITS, NAMES, items=IMAGES),
+    "temperature of 20 classes": lambda: temperature_explorer(np.arange(20.0) - 9, TWENTY),
+    "loss": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
+    "loss with alpha": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
+    "sweep": lambda: sweep_explorer(SWEEP),
+    "seeds": lambda: seeds_explorer(DISTILLED, HARD),
+    "boundary": lambda: boundary_explorer(PLANES, POINTS, POINT_LABELS),
+    "trade-off": lambda: tradeoff_explorer(CARDS),
+    "cascade": lambda: cascade_explorer(CURVE, TEST_CURVE, **ALONE),
+    "bias": lambda: bias_explorer({0: SEEN, 2: SEEN[:, ::-1] + [0, 1, 0]}, LABELS, NAMES),
+    "attention": lambda: attention_explorer(
+        IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}
+    ),
+    "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
+    "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
+}

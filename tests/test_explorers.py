@@ -1,0 +1,141 @@
+"""Every slider at every stop, without a browser: an exception in a callback reaches the test."""
+
+import gc
+import itertools
+import threading
+import time
+import weakref
+import xml.dom.minidom
+
+import ipywidgets
+import numpy as np
+import pytest
+from drawn import at
+from gallery import GALLERY, LOGITS, NAMES
+
+from distill_edu.pages import explorer as explorers
+from distill_edu.pages.soft_targets import temperature_explorer
+
+T_STOPS = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20]
+ALPHAS = [i / 20 for i in range(21)]
+WORDS = ["", "a <b> & c", "Übergröße", "$x$", "_x", "tab\there"]
+# What a reader can reach, written down here: a range that the slider lost could not fail a test that asks the slider.
+STOPS = {
+    "temperature": {"temperature": T_STOPS},
+    "temperature of words": {"temperature": T_STOPS, "example": [0, 1]},
+    "temperature of images": {"temperature": T_STOPS, "example": [0, 1]},
+    "temperature of 20 classes": {"temperature": T_STOPS},
+    "loss": {"temperature": T_STOPS},
+    "loss with alpha": {"temperature": T_STOPS, "alpha": ALPHAS},
+    "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8]},
+    "seeds": {"seeds": [1, 2, 3, 4]},
+    "boundary": {"temperature": T_STOPS},
+    "trade-off": {"kilobytes": [1, 2, 4, 8, 16, 32], "microseconds": [5, 6, 8, 12, 20, 35, 36]},
+    "cascade": {"threshold": [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]},
+    "bias": {"omitted": [0, 2], "bias": list(np.arange(-2, 8.25, 0.25))},
+    "attention": {"example": [0, 1]},
+    "word": {"word": WORDS, "temperature": T_STOPS},
+    "learning": {"epoch": [0, 1], "temperature": T_STOPS},
+}
+
+
+@pytest.fixture(params=GALLERY)
+def named(request):
+    return request.param, GALLERY[request.param]()
+
+
+def offered(control):
+    if hasattr(control, "options"):
+        return [value for _, value in control.options]
+    return list(np.arange(control.min, control.max + control.step / 2, control.step))
+
+
+def test_every_slider_offers_these_stops_and_has_a_label(named):
+    name, widget = named
+    assert list(widget.controls) == list(STOPS[name])
+    for control, expected in STOPS[name].items():
+        slider = widget.controls[control]
+        assert slider.description.strip()
+        assert isinstance(slider, ipywidgets.Text) or offered(slider) == pytest.approx(expected), control
+    assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
+
+
+def test_every_combination_of_stops_draws_its_own_picture_and_sentence(named):
+    name, widget = named
+    seen = {}
+    for values in itertools.product(*STOPS[name].values()):
+        state = dict(zip(STOPS[name], values, strict=True))
+        at(widget, **state)
+        assert widget.view.value.startswith("<svg") and "nan" not in widget.words.value
+        assert widget.view.value == widget.still().svg()  # nothing is left over from the stops before
+        seen[values] = (widget.view.value, widget.words.value)
+    xml.dom.minidom.parseString(widget.view.value)
+    assert len(set(seen.values())) == len(seen)
+
+
+def test_a_still_picture_may_be_of_another_stop(named):
+    name, widget = named
+    first, last = ({control: stops[i] for control, stops in STOPS[name].items()} for i in (0, -1))
+    at(widget, **last)
+    still = widget.still(**first)
+    assert still.svg() == still.svg() != widget.view.value
+    at(widget, **first)
+    assert still.svg() == widget.view.value
+    assert still._repr_png_().startswith(b"\x89PNG")
+
+
+def test_texts_stay_texts_in_a_picture():
+    assert ">dog</text>" in GALLERY["temperature"]().view.value  # not drawn as paths: they can be searched and read out
+
+
+def test_nothing_piles_up_and_two_widgets_are_independent():
+    one, other = GALLERY["temperature"](), GALLERY["temperature"]()
+    start = other.view.value
+    for value in (*T_STOPS, 1):
+        one.controls["temperature"].value = value
+    assert one.view.value == start == other.view.value
+    assert len(one.figure.axes) == 1
+
+
+def test_two_threads_never_draw_into_one_figure():
+    inside, most = [], []
+
+    def draw(figure, x):
+        inside.append(x)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return f"x is {x}"
+
+    explorer = explorers.Explorer(draw, {"x": ipywidgets.IntSlider(0)})
+    threads = [threading.Thread(target=explorer.update) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 5 and max(most) == 1
+
+
+def test_a_closed_widget_lets_go_of_all_that_it_held_and_leaves_no_model_behind():
+    logits = LOGITS.copy()
+    from ipywidgets.widgets import widget as registry
+
+    models = set(registry._instances)
+    widget = temperature_explorer(logits, NAMES)
+    held = [weakref.ref(one) for one in (widget, widget.figure, *widget.controls.values())]
+    widget.close()
+    del widget
+    gc.collect()
+    assert [one() for one in held] == [None] * len(held)
+    assert set(registry._instances) == models
+
+
+def test_names_are_shown_as_they_are():
+    """No HTML, no formula, nothing hidden, and still XML: whatever classes, items and models are called."""
+    names = ["<b>", "$\\frac$", "_mine", "cost_$a_$", "bell\x07"]
+    widget = temperature_explorer([[1.0, 2.0, 0.5, 0.1, -1.0]], names, items=["$5 and $6"])
+    xml.dom.minidom.parseString(widget.view.value)
+    assert "&lt;b&gt;" in widget.view.value and "<b>" not in widget.words.value + widget.view.value
+    for name in ("$\\frac$", "_mine", "cost_$a_$", "$5 and $6"):
+        assert name in widget.view.value
+    assert "$\\frac$" in widget.words.value

@@ -1,0 +1,84 @@
+"""The slider over both losses: who is teacher, who is student, and which way each loss pushes each logit."""
+
+import numpy as np
+import pytest
+from drawn import at, bars, numbers, ticks
+from gallery import LOGITS, NAMES
+
+from distill_edu.pages.loss import loss_explorer
+from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER
+
+Z_T, Z_S, LABEL = LOGITS[0], LOGITS[1], 2
+
+
+def softmax(z, t=1):
+    return np.exp(z / t) / np.exp(z / t).sum()
+
+
+def pushes(t):
+    """Minus the gradients, by central differences of the losses themselves."""
+
+    def hard(z):
+        return -np.log(softmax(z)[LABEL])
+
+    def soft(z):
+        p, q = softmax(Z_T, t), softmax(z, t)
+        return t**2 * (p * np.log(p / q)).sum()
+
+    steps = 1e-5 * np.eye(3)
+    return [np.array([(loss(Z_S - s) - loss(Z_S + s)) / 2e-5 for s in steps]) for loss in (hard, soft)]
+
+
+@pytest.mark.parametrize("t", [1, 5])
+def test_each_loss_alone(t):
+    figure, words = at(loss_explorer(Z_T, Z_S, LABEL, NAMES), temperature=t)
+    left, right = figure.axes
+    (teacher, p, its), (student, q, mine) = bars(left)
+    assert (teacher, student, its, mine) == ("teacher p", "student q", TEACHER.lower(), DISTILLED.lower())
+    assert p == pytest.approx(softmax(Z_T, t)) and q == pytest.approx(softmax(Z_S, t))
+    hard, soft = pushes(t)
+    drawn = bars(right)
+    assert [(label, colour) for label, _, colour in drawn] == [
+        ("hard label", HARD.lower()),
+        ("soft, no T²", NEUTRAL.lower()),
+        ("soft × T²", DISTILLED.lower()),
+    ]
+    for (_, heights, _), expected in zip(drawn, (hard, soft / t**2, soft), strict=True):
+        assert heights == pytest.approx(expected, abs=1e-6)
+    low, high = right.get_ylim()
+    assert low == -high and all(np.abs(heights).max() < high for _, heights, _ in drawn)
+    assert ticks(left) == ticks(right) == list(NAMES) and right.get_ylabel() == "push on the logit"
+    lengths = [np.linalg.norm(each) for each in (hard, soft / t**2, soft)]
+    assert numbers(words) == pytest.approx([t, *lengths], abs=6e-4)
+    assert words.index("hard label") < words.index("soft, no T²") < words.index("soft × T²")
+
+
+@pytest.mark.parametrize("t, alpha", [(2, 0.1), (8, 0.75)])
+def test_both_losses_with_their_weights(t, alpha):
+    figure, words = at(loss_explorer(Z_T, Z_S, LABEL, NAMES, alpha=0.5), temperature=t, alpha=alpha)
+    hard, soft = pushes(t)
+    (hard_label, of_hard, _), (soft_label, of_soft, _) = bars(figure.axes[1])
+    assert (hard_label, soft_label) == ("α × hard", "(1 − α) × soft")
+    assert of_hard == pytest.approx(alpha * hard, abs=1e-6) and of_soft == pytest.approx((1 - alpha) * soft, abs=1e-6)
+    assert f"α = {alpha:g}: loss = α CE + (1 − α) T² KL" in words
+    lengths = alpha * np.linalg.norm(hard), (1 - alpha) * np.linalg.norm(soft)
+    assert words.endswith(f"α × hard {lengths[0]:.3f}; (1 − α) × soft {lengths[1]:.3f}.")
+
+
+def test_the_controls_say_what_they_weigh():
+    controls = loss_explorer(Z_T, Z_S, 0, NAMES, alpha=0.5).controls
+    assert controls["alpha"].description == "α (weight of hard labels)"
+    assert controls["temperature"].description == "Temperature T (no unit)"
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
+        (lambda: loss_explorer(LOGITS[0], LOGITS[1], 3, NAMES), "from 0 to 2, not 3"),
+        (lambda: loss_explorer(LOGITS[0], LOGITS[1], np.eye(3)[0], NAMES), "number of a class"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()

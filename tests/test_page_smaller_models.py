@@ -1,0 +1,156 @@
+"""Page "What does a smaller model cost?": points, areas, the front, what validation chooses; its exercises."""
+
+import numpy as np
+import pytest
+from drawn import at, half_width, lines
+from exercises import answers
+from gallery import CARDS
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_hex
+
+from distill_edu.pages import picture
+from distill_edu.pages import smaller_models as page
+
+ORDER = ("teacher", "hard labels", "distilled, int8")
+COLOURS = (picture.TEACHER.lower(), picture.HARD.lower(), picture.DISTILLED.lower())
+
+
+def seeds(technique, size):
+    return CARDS[(CARDS.technique == technique) & (CARDS["size"] == size)]
+
+
+def expected_points(technique):
+    """[(median us, mean test accuracy, kilobytes)] by size, from the table of seeds."""
+    sizes = [8] if technique == "teacher" else [2, 4, 8]
+    tables = [seeds(technique, size) for size in sizes]
+    return [(np.median(one.us), one.test_accuracy.mean(), one.bytes.mean() / 1000) for one in tables]
+
+
+def scatters(axes):
+    return [one for one in axes.collections if isinstance(one, PathCollection)]
+
+
+def test_every_technique_has_its_points_areas_error_bars_and_colour():
+    axes = page.tradeoff(CARDS).axes[0]
+    for scatter, technique, colour in zip(scatters(axes), ORDER, COLOURS, strict=True):
+        points = expected_points(technique)
+        assert np.allclose(scatter.get_offsets(), [point[:2] for point in points])
+        assert scatter.get_sizes() == pytest.approx([4 * point[2] for point in points])  # points² for each kilobyte
+        assert {to_hex(edge) for edge in scatter.get_edgecolors()} == {colour}
+    bars = [one for one in axes.collections if isinstance(one, LineCollection)][1].get_segments()  # of the hard labels
+    for (low, high), size in zip((bar[:, 1] for bar in bars), (2, 4, 8), strict=True):
+        values = seeds("hard labels", size).test_accuracy.to_numpy()
+        reach = half_width(values)
+        assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=1e-6)
+    assert axes.get_xlabel() == "latency of one example (µs)"
+
+
+def test_the_front_is_over_latency_and_test_accuracy():
+    axes = page.tradeoff(CARDS).axes[0]
+    points = sorted(point[:2] for technique in ORDER for point in expected_points(technique))
+    best = [p for p in points if not any(q[0] <= p[0] and q[1] > p[1] or q[0] < p[0] and q[1] >= p[1] for q in points)]
+    (front,) = [line for line in lines(axes) if line.style == "--"]
+    assert np.allclose(np.column_stack([front.x, front.y]), best) and len(best) < len(points)
+    less = page.tradeoff(CARDS, shown=["hard labels"]).axes[0]
+    assert less.get_ylim() == axes.get_ylim() and less.get_xlim() == axes.get_xlim()
+    assert [text.get_text() for text in less.get_legend().get_texts()] == ["hard labels", "Pareto front"]
+
+
+@pytest.mark.parametrize(
+    "kilobytes, microseconds, technique, size",
+    [
+        (16, 35, "distilled, int8", 8),
+        (32, 36, "teacher", 8),
+        (16, 8, "distilled, int8", 4),
+        (8, 12, "distilled, int8", 8),
+    ],
+)
+def test_validation_chooses_within_the_budget(kilobytes, microseconds, technique, size):
+    """Also where the test would choose another: hard labels beat the distilled student on test data."""
+    figure, words = at(page.tradeoff_explorer(CARDS), kilobytes=kilobytes, microseconds=microseconds)
+    (axes,) = figure.axes
+    chosen = seeds(technique, size)
+    us, accuracy, kb = np.median(chosen.us), chosen.test_accuracy.mean(), chosen.bytes.mean() / 1000
+    (ring,) = lines(axes, "s")
+    assert (*ring.x, *ring.y) == pytest.approx((us, accuracy))
+    assert words == (
+        f"Budget {kilobytes} KB and {microseconds} µs: validation data choose {technique}, size {size}. It has "
+        f"{kb:.1f} KB, takes {us:.1f} µs and is right on {accuracy:.4f} of the test data."
+    )
+    for scatter, name in zip(scatters(axes), ORDER, strict=True):
+        fits = [kb <= kilobytes and us <= microseconds for us, _, kb in expected_points(name)]
+        alphas = np.broadcast_to(scatter.get_alpha(), len(fits))
+        assert list(alphas) == [1 if fit else 0.2 for fit in fits]
+
+
+def test_where_nothing_fits_nothing_is_ringed():
+    figure, words = at(page.tradeoff_explorer(CARDS), kilobytes=1)
+    assert "nothing fits. The smallest model has 2.0 KB, the quickest takes 6.0 µs" in words
+    assert not lines(figure.axes[0], "s")
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: page.tradeoff_explorer(CARDS.drop(columns="us")), "no column us"),
+        (lambda: page.tradeoff_explorer(CARDS.iloc[:0]), "table is empty"),
+        (lambda: page.tradeoff_explorer(CARDS.assign(technique=range(19))), "19 techniques: at most 6"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def steps(x, scale):
+    return np.round(x / scale)
+
+
+def clipped(values):
+    return np.clip(values, -128, 127)
+
+
+def fitting(table, kb):
+    return table[table.bytes <= 1000 * kb]
+
+
+test_exercises = answers(
+    page,
+    bytes_by_hand=(
+        4040,
+        [
+            (1010, "in int8"),
+            (4000, "biases"),
+            (32320, "bits"),
+            (2020, "float16"),
+            (7, "times the bytes"),
+            (4041, "times the bytes"),
+        ],
+    ),
+    quantise=(
+        lambda x, scale, zero: clipped(steps(x, scale) + zero).astype("int8"),
+        [
+            (lambda x, scale, zero: steps(x, scale) + zero, "clip them"),
+            (lambda x, scale, zero: (steps(x, scale) + zero).astype(int).astype("int8"), "clip before"),
+            (lambda x, scale, zero: clipped(steps(x, scale)), "add the zero point."),
+            (lambda x, scale, zero: clipped(steps(x, scale) - zero), "subtracted on the way back"),
+            (lambda x, scale, zero: clipped(np.trunc(x / scale) + zero), "astype alone"),
+            (lambda x, scale, zero: clipped(np.floor(x / scale) + zero), "not down"),
+            (lambda x, scale, zero: clipped(steps(x, 1 / scale) + zero), "size of one step"),
+            (lambda x, scale, zero: clipped(x / scale + zero), "whole number"),
+            (lambda x, scale, zero: x, "clipped"),
+        ],
+    ),
+    best_within=(
+        lambda table, kb: fitting(table, kb).valid_accuracy.idxmax(),
+        [
+            (lambda table, kb: table.valid_accuracy.idxmax(), "does not fit"),
+            (lambda table, kb: fitting(table, kb).test_accuracy.idxmax(), "test data"),
+            (lambda table, kb: table.bytes.idxmin(), "smallest"),
+            (lambda table, kb: fitting(table, kb).valid_accuracy.max(), "not its accuracy"),
+            (lambda table, kb: int(fitting(table, kb).valid_accuracy.argmax()), "not the position"),
+            (lambda table, kb: table[table.bytes <= kb].valid_accuracy.idxmax(), "ValueError"),
+            (lambda table, kb: 31, "largest valid_accuracy"),
+        ],
+    ),
+)

@@ -1,0 +1,92 @@
+"""Page "Which T and alpha?": the means of the table with their intervals, validation chooses; its exercises."""
+
+import pytest
+from drawn import at, error_bars, half_width, lines, numbers, ticks
+from exercises import answers
+from gallery import SWEEP
+
+from distill_edu.pages import picture
+from distill_edu.pages import which_temperature as page
+
+
+def column(size, alpha, t, part):
+    rows = SWEEP[(SWEEP["size"] == size) & (SWEEP.alpha == alpha) & (SWEEP.temperature == t)]
+    return rows[f"{part}_accuracy"].to_numpy()
+
+
+@pytest.mark.parametrize("size, alpha, t", [(4, 0.0, 2.0), (16, 0.5, 8.0), (16, 0.0, 1.0)])
+def test_both_panels_show_the_table_and_the_sentence_says_it(size, alpha, t):
+    figure, words = at(page.sweep_explorer(SWEEP), size=size, alpha=alpha, temperature=t)
+    for axes, part in zip(figure.axes, ("valid", "test"), strict=True):
+        for (centre, (low, high)), at_t in zip(error_bars(axes), (1.0, 2.0, 8.0), strict=True):
+            values = column(size, alpha, at_t, part)
+            reach = half_width(values)
+            assert (*centre, low, high) == pytest.approx(
+                (at_t, values.mean(), values.mean() - reach, values.mean() + reach), abs=1e-6
+            )
+        (ring,) = lines(axes, "s")
+        assert (*ring.x, *ring.y) == pytest.approx((t, column(size, alpha, t, part).mean()))
+        assert lines(axes, "o")[0].colour == picture.DISTILLED.lower()
+        assert axes.get_xlim() == pytest.approx((0.87, 9.2)) and axes.get_xscale() == "log"
+        assert ticks(axes) == ["1", "2", "8"] and axes.get_title().startswith(("validation", "test")[part == "test"])
+    valid, test = (column(size, alpha, t, part).mean() for part in ("valid", "test"))
+    below = column(size, alpha, 1.0, "valid").mean() - valid  # validation falls with T, the test rises
+    place = "the best here" if t == 1 else f"{below:.4f} below T = 1 here"
+    assert f"{size} hidden units, α = {alpha:g}, T = {t:g}: {valid:.4f} on validation data, {place}; " in words
+    assert f"{test:.4f} on test data. Bars: 95% intervals over 3 seeds." in words and len(numbers(words)) >= 7
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: page.sweep_explorer(SWEEP.drop(columns="alpha")), "no column alpha"),
+        (lambda: page.sweep_explorer(SWEEP.iloc[3:]), "not complete"),
+        (lambda: page.sweep_explorer(SWEEP[SWEEP.seed == 0]), "at least two seeds"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def best(table, column="valid_accuracy", over="mean"):
+    return table.groupby(["size", "temperature"])[column].agg(over).unstack().idxmax(axis=1).to_dict()
+
+
+test_exercises = answers(
+    page,
+    students_in_a_sweep=(
+        360,
+        [
+            (18, "multiply"),
+            (60, "once per seed"),
+            (66, "not added"),
+            (5, "multiply the four"),
+            (360.5, "multiply the four"),
+        ],
+    ),
+    choose_honestly=(
+        lambda valid, test: test[valid.index(max(valid))],
+        [
+            (lambda valid, test: max(test), "cheating"),
+            (lambda valid, test: max(valid), "on validation data"),
+            (lambda valid, test: valid.index(max(valid)), "number of the setting"),
+            (lambda valid, test: 0.0, "best of valid"),
+            (lambda valid, test: 0.86, "best of valid"),
+        ],
+    ),
+    best_temperature=(
+        best,
+        [
+            (lambda table: best(table, over="max"), "luckiest"),
+            (lambda table: best(table, over="min"), "unluckiest"),
+            (lambda table: best(table, over="last"), "one seed"),
+            (lambda table: best(table, "test_accuracy"), "test data"),
+            (lambda table: {4: 2, 9: 7}, "highest mean"),
+            (lambda table: 1, "dictionary"),
+            (lambda table: {4: 1}, "dictionary"),
+            (lambda table: {4: [1], 9: [4]}, "dictionary"),
+            (lambda table: table.nothing, "AttributeError"),
+        ],
+    ),
+)

@@ -76,21 +76,21 @@ def litert_predict(content, x, batch_size=256):
 
     int8 inputs and outputs are scaled here. Raises ValueError where x does not have the shape of the model's input.
     """
-    interpreter = _interpreter(content)
+    runner = interpreter(content)
     batches = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
     if not batches:
         raise ValueError("x is empty: give at least one example.")
-    return np.concatenate([_run(interpreter, batch) for batch in batches])
+    return np.concatenate([_run(runner, batch) for batch in batches])
 
 
 def latency(content, x, warm_up=10, calls=100):
     """Microseconds that a LiteRT file needs for the batch x, on one thread: (median, 90th percentile) of `calls`."""
-    interpreter = _interpreter(content)
-    _run(interpreter, x)
+    runner = interpreter(content)
+    _run(runner, x)
     times = []
     for _ in range(warm_up + calls):
         start = time.perf_counter()
-        interpreter.invoke()
+        runner.invoke()
         times.append(1e6 * (time.perf_counter() - start))
     return float(np.median(times[warm_up:])), float(np.percentile(times[warm_up:], 90))
 
@@ -160,7 +160,8 @@ def _costs(model, data, quantize, batch_size):
     return row
 
 
-def _interpreter(content):
+def interpreter(content):
+    """LiteRT's own interpreter of these bytes, on one thread. Raises ValueError for other bytes."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -171,21 +172,21 @@ def _interpreter(content):
     if not isinstance(content, bytes) or content[4:8] != b"TFL3":
         raise ValueError("content must be the bytes of a LiteRT file, as export_litert(model) returns them.")
     with quietly():
-        interpreter = Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()  # the first one says that it has begun
-    return interpreter
+        runner = Interpreter(model_content=content, num_threads=1)
+        runner.allocate_tensors()  # the first one says that it has begun
+    return runner
 
 
-def _run(interpreter, x):
+def _run(runner, x):
     """Logits of one batch, after the interpreter has been made ready for its size."""
-    entry, result = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    entry, result = runner.get_input_details()[0], runner.get_output_details()[0]
     x = _like_input(x, entry["shape_signature"], "float32" if entry["dtype"] == np.int8 else entry["dtype"])
     if tuple(entry["shape"]) != x.shape:
-        interpreter.resize_tensor_input(entry["index"], x.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(entry["index"], _to_integers(x, entry))
-    interpreter.invoke()
-    return _to_floats(interpreter.get_tensor(result["index"]), result)
+        runner.resize_tensor_input(entry["index"], x.shape)
+    runner.allocate_tensors()
+    runner.set_tensor(entry["index"], _to_integers(x, entry))
+    runner.invoke()
+    return _to_floats(runner.get_tensor(result["index"]), result)
 
 
 def _to_integers(x, details):

@@ -1,6 +1,7 @@
 """Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class Dataset:
         return replace(self, transfer=transfer, **parts)
 
 
-LETTERS = 784  # the numbers below it hold the Latin alphabets and their accents; 1 stands for everything else
+LETTERS = 0x310  # the numbers below it hold the Latin alphabets and their accents; 1 stands for everything else
 
 
 def as_letters(words, length=24):
@@ -61,6 +62,21 @@ def as_letters(words, length=24):
     return letters
 
 
+class Examples(NamedTuple):
+    """What a loader gives: inputs, labels, the names of the classes, and what a fair split needs.
+
+    `groups`: a number for each example; examples of one group stay on one side (None: each is a group by itself).
+    `strata`: for each group what every part shall have its share of. `fixed_test`: so many last groups are the test.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    class_names: tuple
+    groups: np.ndarray
+    strata: np.ndarray
+    fixed_test: int = 0
+
+
 def load_dataset(name, seed=0, labelled=1.0):
     """Load a data set by name, split in the same way on every machine for the same seed.
 
@@ -76,47 +92,47 @@ def load_dataset(name, seed=0, labelled=1.0):
     needed = "the share of training examples with a label, in (0, 1]"
     labelled = require_number(labelled, "labelled", needed, lambda share: 0 < share <= 1)
     require_count(seed, "seed", least=0)
-    x, y, class_names, units, strata, fixed_test = _LOADERS[name](seed)
+    x, y, class_names, groups, strata, fixed_test = _LOADERS[name](seed)
     train, valid, test = _split(strata, seed, fixed_test)
     transfer = None
     if labelled < 1:
         if round(labelled * len(train)) < (most := len(set(strata))):
             raise ValueError(f"labelled={labelled} leaves too few labels of {len(train)}: at least {most} are needed.")
         train, unlabelled = _cut(train, strata, round((1 - labelled) * len(train)), seed)
-        transfer = x[_members(units, unlabelled)]
-    parts = [_members(units, part) for part in (train, valid, test)]
+        transfer = x[_members(groups, unlabelled)]
+    parts = [_members(groups, part) for part in (train, valid, test)]
     return Dataset(name, *((x[part], y[part]) for part in parts), tuple(class_names), transfer)
 
 
-def _members(units, part):
-    """The positions of the examples whose unit is in `part`, in the (shuffled) order of `part`."""
-    rank = np.full(units.max() + 1, len(part))
-    rank[part] = np.arange(len(part))
-    ranks = rank[units]
-    return np.argsort(ranks, kind="stable")[: (ranks < len(part)).sum()]
+def _members(groups, part):
+    """The positions of the examples whose group is in `part`, in the (shuffled) order of `part`."""
+    place = np.full(groups.max() + 1, len(part))  # of each group in `part`; at the end for those that are not in it
+    place[part] = np.arange(len(part))
+    places = place[groups]
+    return np.argsort(places, kind="stable")[: (places < len(part)).sum()]
 
 
 def _split(strata, seed, fixed_test):
-    """Units for train, valid and test. A unit is what must stay on one side: an image, or all names of one thing."""
-    units = np.arange(len(strata))
+    """Groups for train, valid and test. A group is what must stay on one side: an image, or all names of one thing."""
+    groups = np.arange(len(strata))
     if fixed_test:
-        rest, test = units[:-fixed_test], units[-fixed_test:]
+        rest, test = groups[:-fixed_test], groups[-fixed_test:]
     else:
-        rest, test = _cut(units, strata, round(0.3 * len(units)), seed)
-    train, valid = _cut(rest, strata, round(0.1 * len(units)), seed)
+        rest, test = _cut(groups, strata, round(0.3 * len(groups)), seed)
+    train, valid = _cut(rest, strata, round(0.1 * len(groups)), seed)
     return train, valid, test
 
 
-def _cut(units, strata, size, seed):
+def _cut(groups, strata, size, seed):
     from sklearn.model_selection import train_test_split
 
-    return train_test_split(units, test_size=size, stratify=strata[units], random_state=seed)
+    return train_test_split(groups, test_size=size, stratify=strata[groups], random_state=seed)
 
 
 def _images(x, y, scale, class_names=tuple("0123456789"), fixed_test=0):
     x = (np.asarray(x, dtype=np.float32) / np.float32(scale))[..., np.newaxis]
     y = np.asarray(y, dtype=np.int32)
-    return x, y, class_names, np.arange(len(y)), y, fixed_test
+    return Examples(x, y, class_names, np.arange(len(y)), y, fixed_test)
 
 
 def _mnist5k(seed):
@@ -139,7 +155,7 @@ def _spirals(seed, points=3000, classes=3, turns=0.75, noise=0.06):
     radius = generator.uniform(0.1, 1, points)
     angle = 2 * np.pi * (turns * radius + y / classes)
     x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1) + noise * generator.randn(points, 2)
-    return x.astype(np.float32), y, ("one", "two", "three"), np.arange(points), y, 0
+    return Examples(x.astype(np.float32), y, ("one", "two", "three"), np.arange(points), y)
 
 
 def _languages(seed):
@@ -148,13 +164,15 @@ def _languages(seed):
 
     kinds = ("territories", "languages", "currencies")
     locales = [Locale.parse(code) for code in LANGUAGES]
-    tables = [{(kind, key): name for kind in kinds for key, name in getattr(one, kind).items()} for one in locales]
+    tables = [
+        {(kind, key): name for kind in kinds for key, name in getattr(locale, kind).items()} for locale in locales
+    ]
     concepts = sorted(set.intersection(*map(set, tables)))
     names = np.array([[table[concept] for table in tables] for concept in concepts])
     groups, strata = _same_name_groups(names, [concept[0] for concept in concepts])
     y = np.tile(np.arange(len(LANGUAGES), dtype=np.int32), len(concepts))
     class_names = [name for name, _ in LANGUAGES.values()]
-    return names.ravel(), y, class_names, np.repeat(groups, len(LANGUAGES)), strata, 0
+    return Examples(names.ravel(), y, class_names, np.repeat(groups, len(LANGUAGES)), strata)
 
 
 def _same_name_groups(names, kinds):

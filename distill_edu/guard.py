@@ -205,7 +205,7 @@ def problems(batch, alpha, loss, student_logits_are_probabilities):
     elif batch.task != "numbers":
         one_of_them, labels = batch.task == "classes", batch.labels
         top = batch.teacher_logits.shape[-1] - 1 if one_of_them else 1
-        outside = (labels < tf.cast(-1, labels.dtype)) | (labels > tf.cast(top, labels.dtype))
+        outside = (labels < 0) & (labels != -1) | (labels > tf.cast(top, labels.dtype))
         found.append((tf.reduce_any(outside), LABEL_RANGE if one_of_them else YES_NO_RANGE))
     return [*found, (_not_finite(loss), NAN_LOSS)]
 

@@ -141,7 +141,8 @@ def mean_square(batch, student_logits, temperature):
     For regression, boxes, keypoints; for logits as in Ba and Caruana 2014, "Do Deep Nets Really Need to be Deep?",
     equation 1 (there half of the sum).
     """
-    return number_label_loss(*_like(batch.teacher_logits, student_logits))
+    teacher, student = _like(batch.teacher_logits, student_logits)
+    return ops.mean(ops.square(teacher - student), axis=-1)
 
 
 def number_label_loss(labels, outputs):

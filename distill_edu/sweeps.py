@@ -48,8 +48,7 @@ def sweep(
     the same for all. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: train on `dataset.transfer`, too,
     which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
     parameters, seconds, and accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...;
-    train: the labelled examples); with `keep_weights`, weights, for `build_student(size).set_weights`. Choose by the
-    valid_ columns.
+    train: the labelled examples); with `keep_weights`, weights, for `restore_students`. Choose by the valid_ columns.
     Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
@@ -60,12 +59,9 @@ def sweep(
     course = Course(build_student, optimizer, soft_loss, student_loss, steps, batch_size, keep_weights)
     lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
     keys = _keys(cache.key(parts, lesson, course.as_text()), plan, build_student)
-    rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
-    todo = [(key, setting) for key, setting in zip(keys, plan, strict=True) if key not in rows]
-    with _progress_bar(len(todo) * steps, progress) as bar:
-        _fill(rows, todo, at_once, functools.partial(teach, course=course, lesson=lesson, parts=parts, bar=bar))
+    rows = _rows(keys, plan, at_once, progress, functools.partial(teach, course=course, lesson=lesson, parts=parts))
     keras.utils.set_random_seed(afterwards)  # the same whether students were trained or remembered
-    return _table([rows[key] for key in keys if key in rows], keep_weights)
+    return _table(rows, keep_weights)
 
 
 class Course(NamedTuple):
@@ -115,15 +111,18 @@ def restore_students(table, build_student):
     return students
 
 
-def _fill(rows, todo, at_once, teach):
-    """Teach what is to do, one classroom after the other, into `rows`, until it is done or Ctrl-C."""
-    total = len(rows) + len(todo)
+def _rows(keys, plan, at_once, progress, teach):
+    """The rows of the plan, remembered or trained, one classroom after the other, until all are there or Ctrl-C."""
+    rows = {key: row for key in keys if (row := cache.recall(key)) is not None}
+    todo = [(key, setting) for key, setting in zip(keys, plan, strict=True) if key not in rows]
     try:
-        for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
-            taught = teach([setting for _, setting in group])
-            rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, taught, strict=True))
+        with _progress_bar(len(todo) * teach.keywords["course"].steps, progress) as bar:
+            for group in (todo[start : start + at_once] for start in range(0, len(todo), at_once)):
+                taught = teach([setting for _, setting in group], bar=bar)
+                rows.update((key, cache.keep(key, row)) for (key, _), row in zip(group, taught, strict=True))
     except KeyboardInterrupt:
-        warnings.warn(f"Stopped: {len(rows)} of {total} students are finished.", stacklevel=3)
+        warnings.warn(f"Stopped: {len(rows)} of {len(keys)} students are finished.", stacklevel=3)
+    return [rows[key] for key in keys if key in rows]
 
 
 def _plan(**axes):

@@ -82,6 +82,25 @@ def test_words_are_remembered_whatever_the_longest_word_of_the_batch_is(many):
     assert asked == many(["Haus", "maison", "a much longer word"])
 
 
+def test_the_same_bytes_as_other_numbers_are_another_question():
+    asked = []
+
+    def teacher(x):
+        asked.append(x.dtype)
+        return np.tile([1.0, -1.0], (len(x), 1))
+
+    cascade = Cascade(lambda x: np.tile([0.1, -0.1], (len(x), 1)), teacher)
+    numbers = np.array([[1.5, 2.5]], dtype="float32")
+    cascade.predict(numbers)
+    cascade.predict(numbers.view("int32"))
+    assert asked == ["float32", "int32"]
+
+
+def test_a_class_that_the_teacher_rules_out_is_an_answer():
+    ruled_out = Cascade(STUDENT, lambda x: np.tile([0.0, 0.0, -np.inf, -np.inf], (len(x), 1)), threshold=1.0)
+    assert ruled_out.predict(X[:1]).probabilities == pytest.approx(np.array([[0.5, 0.5, 0, 0]]))
+
+
 def test_a_model_that_drops_units_while_it_trains_answers_without_dropping_any():
     noisy = model(noise=0.9)
     assert Cascade(noisy, TEACHER, 0.0).predict(X).probabilities == pytest.approx(soft_targets(logits(noisy)), abs=1e-5)
@@ -115,6 +134,8 @@ def test_temperature_scales_the_student_and_not_the_teacher():
         (failing, 5, "ConnectionError no line"),
         (lambda x: time.sleep(3), 0.1, "TimeoutError"),
         (lambda x: np.full((len(x), CLASSES), np.nan), None, "NaN"),
+        (lambda x: np.eye(CLASSES)[np.zeros(len(x), int)] * np.inf, None, "NaN or infinity"),
+        (lambda x: np.where(np.eye(CLASSES)[np.zeros(len(x), int)], np.inf, 0), None, "NaN or infinity"),
     ],
 )
 def test_without_its_teacher_the_student_answers_and_the_counts_say_so(teacher, timeout, sentence):

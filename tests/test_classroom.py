@@ -321,7 +321,7 @@ WRONG = {
     "NaN": (lambda teacher: together(model, teacher, data=(X * np.nan, Y)), "contain NaN or infinity"),
     "no labels": (lambda teacher: together(model, teacher, data=(X, None)), "There are no labels"),
     "frozen": (lambda teacher: together(frozen, teacher), "set student.trainable = True"),
-    "saved": (lambda teacher: Classroom(students=[model()]).save("all.keras"), "save its students"),
+    "cloned": (lambda teacher: keras.models.clone_model(Classroom(students=[model()])), "save its students"),
 }
 
 
@@ -359,3 +359,12 @@ def test_a_step_that_fails_changes_no_student(teacher):
     with pytest.raises(ValueError, match="A label is not one of the classes"):
         classroom.fit(X, Y + 3, **LIGHT)
     assert all(same(a, weights(b), atol=0) for a, b in zip(start, classroom.students, strict=True))
+
+
+@pytest.mark.parametrize("write", ["save", "export"])
+def test_it_is_refused_to_save_a_classroom_before_any_file_is_opened(write, tmp_path):
+    path = tmp_path / "all.keras"
+    path.write_text("an older model")
+    with pytest.raises(NotImplementedError, match="save its students"):
+        getattr(Classroom(students=[model()]), write)(path)
+    assert path.read_text() == "an older model" and list(tmp_path.iterdir()) == [path]

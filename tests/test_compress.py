@@ -10,8 +10,9 @@ import pytest
 import tensorflow as tf
 from small import CLASSES, FEATURES, X, Y, logits, model
 
-from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards, widgets
+from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards
 from distill_edu.backend import WrongSetup
+from distill_edu.pages.smaller_models import tradeoff_explorer
 
 layers = keras.layers
 FLOAT = {None: 1e-5, "float16": 1e-2}
@@ -41,7 +42,7 @@ def test_a_float_file_answers_as_keras_does(quantize):
 def test_an_int8_file_holds_integers_only_and_is_right_within_its_steps():
     one = image_model()
     content = export_litert(one, "int8", IMAGES)
-    interpreter = compress._interpreter(content)
+    interpreter = compress.interpreter(content)
     dtypes = {details["dtype"] for details in interpreter.get_tensor_details()}
     assert dtypes <= {np.int8, np.int32}  # int32: the biases and the shapes
     right, mine = one.predict(IMAGES, verbose=0), litert_predict(content, IMAGES)
@@ -120,8 +121,66 @@ def test_the_cards_of_many_models_are_one_table_for_the_trade_off():
     assert list(table["size"]) == 2 * [9, 2, 2]
     for row, one in zip(table.itertuples(), [model(units=9), model(1, units=2), model(2, units=2)], strict=False):
         assert row.test_nll == pytest.approx(metrics.nll(Y[5:], logits(one, X[5:])), abs=1e-5)
-    assert table.us[1] == table.us[2] and table.us[4] == table.us[5]
-    assert "students, int8" in widgets.tradeoff_explorer(table).still().axes[0].get_legend().get_texts()[3].get_text()
+    assert table.us[1] == table.us[2] and table.us[4] == table.us[5] and table.us.nunique() == 4
+    assert not (table.batch_us == table.us).any()
+    assert "students, int8" in tradeoff_explorer(table).still().axes[0].get_legend().get_texts()[3].get_text()
+
+
+class Clockwork:
+    """An interpreter in whose world an answer takes so many microseconds, by a clock of its own."""
+
+    now, made = 0.0, []
+
+    def __init__(self, model_content, num_threads):
+        self.threads, self.rows, self.calls = num_threads, 1, 0
+        Clockwork.made.append(self)
+
+    def allocate_tensors(self):
+        pass
+
+    def get_input_details(self):
+        return [
+            {
+                "shape_signature": [-1, 6],
+                "dtype": np.float32,
+                "shape": [self.rows, 6],
+                "index": 0,
+                "quantization": (0, 0),
+            }
+        ]
+
+    def get_output_details(self):
+        return [{"index": 1, "quantization": (0, 0)}]
+
+    def resize_tensor_input(self, index, shape):
+        self.rows = shape[0]
+
+    def set_tensor(self, index, x):
+        assert x.shape[0] == self.rows
+
+    def get_tensor(self, index):
+        return np.zeros((self.rows, 4))
+
+    def invoke(self):
+        self.calls += 1
+        warm = self.calls > 3  # one call to get ready, two to warm up; then 1, 2, ... times ten microseconds an example
+        Clockwork.now += 1e-5 * self.rows * (self.calls - 3) if warm else 1.0
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+def test_latency_is_in_microseconds_of_one_thread_for_the_whole_batch_after_warming_up(monkeypatch, rows):
+    monkeypatch.setattr("ai_edge_litert.interpreter.Interpreter", Clockwork)
+    monkeypatch.setattr(compress.time, "perf_counter", lambda: Clockwork.now)
+    median, p90 = compress.latency(b"....TFL3", X[:rows], warm_up=2, calls=11)
+    assert median == pytest.approx(60 * rows) and p90 == pytest.approx(100 * rows)
+    assert Clockwork.made[-1].threads == 1 and Clockwork.made[-1].calls == 1 + 2 + 11
+
+
+def test_int8_inputs_are_rounded_to_their_nearest_step():
+    one = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    x = np.linspace(-1, 1, 201, dtype="float32")[:, None]
+    mine = litert_predict(export_litert(one, "int8", x), x)
+    assert np.abs(mine - x).mean() < 0.0035 and abs((mine - x).mean()) < 0.001  # cut off it would be a step of bias
 
 
 def test_more_work_takes_longer():

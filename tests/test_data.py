@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distill_edu import as_letters, load_dataset
-from distill_edu.data import LANGUAGES, LETTERS, _languages
+from distill_edu.data import LANGUAGES, LETTERS
 
 OFFLINE = ["mnist5k", "digits", "languages", "spirals"]
 
@@ -77,13 +77,46 @@ def test_another_seed_gives_another_split():
     assert (load_dataset("digits", seed=0).test[1] != load_dataset("digits", seed=1).test[1]).any()
 
 
-def test_every_concept_has_a_name_in_every_language_and_families_have_members():
-    x, y, names, units, _, _ = _languages(0)
-    assert (np.bincount(y) == len(x) // 20).all() and len(names) == len(LANGUAGES) == 20
-    assert list(x[y == 0][:1]) == ["Andorran Peseta"]
-    families = [family for _, family in LANGUAGES.values()]
-    assert min(families.count(family) for family in families) >= 2
-    assert (units[:20] == units[0]).all()
+def test_every_concept_has_a_name_in_every_language_and_stays_on_one_side():
+    data = load_dataset("languages")
+    for x, y in (data.train, data.valid, data.test):
+        assert len(x) % 20 == 0 and (np.bincount(y) == len(x) // 20).all()
+        assert (y.reshape(-1, 20) == np.arange(20)).all()  # a concept's twenty names stand together
+    assert {"France", "Frankreich", "Francia"} <= set(
+        np.concatenate([x for x, _ in (data.train, data.valid, data.test)])
+    )
+    assert len(data.class_names) == 20
+
+
+def test_every_language_is_in_its_family():
+    families = {
+        "Germanic": "English German Dutch Swedish Danish Norwegian",
+        "Romance": "French Spanish Portuguese Italian Catalan Romanian",
+        "Slavic": "Polish Czech Slovak Slovenian",
+        "Finnic": "Finnish Estonian",
+        "Turkic": "Turkish Azerbaijani",
+    }
+    assert dict(LANGUAGES.values()) == {name: family for family, names in families.items() for name in names.split()}
+
+
+def test_spirals_are_three_arms_with_a_little_noise_from_their_seed():
+    (x, y), (other, _) = load_dataset("spirals").train, load_dataset("spirals", seed=1).train
+    assert x.shape == (1800, 2) and not np.isin(x, other).any()
+    radius, angle = np.linalg.norm(x, axis=1), np.arctan2(x[:, 1], x[:, 0])
+    straight = (angle - 2 * np.pi * (0.75 * radius + y / 3) + np.pi) % (2 * np.pi) - np.pi  # the angle from its own arm
+    # Noise along the circle, and noise of the radius, with which the arm turns on.
+    spread = 0.06 * np.sqrt(1 + (2 * np.pi * 0.75 * np.linspace(0.1, 1, 1000)) ** 2).mean()
+    assert np.abs(radius * straight).mean() == pytest.approx(spread * np.sqrt(2 / np.pi), rel=0.1)
+    assert radius.min() < 0.2 and radius.max() == pytest.approx(1.1, abs=0.15)
+
+
+def test_the_labelled_part_is_a_part_of_what_all_labels_would_be():
+    digests = []
+    for name in ("digits", "languages"):
+        part, whole = load_dataset(name, labelled=0.2), load_dataset(name)
+        assert set(rows(part.train[0])) <= set(rows(whole.train[0])) and rows(part.test[0]) == rows(whole.test[0])
+        digests.append(hashlib.sha256("".join(map(str, part.train[1])).encode()).hexdigest()[:8])
+    assert digests == ["35de8c69", "d781b0ee"]  # the same subset on every machine
 
 
 def test_without_labelled_there_is_no_transfer_set():
@@ -117,6 +150,8 @@ def test_a_download_that_works_keeps_keras_test_set(monkeypatch):
     parts = (x[:80], y[:80]), (x[80:], y[80:])
     monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: parts)
     data = load_dataset("fashion_mnist")
+    clothes = "T-shirt trousers pullover dress coat sandal shirt sneaker bag"
+    assert data.class_names == (*clothes.split(), "ankle boot")
     assert np.allclose(data.test[0][..., 0], x[80:] / 255) and len(data.valid[1]) == 10 and len(data.train[1]) == 70
 
 

@@ -1,6 +1,7 @@
 """What happens when a computer is switched off, two processes meet, or a disk is full: the next start works."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from small import X, Y, model
 
-from distill_edu import Dataset, Distiller, cache, sweep
+from distill_edu import Cascade, Dataset, Distiller, cache, sweep
 from distill_edu.pages.live import live_distillation
 
 pytestmark = pytest.mark.slow  # each test starts other processes
@@ -172,3 +173,149 @@ def test_a_folder_that_vanishes_while_it_is_used(folder):
         path.unlink()
     folder.rmdir()
     assert cache.recall("a") is None and cache.keep("b", 2) == 2 and cache.recall("b") == 2
+
+
+# --- models and cascades on disk --------------------------------------------------------------------------------------
+
+
+class Unwilling(keras.Model):
+    """A student that cannot say what it is made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(4)
+
+    def call(self, x):
+        return self.out(x)
+
+    def get_config(self):
+        raise NotImplementedError("no config")
+
+
+def test_a_distiller_that_cannot_be_saved_leaves_the_older_file_whole(tmp_path):
+    path = tmp_path / "distiller.keras"
+    Distiller(student=model(), teacher=model(9)).save(path)
+    before = path.read_bytes()
+    student = Unwilling()
+    student(X[:1])
+    with pytest.raises(NotImplementedError):
+        Distiller(student=student, teacher=model(9)).save(path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    Distiller(student=model(3)).save(path)  # and a later one takes its place
+    assert keras.models.load_model(path).teacher is None
+
+
+def answers(folder):
+    return Cascade.load(folder).predict(X)
+
+
+@pytest.mark.parametrize("step", range(4))  # the student, the teacher, the memory, the settings
+@pytest.mark.parametrize(
+    "fault", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=["full", "kill"]
+)
+def test_a_cascade_that_is_not_written_to_its_end_leaves_the_older_one_whole(tmp_path, monkeypatch, step, fault):
+    old, new = Cascade(model(), model(9), threshold=0.5), Cascade(model(3), model(4), threshold=0.9)
+    before = old.predict(X)
+    old.save(tmp_path)
+    files, writes = sorted(tmp_path.iterdir()), []
+
+    def failing(function):
+        def write(*args, **kwargs):
+            writes.append(1)
+            if len(writes) == step + 1:
+                raise fault
+            return function(*args, **kwargs)
+
+        return write
+
+    monkeypatch.setattr(keras.Sequential, "save", failing(keras.Sequential.save))
+    monkeypatch.setattr(np, "savez", failing(np.savez))
+    monkeypatch.setattr(Path, "write_text", failing(Path.write_text))
+    with pytest.raises(type(fault)):
+        new.save(tmp_path)
+    monkeypatch.undo()
+    assert sorted(tmp_path.iterdir()) == files  # no crumbs either
+    again = answers(tmp_path)
+    assert np.allclose(again.probabilities, before.probabilities, atol=1e-6)
+    new.save(tmp_path)
+    assert Cascade.load(tmp_path).threshold == 0.9 and len(list(tmp_path.iterdir())) == len(files)
+
+
+KILLED = """
+import os, signal
+from distill_edu import Cascade
+from test_faults import model
+from distill_edu import files
+import numpy as np
+np.savez = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+Cascade(model(3), model(4), threshold=0.9).save(sys.argv[2])
+"""
+
+
+def test_a_cascade_whose_writer_was_killed_in_the_middle_is_the_older_one(tmp_path):
+    Cascade(model(), model(9), threshold=0.5).save(tmp_path)
+    before = answers(tmp_path)
+    writing = in_another_process(KILLED, tmp_path)
+    assert writing.communicate()[0] == "" and writing.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) > 4  # what it left lies beside the older cascade, and is swept up by the next
+    assert np.allclose(answers(tmp_path).probabilities, before.probabilities)
+    Cascade(model(), model(9)).save(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_cascade_of_the_first_edition_is_loaded(tmp_path):
+    Cascade(model(), model(9), threshold=0.5).save(tmp_path)
+    settings = json.loads((tmp_path / "cascade.json").read_text())
+    for name, file in settings.pop("files").items():
+        (tmp_path / file).rename(tmp_path / f"{name}{Path(file).suffix}")
+    (tmp_path / "cascade.json").write_text(json.dumps(settings))
+    assert Cascade.load(tmp_path).threshold == 0.5
+
+
+def edited(folder, **settings):
+    kept = json.loads((folder / "cascade.json").read_text())
+    (folder / "cascade.json").write_text(json.dumps({**kept, **settings}))
+
+
+def remembering(folder, keys, answers):
+    kept = json.loads((folder / "cascade.json").read_text())
+    np.savez(folder / kept["files"]["memory"], keys=np.array(keys), answers=np.array(answers))
+
+
+@pytest.mark.parametrize(
+    "damage, error, sentence",
+    [
+        (lambda folder: (folder / "cascade.json").unlink(), FileNotFoundError, "There is no whole cascade in"),
+        (lambda folder: next(folder.glob("student*")).unlink(), (FileNotFoundError, ValueError), "cascade"),
+        (lambda folder: (folder / "cascade.json").write_text("{"), ValueError, "holds no cascade as cascade.save"),
+        (lambda folder: (folder / "cascade.json").write_text("[1]"), ValueError, "holds no cascade"),
+        (lambda folder: edited(folder, speed=3), ValueError, "holds no cascade .*speed"),
+        (lambda folder: edited(folder, threshold=7), ValueError, "threshold must be between 0 and 1"),
+        (lambda folder: next(folder.glob("teacher*")).write_bytes(b"x"), ValueError, "holds no cascade"),
+        (lambda folder: next(folder.glob("memory*")).write_bytes(b"x"), ValueError, "holds no cascade"),
+        (lambda folder: remembering(folder, ["a"], [[np.nan] * 4]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a"], [[9.0] * 4]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a"], [[-1.0, 2, 0, 0]]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a"], [[1.0]]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a"], [[0.5, 0.5]]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a", "b"], [[0.25] * 4]), ValueError, "no probabilities"),
+        (lambda folder: remembering(folder, ["a"], [0.25]), ValueError, "no probabilities"),
+    ],
+)
+def test_a_folder_that_no_cascade_wrote_gets_a_sentence(tmp_path, damage, error, sentence):
+    cascade = Cascade(model(), model(9), threshold=1.0)
+    cascade.predict(X[:3])
+    cascade.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(error, match=sentence):
+        Cascade.load(tmp_path)
+
+
+def test_a_longer_memory_than_the_cascade_has_room_for_is_cut_to_the_newest(tmp_path):
+    cascade = Cascade(model(), model(9), threshold=1.0, memory=5)
+    cascade.predict(X[:5])
+    cascade.save(tmp_path)
+    edited(tmp_path, memory=2)
+    loaded = Cascade.load(tmp_path)
+    assert list(loaded.predict(X[3:5]).sources) == ["memory"] * 2
+    assert list(loaded.predict(X[:1]).sources) == ["teacher"]

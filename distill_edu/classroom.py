@@ -48,6 +48,8 @@ class Classroom(PartlyTrained):
             copies = [_copy(metric) for metric in metrics or []]
             distiller.compile(_copy(optimizer), temperature, alpha, soft_loss, student_loss, copies)
         super().compile(optimizer=None, **others)
+        for distiller in self.distillers:
+            distiller.lock = self.lock
         apart = self.run_eagerly or self._distributed
         self._rows = rows_of(self.distillers, None if apart else _copy(optimizer))
 

@@ -98,17 +98,16 @@ class Distiller(PartlyTrained):
     def learn(self, batch):
         """Change the student by one step on a batch that has been read; the running means and metrics after it."""
         gradients, step = self.gradients(batch)
-        if not self.optimizer.built:  # here, because XLA cannot create variables below a control dependency
+        if not self.optimizer.built:  # here, because XLA cannot create variables below a condition
             self.optimizer.build(self.trainable_variables)
-        with guard.before_anything_changes(self.problems(step)):
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        pairs = list(zip(gradients, self.trainable_variables, strict=True))
+        guard.change_unless(self.problems(step), lambda: self.optimizer.apply_gradients(pairs), self.lock)
         return self.report(step)
 
     def look(self, batch):
         """Evaluate the student on a batch that has been read; the running means and metrics after it."""
         step = self.forward(batch, training=False)
-        with guard.before_anything_changes(self.problems(step)):
-            step = step._replace(loss=tf.identity(step.loss), logits=tf.identity(step.logits))
+        guard.change_unless(self.problems(step), tf.no_op, self.lock)
         return self.report(step)
 
     def read(self, data):

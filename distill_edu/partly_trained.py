@@ -7,9 +7,25 @@ from distill_edu.backend import keras
 class PartlyTrained(keras.Model):
     """A Keras model of which only `trained_parts` are trained, and which says in a sentence what it cannot train on."""
 
+    lock = None
+
     @property
     def trained_parts(self):
         raise NotImplementedError
+
+    def compile(self, **arguments):
+        super().compile(**arguments)
+        self.lock = guard.Lock() if self.jit_compile and not self.run_eagerly else None
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self.lock.speak_after(self.train_function) if self.lock else self.train_function
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self.lock.speak_after(self.test_function) if self.lock else self.test_function
 
     @property
     def trainable_variables(self):

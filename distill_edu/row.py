@@ -35,17 +35,19 @@ class Row:
 
     def learn(self, batch):
         gradients, state, trained, problems = self._each(self.first.gradients, batch)
-        with guard.before_anything_changes(problems):
+
+        def change():
             for stack, values in zip(self.stacks, trained, strict=True):
                 stack.assign(values)
             self.optimizer.apply(gradients, self.stacks)
             _write(self.trained, [stack.value for stack in self.stacks])
             _write(self._state(), state)
 
+        guard.change_unless(problems, change, self.first.lock)
+
     def look(self, batch):
         _, state, _, problems = self._each(lambda batch: ([], self.first.forward(batch, training=False)), batch)
-        with guard.before_anything_changes(problems):
-            _write(self._state(), state)
+        guard.change_unless(problems, lambda: _write(self._state(), state), self.first.lock)
 
     def _state(self):
         """What a step changes besides the weights: BatchNorm's statistics, Dropout's seeds, the metrics."""

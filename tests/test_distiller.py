@@ -346,6 +346,26 @@ def test_two_replicas_give_the_numbers_of_one_device(teacher):
     assert got == {name: pytest.approx(value, rel=1e-3) for name, value in expected.items()}
 
 
+UNEVEN = np.where(np.arange(32) % 8 < 5, -1, Y[:32])  # of every eight, the first replica's four have no label
+
+
+@pytest.mark.parametrize(
+    "x, y", [(X[:9], Y[:9]), (X[:32], UNEVEN)], ids=["a replica without examples", "without labels"]
+)
+def test_replicas_may_have_unequal_shares(teacher, x, y):
+    """The numbers of one device: every mean is over all that counts, wherever it lies."""
+    alone = distiller(teacher=teacher, metrics=["accuracy"])
+    # TensorFlow's collectives on CPUs keep the sizes of the first strategy of a process: these need none.
+    one_sums = tf.distribute.ReductionToOneDevice()
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_sums).scope():
+        together = distiller(model(), model(99, units=16, name="teacher"), metrics=["accuracy"])
+    expected, got = (one.fit(x, y, batch_size=8, **LIGHT).history for one in (alone, together))
+    assert same(weights(alone.student), weights(together.student), atol=1e-5)
+    assert got == {name: pytest.approx(value, rel=1e-3) for name, value in expected.items()}
+    expected, got = (one.evaluate(x, y, batch_size=8, verbose=0, return_dict=True) for one in (alone, together))
+    assert got == pytest.approx(expected, rel=1e-3)
+
+
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_path):
     def start():
         optimizer, metric = keras.optimizers.Adam(0.05), keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")

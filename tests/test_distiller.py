@@ -349,9 +349,7 @@ def test_two_replicas_give_the_numbers_of_one_device(teacher):
 UNEVEN = np.where(np.arange(32) % 8 < 5, -1, Y[:32])  # of every eight, the first replica's four have no label
 
 
-@pytest.mark.parametrize(
-    "x, y", [(X[:9], Y[:9]), (X[:32], UNEVEN)], ids=["a replica without examples", "without labels"]
-)
+@pytest.mark.parametrize("x, y", [(X[:9], Y[:9]), (X[:32], UNEVEN)], ids=["examples", "labels"])
 def test_replicas_may_have_unequal_shares(teacher, x, y):
     """The numbers of one device: every mean is over all that counts, wherever it lies."""
     alone = distiller(teacher=teacher, metrics=["accuracy"])

@@ -148,8 +148,8 @@ def test_saturated_logits_keep_a_finite_value_and_gradient(name):
         loss = losses.SOFT_LOSSES[name](batch(-student.numpy(), LABELS[:2]), student, 1.0)
     gradient = tape.gradient(loss, student).numpy()
     assert np.isfinite(loss).all() and np.isfinite(gradient).all()
-    # The reverse KL weighs by the student's own probabilities: where it is sure, it learns nothing.
-    assert np.abs(gradient).max() > 0.1 or name == "reverse_kl"
+    # Others may: the reverse KL weighs by the student's own probabilities, so where it is sure, it learns nothing.
+    assert np.abs(gradient).max() > 0.1 or name not in ("kl", "decoupled", "sigmoid", "mean_square")
 
 
 @pytest.mark.parametrize("name", ["kl", "decoupled", "sigmoid"])

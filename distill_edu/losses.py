@@ -109,13 +109,6 @@ def hard_label_loss(labels, logits):
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-@soft_loss("squared")
-def squared_difference(batch, student_logits, temperature):
-    """The mean squared difference of both soft targets, one value per example."""
-    log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
-    return ops.mean(ops.square(ops.exp(log_p) - ops.exp(log_q)), axis=-1)
-
-
 # --- yes or no, and numbers -----------------------------------------------------------------------------------------
 
 

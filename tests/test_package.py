@@ -298,7 +298,8 @@ def test_nothing_is_defined_that_nobody_uses():
     }
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("__"):
+            registered = any("soft_loss" in ast.unparse(decorator) for decorator in getattr(node, "decorator_list", ()))
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("__") and not registered:
                 used = len(re.findall(rf"\b{node.name}\b", everything)) > 1
                 assert used or node.name in hooks, f"{path.name}: {node.name} is not used"
 

@@ -188,14 +188,6 @@ def _same_name_groups(names, kinds):
     return groups, np.array(kinds)[first]
 
 
-def _cells(seed):
-    from sklearn.datasets import load_breast_cancer
-
-    cells = load_breast_cancer()
-    x, y = cells.data.astype("float32"), cells.target.astype("int32")
-    return Examples(x, y, tuple(cells.target_names), np.arange(len(y)), y)
-
-
 def _from_keras(name, class_names):
     def load(seed):
         from distill_edu.backend import keras
@@ -218,7 +210,6 @@ _LOADERS = {
     "digits": _digits,
     "languages": _languages,
     "spirals": _spirals,
-    "cells": _cells,
     "mnist": _from_keras("mnist", tuple("0123456789")),
     "fashion_mnist": _from_keras("fashion_mnist", _CLOTHES),
 }

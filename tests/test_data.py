@@ -6,7 +6,7 @@ import pytest
 from distill_edu import as_letters, load_dataset
 from distill_edu.data import LANGUAGES, LETTERS
 
-OFFLINE = ["mnist5k", "digits", "languages", "spirals", "cells"]
+OFFLINE = ["mnist5k", "digits", "languages", "spirals"]
 
 
 @pytest.fixture(scope="module", params=OFFLINE)

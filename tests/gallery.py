@@ -14,7 +14,6 @@ from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.loss import loss_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
 from distill_edu.pages.soft_targets import temperature_explorer
-from distill_edu.pages.temperature import entropy_explorer
 from distill_edu.pages.text import word_explorer
 from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
@@ -78,7 +77,6 @@ GALLERY = {
     "temperature of words": lambda: temperature_explorer(LOGITS, NAMES, items=["Katze", "a < b & c"]),
     "temperature of images": lambda: temperature_explorer(LOGITS, NAMES, items=IMAGES),
     "temperature of 20 classes": lambda: temperature_explorer(np.arange(20.0) - 9, TWENTY),
-    "entropy": lambda: entropy_explorer(LOGITS),
     "loss": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
     "loss with alpha": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
     "sweep": lambda: sweep_explorer(SWEEP),

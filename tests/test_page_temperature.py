@@ -1,24 +1,10 @@
 """Page "What does temperature do?": its exercises."""
 
 import numpy as np
-import pytest
-from drawn import at, lines
 from exercises import answers
-from gallery import LOGITS
 
 from distill_edu import entropy, soft_targets
 from distill_edu.pages import temperature as page
-
-
-@pytest.mark.parametrize("t", [1, 8])
-def test_the_curve_and_its_mark(t):
-    figure, words = at(page.entropy_explorer(LOGITS), temperature=t)
-    p = [np.exp(z / t) / np.exp(z / t).sum() for z in LOGITS]
-    mean = np.mean([-(each * np.log(each)).sum() for each in p])
-    (mark,) = lines(figure.axes[0], "o")
-    assert (*mark.x, *mark.y) == pytest.approx(
-        (t, mean)
-    ) and words == f"At T = {t} the mean entropy is {mean:.3f} nats."
 
 
 def searched(z, wanted):

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from distill_edu.arguments import require_logits
 from distill_edu.pages.exercise import (
     CORRECT,
     NOT_ATTEMPTED,
@@ -15,25 +14,7 @@ from distill_edu.pages.exercise import (
     not_yet,
     number,
 )
-from distill_edu.pages.explorer import TEMPERATURES, Explorer, temperature_slider
-from distill_edu.pages.picture import TEACHER, empty_axes
 from distill_edu.probabilities import entropy, soft_targets
-
-
-def entropy_explorer(logits, temperature=1):
-    """Slide T over a curve of the mean entropy of the soft targets of logits [n, classes]."""
-    logits = require_logits(logits)
-    curve = [entropy(soft_targets(logits, t)).mean() for t in TEMPERATURES]
-
-    def draw(figure, temperature):
-        (axes,) = empty_axes(figure, (0.1, 0.2, 0.88, 0.7))
-        now = curve[TEMPERATURES.index(temperature)]
-        axes.plot(TEMPERATURES, curve, color=TEACHER)
-        axes.plot(temperature, now, "o", color=TEACHER)
-        axes.set(xlabel="temperature T (no unit)", ylabel="mean entropy (nats)")
-        return f"At T = {temperature:g} the mean entropy is {now:.3f} nats."
-
-    return Explorer(draw, {"temperature": temperature_slider(temperature)})
 
 
 def check_temperature_by_hand(answer):

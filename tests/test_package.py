@@ -286,7 +286,7 @@ def test_the_evening_is_one_evening():
 def test_nothing_is_defined_that_nobody_uses():
     everything = "\n".join(path.read_text() for path in [*MODULES, *ROOT.glob("notebooks/*.ipynb"), ROOT / "Makefile"])
     hooks = {"call", "build", "get_config", "from_config", "get_compile_config", "compile_from_config"}
-    hooks |= {"compute_output_shape", "_render_traceback_"}
+    hooks |= {"compute_output_shape", "_render_traceback_", "_repr_png_"}
     hooks |= {"train_step", "test_step", "compute_metrics", "get_metrics_result", "trainable_weights", "export"}
     hooks |= {
         "non_trainable_variables",

@@ -23,16 +23,38 @@ from cosmic_ray.work_item import TestOutcome
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv" / "mutants"
 TESTS = {
-    "losses": "test_losses test_hints",
-    "distiller": "test_distiller test_hints test_peer test_promises",
-    "metrics": "test_metrics",
-    "cascade": "test_cascade",
+    "losses": "test_soft_losses test_losses",
+    "hints": "test_hints test_recipes",
+    "batch": "test_soft_losses test_distiller test_promises",
+    "distiller": "test_distiller test_hints test_peer test_promises test_guard",
+    "guard": "test_guard test_distiller test_hints test_bad_input",
+    "partly_trained": "test_distiller test_promises test_guard",
+    "features": "test_hints",
     "classroom": "test_classroom",
+    "row": "test_classroom",
+    "arguments": "test_bad_input test_probabilities",
+    "probabilities": "test_probabilities",
+    "metrics": "test_metrics",
+    "data": "test_data",
+    "models": "test_models",
+    "fingerprint": "test_cache test_sweeps",
+    "cache": "test_cache test_faults",
+    "files": "test_cache test_faults",
+    "sweeps": "test_sweeps",
+    "compress": "test_compress",
+    "cascade": "test_cascade test_faults",
+    "patience": "test_cascade test_page_exercise",
+    "backend": "test_package",
+    "lab": "test_lab",
+    "pages.explorer": "test_explorers test_page_soft_targets",
+    "pages.picture": "test_explorers test_page_soft_targets test_page_loss test_page_smaller_models",
 }
+PAGES = sorted(path.stem for path in (ROOT / "distill_edu" / "pages").glob("*.py"))
+TESTS |= {f"pages.{name}": f"test_page_{name}" for name in PAGES if f"pages.{name}" not in TESTS and name != "__init__"}
 # Left out: what raises a TypeError at once, and so says nothing about the tests.
 CONFIG = """
 [cosmic-ray]
-module-path = "distill_edu/{module}.py"
+module-path = "distill_edu/{path}.py"
 timeout = 400.0
 excluded-modules = []
 test-command = "{tests}"
@@ -52,11 +74,14 @@ def mutate(module):
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "build"))
     tests = " ".join(f"tests/{name}.py" for name in TESTS[module].split())
-    (copy / "mutate.toml").write_text(CONFIG.format(module=module, tests=tests))
+    (copy / "mutate.toml").write_text(CONFIG.format(path=module.replace(".", "/"), tests=tests))
     os.chdir(copy)
     if _in_a_fork(tests, timeout=1000)[0] is not TestOutcome.SURVIVED:
         sys.exit(f"The tests of {module} fail before anything is changed: run {tests} first.")
-    if not session.exists() or session.stat().st_mtime < (ROOT / "distill_edu" / f"{module}.py").stat().st_mtime:
+    if (
+        not session.exists()
+        or session.stat().st_mtime < (ROOT / "distill_edu" / f"{module.replace('.', '/')}.py").stat().st_mtime
+    ):
         session.unlink(missing_ok=True)
         _run("cosmic-ray", "init", "mutate.toml", session)
         _run("cr-filter-operators", session, "mutate.toml")

@@ -4,13 +4,16 @@ import asyncio
 import gc
 import threading
 import weakref
+from itertools import islice
 
 import numpy as np
 import pytest
+from drawn import lines
 from small import X, Y, logits, model, weights
 
 from distill_edu import Distiller, teacher_logits
 from distill_edu.pages.live import live_distillation, shuffled
+from distill_edu.pages.picture import DISTILLED, NEUTRAL
 
 
 def distiller(teacher=True, **settings):
@@ -172,3 +175,54 @@ def test_closing_stops_the_training_and_lets_go():
 def test_wrong_arguments_get_a_sentence(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+def test_the_picture_has_the_loss_on_the_left_the_accuracy_on_the_right_and_the_last_runs_in_grey():
+    widget = live(distiller(), every=5)
+    for _ in range(8):
+        widget.train_now(10)
+    assert len(widget.runs) == 6  # the training now, and the five before it
+    for axes, part, label in zip(widget.figure.axes, (1, 2), ("loss of the last batches", "accuracy on"), strict=True):
+        drawn = lines(axes)
+        assert [line.colour for line in drawn] == [NEUTRAL.lower()] * 5 + [DISTILLED.lower()]
+        assert all(
+            list(line.x) == run[0] and list(line.y) == run[part] for line, run in zip(drawn, widget.runs, strict=True)
+        )
+        assert axes.get_ylabel().startswith(label) and axes.get_xlabel() == "updates"
+    _, losses, accuracies = widget.runs[-1]
+    assert widget.words.value == (
+        f"Stopped after 10 updates: loss {losses[-1]:.3f}, accuracy on validation data {accuracies[-1]:.3f}."
+    )
+
+
+def test_the_loss_is_the_mean_over_the_last_batches():
+    widget, one = live(distiller(), every=3), distiller()
+    widget.train_now(3)
+    values = [float(one.train_on_batch(*batch, return_dict=True)["loss"]) for batch in islice(shuffled(X, Y, 8, 0), 3)]
+    one.reset_metrics()
+    assert widget.runs[-1][1][0] == pytest.approx(values[-1], rel=1e-4)  # Keras reports the mean since the reset
+
+
+def test_every_example_comes_once_a_round_in_an_order_of_the_seed():
+    for seed in (0, 1):
+        batches = list(islice(shuffled(X, Y, 8, seed), 10))
+        assert [len(x) for x, _ in batches] == [8, 8, 8, 8, 1] * 2
+        first, second = (np.concatenate([x for x, _ in part]) for part in (batches[:5], batches[5:]))
+        assert np.allclose(np.sort(first, axis=0), np.sort(X, axis=0)) and not np.allclose(first, second)
+    other = next(shuffled(X, Y, 8, 0))[0]
+    assert not np.allclose(batches[0][0], other)
+
+
+def test_the_text_of_an_error_is_shown_and_not_run(monkeypatch):
+    def fail(*_, **__):
+        raise ValueError("<img src=x onerror=alert(1)>")
+
+    monkeypatch.setattr(Distiller, "train_on_batch", fail)
+
+    async def use():
+        widget = live(distiller())
+        set_training(widget, "Start")
+        await until(lambda: "Stopped by an error" in widget.words.value)
+        assert "&lt;img" in widget.words.value and "<img" not in widget.words.value
+
+    asyncio.run(use())

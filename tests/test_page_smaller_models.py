@@ -59,7 +59,7 @@ def test_the_front_is_over_latency_and_test_accuracy():
 @pytest.mark.parametrize(
     "kilobytes, microseconds, technique, size",
     [
-        (16, 35, "distilled, int8", 8),
+        (16, 20, "distilled, int8", 8),
         (32, 36, "teacher", 8),
         (16, 8, "distilled, int8", 4),
         (8, 12, "distilled, int8", 8),

@@ -1,5 +1,7 @@
 """Page "Does it work on text?": each model's answer to a word, in its colour; its exercises."""
 
+import html
+
 import numpy as np
 import pytest
 from drawn import at, bars, ticks
@@ -14,7 +16,9 @@ COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.HARD, picture.
 
 @pytest.mark.parametrize("word, t", [("cat", 1), ("a longer word", 4), ("$x$", 2)])
 def test_every_model_answers_this_word_at_t(word, t):
-    figure, words = at(page.word_explorer(SPELLERS, NAMES, "first"), word=word, temperature=t)
+    widget = page.word_explorer(SPELLERS, NAMES, "first")
+    figure, words = at(widget, word=word, temperature=t)
+    assert f"'{word}' at T = {t}</text>" in html.unescape(widget.view.value)  # a $ is no formula
     (axes,) = figure.axes
     said = []
     for (label, heights, colour), (name, model), expected in zip(bars(axes), SPELLERS.items(), COLOURS, strict=True):

@@ -78,10 +78,8 @@ def mutate(module):
     os.chdir(copy)
     if _in_a_fork(tests, timeout=1000)[0] is not TestOutcome.SURVIVED:
         sys.exit(f"The tests of {module} fail before anything is changed: run {tests} first.")
-    if (
-        not session.exists()
-        or session.stat().st_mtime < (ROOT / "distill_edu" / f"{module.replace('.', '/')}.py").stat().st_mtime
-    ):
+    source = ROOT / "distill_edu" / f"{module.replace('.', '/')}.py"
+    if not session.exists() or session.stat().st_mtime < source.stat().st_mtime:
         session.unlink(missing_ok=True)
         _run("cosmic-ray", "init", "mutate.toml", session)
         _run("cr-filter-operators", session, "mutate.toml")

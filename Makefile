@@ -64,4 +64,4 @@ $(VENV)/%.stamp: pyproject.toml $(STALE)
 	    if grep -qiE "$(NO_NETWORK)" $(VENV)/install.log; then \
 	        echo "This step needs a network and 2 GB of disk; then run make again."; \
 	    else echo "The installer's own words, above, say why."; fi; exit 1; }
-	@touch $@
+	@touch $@; test $< -nt $@ && touch -r $< $@ || true  # also where the clock was set back

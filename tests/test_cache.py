@@ -153,6 +153,7 @@ def test_a_fit_is_remembered_with_its_history(fits):
     assert fit(again, verbose=2) == history and same(weights(first), weights(again), atol=0) and len(fits) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     {
@@ -183,6 +184,7 @@ def test_whatever_a_fit_depends_on_is_in_its_key(fits, change):
     assert len(fits) == 2
 
 
+@pytest.mark.slow
 def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     for seed in (1, 2):
         one = compiled(noise=0.0)

@@ -10,6 +10,8 @@ from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, frozen, logits,
 
 from distill_edu import Classroom, Distiller, teacher_logits
 
+pytestmark = pytest.mark.slow  # it trains hundreds of students
+
 TEMPERATURES, ALPHAS = [1.0, 4.0, 8.0], [0.0, 0.1, 1.0]
 TWICE = {**LIGHT, "epochs": 2, "batch_size": 8}
 

@@ -14,6 +14,8 @@ from distill_edu import Dataset, compress, export_litert, litert_predict, metric
 from distill_edu.backend import WrongSetup
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
+pytestmark = pytest.mark.slow  # it converts models
+
 layers = keras.layers
 FLOAT = {None: 1e-5, "float16": 1e-2}
 

@@ -18,6 +18,7 @@ def rows(x):
     return [row.tobytes() if x.dtype.kind == "f" else str(row) for row in x]
 
 
+@pytest.mark.slow
 def test_the_parts_never_overlap(data):
     # Images can be equal by chance in no data set here; names of one thing are spelled alike in several languages.
     parts = [set(rows(x)) for x in (data.train[0], data.valid[0], data.test[0], data.transfer)]
@@ -28,12 +29,14 @@ def test_the_parts_never_overlap(data):
     assert sum(sizes) == len(set().union(*parts))
 
 
+@pytest.mark.slow
 def test_the_parts_are_stratified(data):
     shares = [np.bincount(y, minlength=len(data.class_names)) / len(y) for _, y in (data.train, data.valid, data.test)]
     assert np.abs(shares[0] - shares[2]).max() < 0.01
     assert np.abs(shares[1] - shares[2]).max() < 0.01
 
 
+@pytest.mark.slow
 def test_the_sizes_are_60_10_30_and_the_labelled_share(data):
     train, valid, test, transfer = (len(x) for x in (data.train[0], data.valid[0], data.test[0], data.transfer))
     total = train + valid + test + transfer
@@ -49,6 +52,7 @@ def test_images_are_float32_in_0_1_and_labels_are_integers():
         assert x.min() == 0 and x.max() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, digest",
     [

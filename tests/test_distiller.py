@@ -74,6 +74,7 @@ def test_one_step_follows_the_gradient_of_the_closed_form(teacher):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
     """With dropout, BatchNorm, a regulariser, clipped gradients, sample weights and a ragged last batch."""
@@ -181,6 +182,7 @@ def test_a_callback_moves_the_temperature_while_fit_runs(teacher):
 # --- targets --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_hot_labels_and_a_column_of_labels_are_integers_in_other_clothes(teacher):
     one = distiller(teacher=teacher, metrics=["accuracy"])
     expected = pytest.approx(means(one, X, Y), rel=1e-5)
@@ -219,6 +221,7 @@ def test_labels_may_be_absent_when_alpha_is_0_and_validation_may_have_them(teach
     assert same(weights(one.student), weights(twin.student))
 
 
+@pytest.mark.slow
 def test_cached_logits_give_the_same_training_and_the_teacher_is_not_asked(teacher, capsys):
     z = teacher_logits(teacher, X, batch_size=10)
     assert capsys.readouterr().out == ""
@@ -242,6 +245,7 @@ def test_a_pipeline_that_shuffles_keeps_each_example_with_its_own_logits(teacher
     assert one.fit(out_of_step, verbose=0).history["distillation_loss"][0] != pytest.approx(right, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_a_student_loss_of_ones_own(teacher):
     smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
     one = distiller(teacher=teacher, student_loss=smoothed)
@@ -302,6 +306,7 @@ def test_class_weights_are_sample_weights_by_class(teacher):
     assert same(weights(one.student), weights(other.student))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 3}])
 def test_every_way_of_running_gives_the_same_student(teacher, way):
     labels = np.where(np.arange(33) % 4, Y, -1)
@@ -312,6 +317,7 @@ def test_every_way_of_running_gives_the_same_student(teacher, way):
     assert way.get("jit_compile", False) == other.jit_compile
 
 
+@pytest.mark.slow
 def test_mixed_precision_scales_the_loss_and_takes_a_float32_teacher(teacher):
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -334,6 +340,7 @@ def test_large_inputs_reach_a_mixed_student_as_they_are():
     assert np.allclose(Distiller(student=student).predict(1e5 * X, verbose=0), logits(student, 1e5 * X))
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_numbers_of_one_device(teacher):
     x, y = X[:32], Y[:32]
     alone = distiller(teacher=teacher, metrics=["accuracy"])
@@ -349,6 +356,7 @@ def test_two_replicas_give_the_numbers_of_one_device(teacher):
 UNEVEN = np.where(np.arange(32) % 8 < 5, -1, Y[:32])  # of every eight, the first replica's four have no label
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x, y", [(X[:9], Y[:9]), (X[:32], UNEVEN)], ids=["examples", "labels"])
 def test_replicas_may_have_unequal_shares(teacher, x, y):
     """The numbers of one device: every mean is over all that counts, wherever it lies."""
@@ -364,6 +372,7 @@ def test_replicas_may_have_unequal_shares(teacher, x, y):
     assert got == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_path):
     def start():
         optimizer, metric = keras.optimizers.Adam(0.05), keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")
@@ -384,6 +393,7 @@ def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_
     assert same(weights(teacher), weights(loaded.teacher), atol=0)
 
 
+@pytest.mark.slow
 def test_callbacks_and_checkpoints_work(teacher, tmp_path):
     one = distiller(teacher=teacher)
     keep = keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True, monitor="val_loss")
@@ -409,6 +419,8 @@ def test_predict_is_the_students_answer_and_summary_names_both(teacher):
 def test_what_is_keras_s_shows_keras_s_arguments_and_what_is_not_set_has_its_default(teacher):
     for name in ("fit", "evaluate", "summary"):
         assert inspect.signature(getattr(Distiller, name)) == inspect.signature(getattr(keras.Model, name))
+        assert "distill_edu" in inspect.getsourcefile(getattr(Distiller, name))  # what ?? shows in a notebook
+    assert '"teacher_logits": teacher_logits(teacher, x)' in inspect.getdoc(Distiller.fit)
     one = Distiller(student=model(), teacher=teacher)
     assert one.temperature == 4.0 and one.alpha == pytest.approx(0.1)
 

@@ -60,6 +60,7 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
 
 
+@pytest.mark.slow
 def test_every_combination_of_stops_draws_its_own_picture_and_sentence(named):
     name, widget = named
     seen = {}

@@ -11,6 +11,8 @@ from small import CLASSES, LIGHT, X, Y, model, same, weights
 
 from distill_edu import Classroom, Distiller
 
+pytestmark = pytest.mark.slow  # XLA compiles for minutes
+
 
 class Soft(keras.Model):
     """Ends in a softmax, and Keras cannot tell."""

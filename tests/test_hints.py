@@ -11,6 +11,8 @@ from small import CLASSES, FEATURES, LIGHT, RANDOM, Watch, X, Y, hard_values, lo
 from distill_edu import Distiller, teacher_logits
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
+pytestmark = pytest.mark.slow  # it trains for minutes
+
 S, T = (RANDOM.randn(5, 2, 3, width) for width in (4, 7))  # features of a student and of a teacher
 KINDS = (Hint, AttentionTransfer, RelationalDistance, RelationalAngle)
 

@@ -96,6 +96,7 @@ def test_a_bag_of_bigrams_is_the_mean_of_its_pairs_and_knows_no_padding():
     assert other.predict(wide, verbose=0) == pytest.approx(student.predict(DATA.test[0], verbose=0), abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [lambda: models.text_cnn(DATA, width=5), lambda: models.bigram_bag(DATA)])
 def test_a_text_model_learns_saves_and_loads(build, tmp_path):
     keras.utils.set_random_seed(0)
@@ -109,6 +110,7 @@ def test_a_text_model_learns_saves_and_loads(build, tmp_path):
     assert before.shape == (6, 3) and before.min() < 0
 
 
+@pytest.mark.slow
 def test_a_classroom_teaches_text_students():
     students, teacher = [models.bigram_bag(DATA) for _ in range(2)], models.text_cnn(DATA, width=5)
     classroom = Classroom(students=students, teacher=teacher, temperatures=[1, 2], alphas=0.5)
@@ -129,6 +131,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
     assert logits(Ensemble(members[:1])) == pytest.approx(np.log(soft_targets(logits(members[0]))), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
     members = [model(seed, noise=0.5) for seed in range(3)]
     before = [weights(member) for member in members]

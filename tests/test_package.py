@@ -283,6 +283,7 @@ def test_the_evening_is_one_evening():
     assert sum(written(path) for path in MODULES) <= 4600
 
 
+@pytest.mark.slow
 def test_nothing_is_defined_that_nobody_uses():
     everything = "\n".join(path.read_text() for path in [*MODULES, *ROOT.glob("notebooks/*.ipynb"), ROOT / "Makefile"])
     hooks = {"call", "build", "get_config", "from_config", "get_compile_config", "compile_from_config"}

@@ -15,6 +15,8 @@ from distill_edu import Distiller, teacher_logits
 from distill_edu.pages.live import live_distillation, shuffled
 from distill_edu.pages.picture import DISTILLED, NEUTRAL
 
+pytestmark = pytest.mark.slow  # it waits for trainings that run
+
 
 def distiller(teacher=True, **settings):
     one = Distiller(student=model(1), teacher=model(2, units=16) if teacher else None)

@@ -10,6 +10,8 @@ from small import LIGHT, X, Y, hard_values, logits, model, same, soft_values, we
 
 from distill_edu import Distiller
 
+pytestmark = pytest.mark.slow  # it trains beside keras.distillation
+
 peer = pytest.importorskip("keras.distillation", reason="an older Keras has no distillation to compare with")
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

@@ -13,6 +13,8 @@ from distill_edu import Distiller, models, teacher_logits
 from distill_edu.fingerprint import architecture
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
+pytestmark = pytest.mark.slow  # it trains for minutes
+
 ADAM = keras.optimizers.Adam
 HINTS = [Hint, AttentionTransfer, RelationalDistance, RelationalAngle]
 

@@ -13,6 +13,8 @@ from distill_edu import Classroom, Dataset, Distiller, losses, sweep
 from distill_edu.hints import BaseHint
 from distill_edu.pages.explorer import Explorer, temperature_slider
 
+pytestmark = pytest.mark.slow  # it trains in every way
+
 ROOT = Path(__file__).parent.parent
 
 

@@ -230,6 +230,7 @@ def test_fit_and_evaluate_report_the_closed_form(name, teacher):
     assert not same(weights(one.student), weights(model())) and (known.sum() < 33)
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("way", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 3}], ids=str)
 def test_every_way_of_running_gives_the_same_student(name, way, teacher):
@@ -239,6 +240,7 @@ def test_every_way_of_running_gives_the_same_student(name, way, teacher):
     assert got == {key: pytest.approx(value, rel=1e-3) for key, value in expected.items()}
 
 
+@pytest.mark.slow
 @EACH
 def test_a_classroom_gives_each_student_what_it_gets_alone(name, teacher):
     labels, students = targets(name), [model(seed) for seed in range(2)]
@@ -252,6 +254,7 @@ def test_a_classroom_gives_each_student_what_it_gets_alone(name, teacher):
         assert [value[1] for value in history[key]] == pytest.approx(values, rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [*ORACLES, losses.Decoupled(0.5, 3)], ids=str)
 def test_it_is_saved_and_loaded_with_the_distiller(loss, teacher, tmp_path):
     name = loss if isinstance(loss, str) else "decoupled"
@@ -363,6 +366,7 @@ TAGS = RANDOM.randint(0, CLASSES, (33, 5))
 REAL = TOKENS > 0
 
 
+@pytest.mark.slow
 def test_what_a_layer_marks_as_padding_counts_nowhere():
     teacher, student = tagger(8, 1), tagger(4, 0)
     one = compiled("kl", teacher, student, metrics=["accuracy"], weighted_metrics=["accuracy"])
@@ -374,6 +378,7 @@ def test_what_a_layer_marks_as_padding_counts_nowhere():
     assert got["accuracy"] == pytest.approx((s.argmax(-1) == TAGS)[REAL].mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_with_padding_alpha_1_is_plain_training_step_for_step(weighted):
     plain, student = tagger(4, 0), tagger(4, 0)
@@ -388,6 +393,7 @@ def test_with_padding_alpha_1_is_plain_training_step_for_step(weighted):
     assert {name: got[name] for name in expected} == {k: pytest.approx(v, rel=1e-4) for k, v in expected.items()}
 
 
+@pytest.mark.slow
 def test_a_mask_of_ones_own_takes_the_place_of_keras_s_and_poison_at_padding_moves_nothing():
     teacher = tagger(8, 1)
     mask = REAL & (np.arange(5) < 3)

@@ -12,6 +12,8 @@ from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model
 
 from distill_edu import Dataset, Distiller, cache, losses, metrics, restore_students, sweep, sweeps, teacher_logits
 
+pytestmark = pytest.mark.slow  # it trains for minutes
+
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
 SHORT = {"steps": 3, "batch_size": 8, "progress": False}
 

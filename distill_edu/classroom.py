@@ -22,7 +22,7 @@ class Classroom(PartlyTrained):
     number, or one per student. `fit` and `evaluate` take what a Distiller takes; every result has one value per
     student (np.array(history["val_accuracy"]) is [epochs, students]). `predict` gives logits
     [examples, students, ..., classes]. `classroom.students[i]` is a trained model: save that one.
-    For more than one GPU or machine build teacher, students and Classroom below `with strategy.scope():`, where
+    For more than one GPU build teacher, students and Classroom below `with strategy.scope():`, where
     strategy = tf.distribute.MirroredStrategy(); the numbers are those of one device.
     """
 

@@ -45,6 +45,7 @@ def test_the_sizes_are_60_10_30_and_the_labelled_share(data):
     assert train / (train + transfer) == pytest.approx(0.25, abs=0.02)
 
 
+@pytest.mark.slow
 def test_images_are_float32_in_0_1_and_labels_are_integers():
     for name, side in (("mnist5k", 28), ("digits", 8)):
         x, y = load_dataset(name).train
@@ -72,6 +73,7 @@ def test_the_same_seed_gives_the_same_split_on_every_machine(name, digest):
     assert hashlib.sha256(text).hexdigest()[:12] == digest
 
 
+@pytest.mark.slow
 def test_the_examples_are_shuffled(data):
     y = data.train[1]
     by_chance = 1 - ((np.bincount(y) / len(y)) ** 2).sum()  # how often two neighbours differ in a random order

@@ -93,6 +93,7 @@ def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
     assert got["student_loss"] != got["loss"]  # the penalty is in the loss, as in Keras
 
 
+@pytest.mark.slow
 def test_losses_that_layers_add_are_kept_and_do_not_pile_up(teacher):
     def busy():
         keras.utils.set_random_seed(0)
@@ -133,6 +134,7 @@ def test_only_the_student_is_trainable_and_its_optimizer_holds_nothing_else(teac
     assert {id(v) for v in teacher.weights} <= {id(v) for v in one.non_trainable_weights}
 
 
+@pytest.mark.slow
 def test_a_penalty_of_the_teacher_does_not_enter_the_loss():
     free, penalised = distiller(teacher=model(5)), distiller(teacher=model(5, l2=10.0))
     assert means(penalised, X, Y) == pytest.approx(means(free, X, Y))
@@ -190,6 +192,7 @@ def test_one_hot_labels_and_a_column_of_labels_are_integers_in_other_clothes(tea
         assert means(distiller(teacher=teacher, metrics=["accuracy"]), X, same_labels) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["integers", "one-hot zeros", "one-hot -1"])
 def test_unlabelled_examples_count_in_the_soft_loss_only(teacher, form):
     labelled = np.arange(33) % 3 == 0
@@ -210,6 +213,7 @@ def test_a_batch_without_any_label_trains_on_soft_targets(teacher):
     assert all(np.isfinite(weight).all() for weight in weights(one.student))
 
 
+@pytest.mark.slow
 def test_labels_may_be_absent_when_alpha_is_0_and_validation_may_have_them(teacher):
     one = distiller(teacher=teacher, alpha=0, metrics=["accuracy"])
     history = one.fit(X, validation_data=(X, Y), epochs=2, verbose=0).history
@@ -263,6 +267,7 @@ def test_a_student_loss_of_ones_own(teacher):
     assert means(squared, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_true_and_false_are_labels(teacher):
     said, counted = (distiller(teacher=teacher, metrics=["accuracy"]) for _ in range(2))
     assert said.fit(X, Y > 1, **LIGHT).history == counted.fit(X, (Y > 1).astype(int), **LIGHT).history
@@ -285,6 +290,7 @@ def test_as_many_examples_as_classes(teacher):
 # --- as any Keras model ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher):
     w = RANDOM.uniform(0, 3, 33)
     one = distiller(
@@ -298,6 +304,7 @@ def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher)
     assert got["accuracy"] == pytest.approx(right.mean()) and got["wa"] == pytest.approx((w * right).sum() / w.sum())
 
 
+@pytest.mark.slow
 def test_class_weights_are_sample_weights_by_class(teacher):
     per_class = {0: 1.0, 1: 3.0, 2: 0.5, 3: 2.0}
     one, other = distiller(teacher=teacher), distiller(teacher=teacher)
@@ -440,6 +447,7 @@ def test_logits_for_every_time_step(teacher):
     assert got["accuracy"] == pytest.approx((z_s.argmax(-1) == y)[y >= 0].mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_models_with_several_inputs_and_a_student_without_training_argument(teacher):
     class Sum(keras.Model):
         def __init__(self):
@@ -575,6 +583,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_use_gets_one_sentence(teacher, name):
     call, sentence = WRONG[name]
@@ -603,6 +612,7 @@ def test_by_position_is_refused_and_so_is_what_is_no_model(teacher):
         Distiller(student=None)
 
 
+@pytest.mark.slow
 def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(teacher):
     answers = np.float32([[0.25] * 4, [0.7, 0.3, 0, 0]] * 4)
     seven, eight = ((X[:n], {"labels": Y[:n], "teacher_logits": answers[:n]}) for n in (7, 8))
@@ -621,6 +631,7 @@ def test_rows_are_counted_over_all_time_steps():
         distiller(student).fit(*sequences(3), verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")
 def test_numbers_that_are_no_probabilities_are_logits(teacher, change):
     answers = change(np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)))

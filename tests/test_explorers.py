@@ -74,6 +74,7 @@ def test_every_combination_of_stops_draws_its_own_picture_and_sentence(named):
     assert len(set(seen.values())) == len(seen)
 
 
+@pytest.mark.slow
 def test_a_still_picture_may_be_of_another_stop(named):
     name, widget = named
     first, last = ({control: stops[i] for control, stops in STOPS[name].items()} for i in (0, -1))

@@ -297,6 +297,7 @@ def test_one_yes_or_no_output_is_the_kl_of_two_classes():
     assert np.allclose(got, distillation_loss(*pair, 3.0), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(33,), (33, 1)])
 @pytest.mark.parametrize("name", ["sigmoid", "mean_square"])
 def test_one_output_takes_labels_as_a_list_or_as_a_column(name, shape):
@@ -325,6 +326,7 @@ def test_alpha_1_with_numbers_is_plain_regression(teacher):
     assert got == pytest.approx(expected, rel=1e-5) and same(weights(plain), weights(student), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, labels, sentence",
     [

@@ -71,12 +71,17 @@ def _packed(value, arrays):
         return {"dictionary": [[name, _packed(each, arrays)] for name, each in value.items()]}
     if isinstance(value, (list, tuple)):
         return [_packed(each, arrays) for each in value]
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):  # a single number, such as a temperature, is a weight, too
+        value, single = np.asarray(value), isinstance(value, np.generic)
         if value.dtype.hasobject:
             raise TypeError("An array of Python objects is not kept: give numbers or texts.")
         arrays.append(value)
-        return {"array": len(arrays) - 1, "dtype": value.dtype.name if value.dtype.kind == "V" else value.dtype.str}
-    return value.item() if isinstance(value, np.generic) else value
+        return {
+            "array": len(arrays) - 1,
+            "dtype": value.dtype.name if value.dtype.kind == "V" else value.dtype.str,
+            "single": single,
+        }
+    return value
 
 
 def _unpacked(value, arrays):
@@ -85,7 +90,8 @@ def _unpacked(value, arrays):
     if not isinstance(value, dict):
         return value
     if "array" in value:
-        return arrays[f"arr_{value['array']}"].view(value["dtype"])  # NumPy itself forgets bfloat16
+        array = arrays[f"arr_{value['array']}"].view(value["dtype"])  # NumPy itself forgets bfloat16
+        return array[()] if value["single"] else array
     return {name: _unpacked(each, arrays) for name, each in value["dictionary"]}
 
 

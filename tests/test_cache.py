@@ -17,7 +17,8 @@ import tensorflow as tf
 from small import X, Y, model, same, weights
 
 import distill_edu
-from distill_edu import cache, files, fingerprint
+from distill_edu import Distiller, cache, files, fingerprint, teacher_logits
+from distill_edu.hints import Hint
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 QUIET = {"batch_size": 8, "verbose": 0}
@@ -151,6 +152,22 @@ def test_a_fit_is_remembered_with_its_history(fits):
     history = fit(first)
     assert len(history["accuracy"]) == 2 and len(fits) == 1
     assert fit(again, verbose=2) == history and same(weights(first), weights(again), atol=0) and len(fits) == 1
+
+
+def test_a_distiller_is_remembered_with_its_projector_and_its_settings(fits):
+    def fit():
+        keras.utils.set_random_seed(0)
+        student, teacher = (
+            keras.Sequential([keras.Input((6,)), keras.layers.Dense(units, name="h"), keras.layers.Dense(4)])
+            for units in (3, 5)
+        )
+        one = Distiller(student=student, teacher=teacher, hints=[Hint("h", "h", weight=2.5)])
+        one.compile("sgd", temperature=3.0, alpha=0.3)
+        return one, cache.fit(one, X, {"labels": Y, "teacher_logits": teacher_logits(teacher, X)}, **QUIET)
+
+    (first, history), (again, remembered) = fit(), fit()
+    assert len(fits) == 1 and history == remembered and same(weights(first), weights(again), atol=0)
+    assert (again.temperature, again.alpha, again.hints[0].weight) == (3.0, 0.3, 2.5)
 
 
 @pytest.mark.slow

@@ -40,11 +40,9 @@ def check_function(function, right, inputs, mistakes, otherwise):
     """
     pairs = []
     for arguments in inputs:
-        mine, verdict = call(function, *arguments)
+        mine, verdict = value(function, *arguments)
         if verdict:
             return verdict
-        if _missing(mine):
-            return Verdict(NOT_ATTEMPTED)
         pairs.append((mine, right(*copy.deepcopy(arguments))))
     wrong = [([_given(mistake, arguments) for arguments in inputs], hint) for mistake, hint in mistakes]
     return _first_match(pairs, wrong, otherwise)
@@ -67,6 +65,12 @@ def call(function, *arguments):
         return None, not_yet(f"your function did not come to an end in {SECONDS} seconds. Does a loop stop?")
     except (Exception, SystemExit) as error:  # whatever the reader's code raises is shown to the reader
         return None, not_yet(f"your function raised {type(error).__name__}: {error}")
+
+
+def value(function, *arguments):
+    """As `call`, for functions that must return something: nothing is an exercise not attempted."""
+    mine, verdict = call(function, *arguments)
+    return mine, verdict or (Verdict(NOT_ATTEMPTED) if _missing(mine) else None)
 
 
 def _missing(answer):

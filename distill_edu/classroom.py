@@ -51,7 +51,7 @@ class Classroom(PartlyTrained):
         for distiller in self.distillers:
             distiller.lock = self.lock
         apart = self.run_eagerly or self._distributed
-        self._rows = rows_of(self.distillers, None if apart else _copy(optimizer))
+        self._rows = rows_of(self.distillers, None if apart else optimizer)
 
     @property
     def trained_parts(self):

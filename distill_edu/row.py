@@ -11,7 +11,7 @@ ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta",
 def rows_of(distillers, optimizer):
     """The distillers, those that can take a step together as one Row: each Distiller and each Row can learn and look.
 
-    `optimizer`: a fresh one like theirs; None keeps everybody apart.
+    `optimizer`: each Row takes a fresh one like it; None keeps everybody apart.
     """
     together = optimizer is not None and _is_elementwise(optimizer)
     groups = _by_architecture(distillers) if together else [[distiller] for distiller in distillers]

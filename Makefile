@@ -8,6 +8,8 @@ PYTHON ?= python3
 unexport PYTHONDONTWRITEBYTECODE
 export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
+# So many processes test side by side: each needs a core and 2 GB.
+JOBS ?= 2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
 
 # The sliders answer about twice as fast: see distill_edu/lab.py.
@@ -20,11 +22,11 @@ lab: $(VENV)/lab.stamp
 # What the pages' sweeps keep on disk stays with this checkout.
 test pages: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 test: ruff
-	$(VENV)/bin/python -m pytest
-	$(VENV)/bin/python -m pytest $(NBVAL) notebooks
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(NBVAL) notebooks
 
 quick: ruff
-	$(VENV)/bin/python -m pytest -m "not browser and not slow" --durations=5
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not browser and not slow" --durations=5
 
 ruff: $(VENV)/test.stamp
 	$(VENV)/bin/ruff check .

@@ -62,12 +62,17 @@ def require_logits(logits, what="logits"):
         raise ValueError(f"{what} needs one number per class on its last axis, not the shape {logits.shape}.")
     if np.isnan(logits).any() or np.isposinf(logits).any() or np.isneginf(logits).all(axis=-1).any():
         raise ValueError(f"{what} contains NaN or infinity: look for them in the model's weights or inputs.")
-    if logits.size and (logits >= 0).all() and np.allclose(logits.sum(axis=-1), 1, atol=1e-4):
+    if looks_like_probabilities(logits):
         raise ValueError(
             f"{what} looks like probabilities (no negative number, every row sums to 1): give the numbers before "
             "the softmax. If you only have probabilities p, np.log(p) are valid logits."
         )
     return logits
+
+
+def looks_like_probabilities(values):
+    """Is no number negative, and is every row's sum 1?"""
+    return bool(values.size and (values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-4))
 
 
 def _shown(value):

@@ -41,6 +41,33 @@ class Batch(NamedTuple):
         return self._replace(mask=mask, labels=labels, teacher_logits=logits)
 
 
+def features_without_padding(mine, teachers, mask):
+    """Both layers' features [batch, ..., width], 0 at padding, and the mask of the student's places (None: no padding).
+
+    `mask`: of the logits; where a layer has other places, Keras's mask on the features counts.
+    """
+    masks = [mask, *(getattr(features, "_keras_mask", None) for features in (mine, teachers))]
+    masks = [_first_fitting(masks, features) for features in (mine, teachers)]
+    return *(_cleaned(*pair) for pair in zip((mine, teachers), masks, strict=True)), masks[0]
+
+
+def _first_fitting(masks, features):
+    """The first mask that has an entry for each place of these features, as far as static shapes tell."""
+    for mask in masks:
+        if mask is not None and len(mask.shape) < len(features.shape):
+            pairs = zip(mask.shape, features.shape, strict=False)
+            if all(None in pair or pair[0] == pair[1] for pair in pairs):
+                return ops.cast(mask, "bool")
+    return None
+
+
+def _cleaned(features, mask):
+    if mask is None:
+        return features
+    missing = len(features.shape) - len(mask.shape)
+    return ops.where(ops.reshape(mask, (*ops.shape(mask), *[1] * missing)), features, 0)
+
+
 class Step(NamedTuple):
     """What a forward pass gave: the student's logits, the batch without padding, the loss, and its parts' means."""
 
@@ -72,7 +99,14 @@ def read_labels(labels, logits, task):
     if len(labels.shape) == rank and labels.shape[-1] == 1:
         labels = ops.squeeze(labels, -1)
     guard.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+    if tf.as_dtype(labels.dtype).is_floating:
+        labels = ops.where(labels == ops.floor(labels), labels, -2)  # 0.7 is no class, and not to be cut to 0
     return ops.cast(labels, "int32")
+
+
+def read_weight(sample_weight):
+    """The one weight of an example: Keras has a copy of it for each part of y where y is a dictionary."""
+    return next(iter(sample_weight.values())) if isinstance(sample_weight, dict) else sample_weight
 
 
 def is_one_hot(batch):

@@ -15,7 +15,9 @@ import numpy as np
 
 from distill_edu.arguments import require_count, require_logits, require_number, require_temperature
 from distill_edu.backend import keras
+from distill_edu.features import one_output
 from distill_edu.files import whole
+from distill_edu.metrics import threshold_curve
 from distill_edu.patience import within
 from distill_edu.probabilities import entropy, soft_targets
 
@@ -65,10 +67,20 @@ class Cascade:
         if timeout is not None:
             needed = "a number of seconds above 0, or None to wait for ever"
             timeout = require_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
-        self.student, self.teacher = student, teacher
+        self.student, self._teacher, self._lock = student, teacher, threading.Lock()
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
         self.temperature = require_temperature(temperature)
-        self._lock = threading.Lock()
+        self.forget()
+
+    @property
+    def teacher(self):
+        """Who is asked. Another one begins with an empty memory; after training it further call `forget`."""
+        return self._teacher
+
+    @teacher.setter
+    def teacher(self, teacher):
+        _check_models(self.student, teacher)
+        self._teacher = teacher
         self.forget()
 
     @property
@@ -128,7 +140,9 @@ class Cascade:
             )
         probabilities = self._probabilities(x)
         taught = _checked(_call(self.teacher, x), "teacher", *probabilities.shape)
-        return _curve(self._sureness(probabilities), probabilities.argmax(axis=1) == y, taught.argmax(axis=1) == y)
+        return threshold_curve(
+            self._sureness(probabilities), probabilities.argmax(axis=1) == y, taught.argmax(axis=1) == y
+        )
 
     def calibrate(self, x, y, *, max_teacher_share=None, min_accuracy=None):
         """Set the threshold, and return it, by what it would give on labelled data that trained neither model.
@@ -275,6 +289,8 @@ def _share(value, name):
 
 
 def _questions(x):
+    if isinstance(x, dict):
+        raise ValueError("x is a dictionary, and a Cascade takes one array: its memory looks examples up by content.")
     x = np.asarray(x)
     if x.ndim == 0 or not len(x):
         raise ValueError(f"x has the shape {x.shape}: give at least one example, [n, ...].")
@@ -283,7 +299,8 @@ def _questions(x):
 
 def _call(model, x):
     """The model's output as an array. Without `model.predict`, which two threads may not use at the same time."""
-    return np.asarray(model(x, training=False) if isinstance(model, keras.Layer) else model(x), dtype=np.float64)
+    output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
+    return np.asarray(one_output(output, "model"), dtype=np.float64)
 
 
 def _checked(logits, name, examples, classes=None):
@@ -300,15 +317,3 @@ def _content(row):
     content = repr(row.tolist()).encode() if row.dtype.kind in "US" else np.ascontiguousarray(row).tobytes()
     kind = "text" if row.dtype.kind in "US" else row.dtype.str  # the same bytes may be other numbers
     return hashlib.blake2b(kind.encode() + content, digest_size=16).hexdigest()
-
-
-def _curve(sureness, student_right, teacher_right):
-    """For each threshold that makes a difference: the share of questions asked, and the accuracy."""
-    import pandas
-
-    order = np.argsort(sureness, kind="stable")
-    thresholds = np.unique([0.0, *sureness, 1.0])
-    asked = np.searchsorted(sureness[order], thresholds)  # so many are below the threshold
-    gained = np.concatenate([[0], np.cumsum(teacher_right[order].astype(int) - student_right[order])])
-    accuracy = (student_right.sum() + gained[asked]) / len(order)
-    return pandas.DataFrame({"threshold": thresholds, "teacher_share": asked / len(order), "accuracy": accuracy})

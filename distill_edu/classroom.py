@@ -1,10 +1,13 @@
 """`Classroom`: a Keras model that trains many students on the same batches of one teacher."""
 
+import collections
+
 import numpy as np
 
-from distill_edu import guard
+from distill_edu import guard, refusals
 from distill_edu.backend import keras, tf
 from distill_edu.distiller import Distiller
+from distill_edu.features import moving
 from distill_edu.partly_trained import PartlyTrained
 from distill_edu.row import rows_of
 
@@ -41,12 +44,14 @@ class Classroom(PartlyTrained):
         """The models in training, in the order in which they came."""
         return [distiller.student for distiller in self.distillers]
 
-    def compile(self, optimizer="adam", soft_loss="kl", student_loss=None, metrics=None, **others):
+    def compile(self, optimizer="adam", *, soft_loss="kl", student_loss=None, metrics=None, **others):
         """As Distiller.compile. Every student gets its own copy of the optimizer and of the metrics."""
+        refusals.require_our_names(others)
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             copies = [_copy(metric) for metric in metrics or []]
-            distiller.compile(_copy(optimizer), temperature, alpha, soft_loss, student_loss, copies)
+            how = {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss, "student_loss": student_loss}
+            distiller.compile(_copy(optimizer), metrics=copies, **how)
         super().compile(optimizer=None, **others)
         for distiller in self.distillers:
             distiller.lock = self.lock
@@ -58,7 +63,7 @@ class Classroom(PartlyTrained):
         return self.students
 
     def call(self, inputs, training=None):
-        return ops.stack([student(inputs, training=training) for student in self.students], axis=1)
+        return ops.stack([distiller(inputs, training=training) for distiller in self.distillers], axis=1)
 
     def train_step(self, data):
         batch = self.distillers[0].read(data)  # the teacher answers here, once for all
@@ -89,6 +94,7 @@ class Classroom(PartlyTrained):
     @guard.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
+        refusals.require_callbacks_for_many(kwargs.get("callbacks"))
         history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
@@ -113,9 +119,13 @@ class Classroom(PartlyTrained):
 def _require_students(students):
     if not students:
         raise ValueError("students is empty: give a list of at least one Keras model.")
-    owned = [{id(variable) for variable in getattr(student, "variables", ())} for student in students]
-    if len({id(student) for student in students}) < len(students) or len(set().union(*owned)) < sum(map(len, owned)):
-        raise ValueError("Two students are one model, or share layers: build each of them anew.")
+    if len({id(student) for student in students}) < len(students):
+        raise ValueError("Two students are one model: build each of them anew.")
+    owners = collections.Counter(id(v) for student in students for v in getattr(student, "variables", ()))
+    for student in students:
+        shared = [variable for variable in getattr(student, "variables", ()) if owners[id(variable)] > 1]
+        if shared and moving(student, shared):
+            raise ValueError("Two students are one model, or share layers: build each of them anew.")
 
 
 def _one_each(name, values, count):

@@ -3,7 +3,8 @@
 import contextlib
 import gzip
 import io
-import math
+import json
+import re
 import time
 import warnings
 
@@ -11,16 +12,11 @@ import numpy as np
 
 from distill_edu.arguments import require_attributes
 from distill_edu.backend import WrongSetup, keras, quietly, tf
+from distill_edu.counting import multiply_adds
+from distill_edu.features import input_specs
 from distill_edu.metrics import report
 
-layers = keras.layers
-
 FORMATS = (None, "float16", "int8")
-COUNTED = (
-    *(layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D),
-    *(layers.DepthwiseConv1D, layers.DepthwiseConv2D),
-)
-FREE = (layers.Embedding, layers.BatchNormalization, layers.LayerNormalization)
 
 
 def export_litert(model, quantize=None, representative=None):
@@ -32,9 +28,7 @@ def export_litert(model, quantize=None, representative=None):
     """
     if quantize not in FORMATS:
         raise ValueError(f"quantize must be None, 'float16' or 'int8', not {quantize!r}.")
-    require_attributes(model, ["built", "count_params"], "model", "a Keras model")
-    if not model.built or len(model.inputs) != 1:
-        raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
+    model = portable(model)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if quantize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -42,8 +36,46 @@ def export_litert(model, quantize=None, representative=None):
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
         _calibrate_with(converter, model, representative)
-    with _in_silence():
-        return converter.convert()
+    try:
+        with _in_silence():
+            return converter.convert()
+    except Exception as error:  # the converter's own class is not public
+        raise ValueError(
+            f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
+        ) from error
+
+
+def portable(model):
+    """The same function as a functional model with one input, in float32, its recurrent layers unrolled."""
+    model = getattr(model, "student", model)  # of a Distiller
+    require_attributes(model, ["built", "count_params"], "model", "a Keras model")
+    if not getattr(model, "inputs", None):  # a subclassed model; an Ensemble takes what its members take
+        spec = input_specs(getattr(model, "members", [model])[0])
+        entry = keras.Input(spec.shape[1:], dtype=spec.dtype)
+        model = keras.Model(entry, model(entry), name=model.name)
+    if not model.built or len(model.inputs) != 1 or None in model.inputs[0].shape[1:]:
+        raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
+    try:
+        config = _config(model)
+    except NotImplementedError:  # a layer of one's own that cannot say what it is made of stays as it is
+        return model
+    if config == _portable(config):
+        return model
+    copy = keras.models.clone_model(model, clone_function=_rebuilt, recursive=True)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _config(layer):
+    return json.dumps(keras.saving.serialize_keras_object(layer))
+
+
+def _portable(config):
+    return re.sub("mixed_b?float16", "float32", config).replace('"unroll": false', '"unroll": true')
+
+
+def _rebuilt(layer):
+    return keras.saving.deserialize_keras_object(json.loads(_portable(_config(layer))))
 
 
 @contextlib.contextmanager
@@ -93,23 +125,6 @@ def latency(content, x, warm_up=10, calls=100):
         runner.invoke()
         times.append(1e6 * (time.perf_counter() - start))
     return float(np.median(times[warm_up:])), float(np.percentile(times[warm_up:], 90))
-
-
-def multiply_adds(model):
-    """How many multiplications with a following addition one example needs: in Dense layers and convolutions.
-
-    Channels come last, as TensorFlow has them on a CPU. Biases, normalisation, pooling and activations are not counted.
-    Raises ValueError for layers that it does not know.
-    """
-    total = 0
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            total += multiply_adds(layer)
-        elif isinstance(layer, COUNTED):
-            total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:-1])
-        elif layer.weights and not isinstance(layer, FREE):
-            raise ValueError(f"multiply_adds cannot count {layer.name!r}: it does not know {type(layer).__name__}.")
-    return total
 
 
 def model_card(model, data, formats=FORMATS, batch_size=32):

@@ -1,10 +1,21 @@
 """`Distiller`: a Keras model that trains a student on hard labels and on the soft targets of a teacher."""
 
-from distill_edu import guard, losses
+from distill_edu import guard, losses, refusals
 from distill_edu.arguments import require_temperature
 from distill_edu.backend import keras, live_number, tf
-from distill_edu.batch import Batch, Step, labelled, mean, over_replicas, read_labels, read_targets, weight_like
-from distill_edu.features import prepared, with_features
+from distill_edu.batch import (
+    Batch,
+    Step,
+    features_without_padding,
+    labelled,
+    mean,
+    over_replicas,
+    read_labels,
+    read_targets,
+    read_weight,
+    weight_like,
+)  # fmt: skip
+from distill_edu.features import one_output, prepared, require_apart, with_features
 from distill_edu.files import whole
 from distill_edu.partly_trained import PartlyTrained
 
@@ -30,11 +41,12 @@ class Distiller(PartlyTrained):
         "_temperature", require_temperature, "The temperature T > 0; may be set while `fit` runs."
     )
     alpha = live_number(
-        "_alpha", guard.require_alpha, "The hard labels' weight, in [0, 1]; may be set while `fit` runs."
+        "_alpha", refusals.require_alpha, "The hard labels' weight, in [0, 1]; may be set while `fit` runs."
     )
 
     def __init__(self, *, student, teacher=None, hints=(), **keras_arguments):
-        guard.require_models(student, teacher)
+        refusals.require_models(student, teacher)
+        require_apart(student, teacher)
         hints = prepared(hints, student, teacher)
         # The student's dtype policy: Keras scales the loss of a mixed_float16 model, and only of one.
         super().__init__(**{"dtype": student.dtype_policy, "autocast": False, **keras_arguments})
@@ -46,25 +58,27 @@ class Distiller(PartlyTrained):
         names = ["student_loss", "distillation_loss", *(hint.name for hint in hints)]
         self._part_means = [keras.metrics.Mean(name=name) for name in names]
         # One forward pass gives the logits and what the hints compare. Functions, so that Keras saves nothing twice.
-        self._run_student = with_features(student, [hint.student_layer for hint in hints])
-        self._run_teacher = with_features(teacher, [hint.teacher_layer for hint in hints])
+        self._run_student = with_features(student, [hint.student_layer for hint in hints], "student")
+        self._run_teacher = with_features(teacher, [hint.teacher_layer for hint in hints], "teacher")
         self.built = student.built  # it has no weights of its own to wait for
 
     def compile(
-        self, optimizer="adam", temperature=4.0, alpha=0.1, soft_loss="kl", student_loss=None, metrics=None, **others
+        self, optimizer="adam", *, temperature=4.0, alpha=0.1, soft_loss="kl", student_loss=None, metrics=None, **others
     ):
         """Set the optimizer, the temperature T > 0, the weight `alpha` of the hard labels in [0, 1], and `metrics`.
 
         `soft_loss`: "kl", "reverse_kl", "decoupled", "sigmoid" (yes or no), "mean_square" (numbers), or a function of
-        one's own: see `losses.soft_loss`. `student_loss(labels, logits)`: one value per example; None is the loss
-        that goes with soft_loss, for classes the cross-entropy from logits. `others`: any other argument of
-        keras.Model.compile, such as jit_compile or weighted_metrics. Raises ValueError before anything is changed.
+        one's own: see `losses.soft_loss`. `student_loss(labels, logits)`: one value per label, or one per example,
+        which then counts where all its labels are there; None is the loss that goes with soft_loss, for classes the
+        cross-entropy from logits. `others`: any other argument of keras.Model.compile, such as jit_compile or
+        weighted_metrics. Raises ValueError before anything is changed.
         """
-        if "loss" in others:
-            raise ValueError("A Distiller takes the loss of the hard labels as student_loss=..., not as loss=...")
-        guard.require_student_loss(student_loss)
+        refusals.require_our_names(others)
+        refusals.require_own_hooks(self, keras.Model)
+        refusals.require_student_loss(student_loss)
         of_soft = losses.named_soft_loss(soft_loss)
-        temperature, alpha = require_temperature(temperature), guard.require_alpha(alpha)
+        refusals.require_heads(getattr(of_soft, "task", "classes"), self.student, self.teacher)
+        temperature, alpha = require_temperature(temperature), refusals.require_alpha(alpha)
         super().compile(optimizer=optimizer, metrics=metrics, **others)
         self._soft_loss, self.temperature, self.alpha = of_soft, temperature, alpha
         self._hard_loss = getattr(student_loss, "call", student_loss) or losses.HARD_LOSSES[self.task]
@@ -85,7 +99,7 @@ class Distiller(PartlyTrained):
         return getattr(self._soft_loss, "task", "classes")
 
     def call(self, inputs, training=None):
-        return self.student(inputs, training=training)
+        return one_output(self.student(inputs, training=training), "student")
 
     # --- one step, in the order in which it runs ---
 
@@ -116,13 +130,14 @@ class Distiller(PartlyTrained):
         labels, logits, mask = read_targets(y)
         features = []
         if logits is None or self.hints:
-            guard.require_teacher(self.teacher)
+            refusals.require_teacher(self.teacher)
             answer, features = self._run_teacher(x, training=False)
             mask = getattr(answer, "_keras_mask", None) if mask is None and logits is None else mask
             logits = answer if logits is None else logits
         logits = ops.cast(logits, "float32")
+        guard.require_width(logits.shape)
         labels = None if labels is None else read_labels(labels, logits, self.task)
-        return Batch(x, labels, sample_weight, mask, logits, features, self.task)
+        return Batch(x, labels, read_weight(sample_weight), mask, logits, features, self.task)
 
     def gradients(self, batch):
         """The loss's gradients with respect to the trained weights, and the forward pass that they come from."""
@@ -135,6 +150,7 @@ class Distiller(PartlyTrained):
             scaled_loss = self.optimizer.scale_loss(share)
         if not self.trainable_variables:  # now, because a subclassed student may have made its weights just above
             raise ValueError("Nothing is trainable here: set student.trainable = True, compile, and fit again.")
+        require_apart(self.student, self.teacher)  # again: a shared layer may have been frozen until now
         return tape.gradient(scaled_loss, [variable.value for variable in self.trainable_variables]), step
 
     def forward(self, batch, training):
@@ -147,10 +163,16 @@ class Distiller(PartlyTrained):
         soft = mean(self._soft_loss(batch, logits, self._temperature), batch.mask, batch.weight)
         hard = self._hard_mean(batch, logits)
         pairs = zip(self.hints, features, batch.features, strict=True)
-        hints = [mean(hint(mine, teachers), None, batch.weight) for hint, mine, teachers in pairs]
+        hints = [self._hint_mean(batch, *pair) for pair in pairs]
         loss = self._alpha * hard.value + (1 - self._alpha) * soft.value
         loss += sum(hint.weighed(part.value) for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
+
+    def _hint_mean(self, batch, hint, mine, teachers):
+        """A hint's mean over the examples; where it has a value for each place, over those that are no padding."""
+        mine, teachers, mask = features_without_padding(mine, teachers, batch.mask)
+        values = hint(mine, teachers)
+        return mean(values, mask if mask is not None and len(mask.shape) == len(values.shape) else None, batch.weight)
 
     def _hard_mean(self, batch, logits):
         """The mean of the labels' loss over the examples with a label; 0 where there is none."""
@@ -160,6 +182,8 @@ class Distiller(PartlyTrained):
         labels = ops.where(batch.labels == -1, 0, batch.labels) if self.task == "classes" else batch.labels
         values = self._hard_loss(labels, logits)
         guard.require_one_value_each(tuple(values.shape), tuple(logits.shape))
+        if len(values.shape) == 1:  # one value per example, though it may have many labels: then all of them are needed
+            known = ops.all(known, axis=range(1, len(known.shape)))
         return mean(values, known, batch.weight)
 
     def problems(self, step):
@@ -210,8 +234,13 @@ class Distiller(PartlyTrained):
 
     def save(self, filepath, *args, **kwargs):
         """As keras.Model.save: student, teacher, hints and the state of training, whole or not at all."""
+        refusals.require_keras_file(filepath)
         with whole(filepath) as aside:
             super().save(aside, *args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """As keras.Model.export, of the student: what is used afterwards."""
+        return self.student.export(*args, **kwargs)
 
     def get_config(self):
         parts = {"student": self.student, "teacher": self.teacher, "hints": self.hints}

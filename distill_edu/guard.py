@@ -1,11 +1,10 @@
-"""What is refused, when, and with which sentence: models and shapes at once, values before a step changes anything."""
+"""What is refused in a step, and with which sentence: shapes while it is traced, values before it changes anything."""
 
 import contextlib
 import functools
 import inspect
 
-from distill_edu.arguments import require_number
-from distill_edu.backend import keras, tf
+from distill_edu.backend import tf
 
 # What the graph itself refuses while it runs; `fit` and `evaluate` show these sentences instead of TensorFlow's report.
 NAN_LOSS = (
@@ -21,118 +20,18 @@ TEACHER_PROBABILITIES = PROBABILITIES.format("teacher's output")
 STUDENT_PROBABILITIES = PROBABILITIES.format("student's output")
 LABEL_RANGE = (
     "A label is not one of the classes. With n classes, labels are integers from 0 to n - 1; -1 marks an example "
-    "without a label."
+    "without a label (turn other marks, such as 255 or -100, into -1)."
+)
+LABEL_ROWS = (
+    "A row of labels does not sum to 1: one-hot rows and soft labels do, and rows of zeros or of -1 are examples "
+    "without a label. For several labels per example compile with soft_loss='sigmoid', for numbers with 'mean_square'."
 )
 YES_NO_RANGE = "A label is neither yes nor no: for soft_loss='sigmoid' labels lie between 0 and 1, or are -1 (unknown)."
 NO_LABELS = "There are no labels (y), and alpha is the weight of their loss: give y, or set alpha to 0."
 WHILE_IT_RUNS = (
-    *(NAN_INPUT, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, YES_NO_RANGE),
+    *(NAN_INPUT, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, LABEL_ROWS, YES_NO_RANGE),
     *(NO_LABELS, NAN_LOSS),
 )
-
-
-# --- before anything is built or compiled ---------------------------------------------------------------------------
-
-
-def require_alpha(value):
-    """`alpha` as a float in [0, 1]."""
-    why = "it is the weight of the hard labels, and 1 - alpha is the weight of the soft targets"
-    return require_number(value, "alpha", "between 0 and 1", lambda alpha: 0 <= alpha <= 1, why)
-
-
-def require_weight(value, name="weight"):
-    """The factor of a part of the loss, as a float of at least 0."""
-    return require_number(value, name, "a number of at least 0", lambda weight: weight >= 0)
-
-
-def require_models(student, teacher):
-    """Refuse what cannot be distilled, before anything is built on it. `teacher` may be None."""
-    if student is None:
-        raise TypeError("student is None: give the model that is to be trained.")
-    for model, sentence in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
-        if model is not None and not isinstance(model, keras.Layer):
-            raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
-        if model is not None and _ends_in_softmax(model):
-            raise ValueError(sentence)
-    if teacher is None:
-        return
-    if not teacher.built:
-        raise ValueError("The teacher has no weights yet: train it, or load one that was trained, before it teaches.")
-    if student is teacher or {id(v) for v in student.variables} & {id(v) for v in teacher.variables}:
-        raise ValueError(
-            "The student and the teacher are one model, or share layers, so training would change the teacher. "
-            "For self-distillation copy it: student = keras.models.clone_model(teacher)."
-        )
-
-
-def _ends_in_softmax(model):
-    outputs = getattr(model, "outputs", None)  # a subclassed model has none: its values are looked at while it trains
-    last = model.layers[-1] if outputs else None
-    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
-
-
-def require_hints(hints, teacher):
-    """Hints with a name each that no other Distiller has, and a teacher to look into."""
-    names = [hint.name for hint in hints]
-    if len(set(names)) < len(names):
-        raise ValueError(f"Two hints have one name, {names}: give each its own, as name=...")
-    if hints and teacher is None:
-        raise ValueError("Hints look into the teacher while it runs, so teacher_logits alone do not do: give teacher.")
-    for hint in hints:
-        if getattr(hint, "taken", False):
-            raise ValueError(
-                f"The hint {hint.name!r} belongs to another Distiller, which may have trained it: make a new one."
-            )
-
-
-def require_teacher(teacher):
-    """A teacher, where there are no teacher_logits."""
-    if teacher is None:
-        raise ValueError(
-            "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
-            'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
-        )
-
-
-def require_layer_names(**layers):
-    """Names of layers, not numbers or layers."""
-    for argument, layer in layers.items():
-        if not isinstance(layer, str):
-            raise TypeError(f"{argument} must be the name of a layer, such as 'conv1', not {layer!r}.")
-
-
-def require_places(hint, student, teacher, least=0):
-    """Shapes of two layers that have the same places: axes between the first and the last, at least so many."""
-    if min(len(student), len(teacher)) < 2 + least:
-        raise ValueError(
-            f"An attention map needs places, but {hint.student_layer!r} has the shape {tuple(student)} and "
-            f"{hint.teacher_layer!r} {tuple(teacher)}: choose layers before Flatten or pooling over all places."
-        )
-    if tuple(student[1:-1]) != tuple(teacher[1:-1]):
-        raise ValueError(
-            f"The student's layer {hint.student_layer!r} has the shape {tuple(student)} and the teacher's "
-            f"{hint.teacher_layer!r} {tuple(teacher)}: only the last axis may differ. Choose layers with as many "
-            "places, or flat ones."
-        )
-
-
-def require_student_loss(loss):
-    """None, or a function of (labels, logits): a name, or a loss of probabilities, is refused."""
-    if isinstance(loss, str):
-        raise ValueError(
-            f"student_loss={loss!r} is a name, and Keras's losses of that name take a mean or take the logits for "
-            "probabilities: give a function (labels, logits) -> one value per example, such as "
-            "keras.losses.SparseCategoricalCrossentropy(from_logits=True), or leave it out."
-        )
-    of_probabilities = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits") is False
-    if of_probabilities or loss in (
-        *(keras.losses.categorical_crossentropy, keras.losses.sparse_categorical_crossentropy),
-        keras.losses.binary_crossentropy,
-    ):
-        raise ValueError(
-            f"student_loss={loss!r} takes the logits for probabilities. Leave it out (it is then the "
-            "cross-entropy from logits), or give keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
-        )
 
 
 # --- shapes, while a step is traced ---------------------------------------------------------------------------------
@@ -150,6 +49,15 @@ def require_same_shape(teacher, student):
         raise ValueError(
             f"The teacher's logits have the shape {teacher} and the student's {student}: "
             "they must be the same, example by example."
+        )
+
+
+def require_width(shape):
+    """The number of classes is known before the values are."""
+    if shape.rank is None or shape[-1] is None:
+        raise ValueError(
+            "The teacher does not say how many logits it gives (tf.numpy_function forgets it): say it in its call, "
+            "output.set_shape((None, classes))."
         )
 
 
@@ -182,10 +90,10 @@ def require_labels_like(labels, logits):
 
 def require_one_value_each(values, logits):
     """Shape of what a loss gave for logits of a shape."""
-    if len(values) != len(logits) - 1:
+    if len(values) not in (1, len(logits) - 1):
         raise ValueError(
             f"A loss gave the shape {values} for logits of the shape {logits}: it must give one value for each row of "
-            "logits, not a mean of them."
+            "logits, or for each example, not a mean over all of them (leave out reduce_mean)."
         )
 
 
@@ -194,7 +102,7 @@ def require_one_value_each(values, logits):
 
 def problems(batch, alpha, loss, student_logits_are_probabilities):
     """[(is it so?, sentence)] for one student, or for more of them (alpha, loss, ... then have an axis more)."""
-    found = [(_not_finite(part), NAN_INPUT) for part in keras.tree.flatten(batch.x) if _is_float(part)]
+    found = [(_not_finite(part), NAN_INPUT) for part in _numbers(batch.x) if _is_float(part)]
     if batch.task == "classes":
         found += [
             (all_probabilities(batch.teacher_logits), TEACHER_PROBABILITIES),
@@ -207,6 +115,10 @@ def problems(batch, alpha, loss, student_logits_are_probabilities):
         top = batch.teacher_logits.shape[-1] - 1 if one_of_them else 1
         outside = (labels < 0) & (labels != -1) | (labels > tf.cast(top, labels.dtype))
         found.append((tf.reduce_any(outside), LABEL_RANGE if one_of_them else YES_NO_RANGE))
+        if one_of_them and len(labels.shape) == len(batch.teacher_logits.shape):
+            none = tf.reduce_all(labels == 0, axis=-1) | tf.reduce_all(labels == -1, axis=-1)
+            wrong = tf.abs(tf.reduce_sum(labels, axis=-1) - 1) > 1e-2  # float16 has about three digits
+            found.append((tf.reduce_any(wrong & ~none), LABEL_ROWS))
     return [*found, (_not_finite(loss), NAN_LOSS)]
 
 
@@ -254,12 +166,25 @@ class Lock:
         return run
 
 
+def _numbers(x):
+    """The tensors of x; of a sparse or a ragged one, the numbers that it holds."""
+    parts = tf.nest.flatten(x)
+    return [getattr(part, "flat_values", getattr(part, "values", part)) for part in parts]
+
+
 def _is_float(part):
     return tf.as_dtype(part.dtype).is_floating
 
 
 def _not_finite(values):
     return ~tf.reduce_all(tf.math.is_finite(values))
+
+
+KERAS_SAYS = {  # a part of Keras's sentence -> ours
+    "Invalid dtype: str": "x or y holds texts: turn them into numbers first, as `as_letters` does.",
+    "`class_weight` is only supported": "class_weight goes with arrays. In a pipeline whose y is a dictionary give "
+    "weights, (x, y, weights).",
+}
 
 
 def speaks_plainly(kerass):
@@ -288,6 +213,10 @@ def plain_sentences():
         # TensorFlow's own check of the labels may come before ours.
         report = report.replace("Received a label value of", LABEL_RANGE)
         sentence = next((sentence for sentence in WHILE_IT_RUNS if sentence in report), None)
+        if sentence is None:
+            raise
+    except ValueError as error:
+        sentence = next((ours for theirs, ours in KERAS_SAYS.items() if theirs in str(error)), None)
         if sentence is None:
             raise
     else:

@@ -2,7 +2,7 @@
 
 import re
 
-from distill_edu import guard
+from distill_edu import refusals
 from distill_edu.backend import keras, live_number
 
 ops = keras.ops
@@ -12,16 +12,18 @@ register = keras.saving.register_keras_serializable(package="distill_edu")
 class BaseHint(keras.layers.Layer):
     """Compares a hidden layer of the student with one of the teacher: both by name, for `Distiller(hints=[...])`.
 
-    For a hint of your own give a subclass a `call(student_features, teacher_features)` that returns one value per
-    example, [batch], and register it with keras.saving.register_keras_serializable. `build` refuses what does not fit.
+    A layer inside another model is named by its path, "backbone/conv1". For a hint of your own give a subclass a
+    `call(student_features, teacher_features)` that returns one value per example, [batch], or one for each place,
+    [batch, ...], and register it with keras.saving.register_keras_serializable. `build` refuses what does not fit.
     """
 
-    weight = live_number("_weight", guard.require_weight, "The factor of this hint; may be set while `fit` runs.")
+    weight = live_number("_weight", refusals.require_weight, "The factor of this hint; may be set while `fit` runs.")
 
     def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
-        guard.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
+        refusals.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
-        super().__init__(name=name or f"{kind}_{student_layer}", **{"dtype": "float32", **keras_arguments})
+        name = name or f"{kind}_{student_layer}".replace("/", "_")
+        super().__init__(name=name, **{"dtype": "float32", **keras_arguments})
         self.student_layer, self.teacher_layer = student_layer, teacher_layer
         self._weight = keras.Variable(1.0, trainable=False, dtype="float32", name="weight")
         self.weight = weight
@@ -47,7 +49,7 @@ def _flat(features):
 
 @register
 class Hint(BaseHint):
-    """The mean square of what is between both layers' features [batch, ..., width], one value per example.
+    """The mean square of what is between both layers' features [batch, ..., width], one value for each place.
 
     Romero et al. 2015, "FitNets", section 2.2 and equation 3 (there half the sum, here the mean over the features).
     Where the widths differ, a `projector`, trained with the student and left out of it, takes the student's features to
@@ -56,15 +58,18 @@ class Hint(BaseHint):
 
     projector = None
 
+    def compute_output_shape(self, student_features_shape, teacher_features_shape):
+        return student_features_shape[:-1]
+
     def build(self, student_features_shape, teacher_features_shape):
-        guard.require_places(self, student_features_shape, teacher_features_shape)
+        refusals.require_places(self, student_features_shape, teacher_features_shape)
         if student_features_shape[-1] != teacher_features_shape[-1]:
             self.projector = keras.layers.Dense(teacher_features_shape[-1], dtype="float32", name="projector")
             self.projector.build(student_features_shape)
 
     def call(self, student_features, teacher_features):
         projected = student_features if self.projector is None else self.projector(student_features)
-        return ops.mean(_flat(ops.square(projected - teacher_features)), axis=-1)
+        return ops.mean(ops.square(projected - teacher_features), axis=-1)
 
 
 def _length(vectors):
@@ -89,7 +94,7 @@ class AttentionTransfer(BaseHint):
     """
 
     def build(self, student_features_shape, teacher_features_shape):
-        guard.require_places(self, student_features_shape, teacher_features_shape, least=1)
+        refusals.require_places(self, student_features_shape, teacher_features_shape, least=1)
 
     def call(self, student_features, teacher_features):
         return _length(_attention(student_features) - _attention(teacher_features))[..., 0] / 2

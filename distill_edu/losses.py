@@ -1,6 +1,6 @@
 """The losses of distillation, from logits, one value per example; the soft ones have names, see `SOFT_LOSSES`."""
 
-from distill_edu import guard
+from distill_edu import guard, refusals
 from distill_edu.arguments import require_temperature
 from distill_edu.backend import keras, tf
 
@@ -77,8 +77,8 @@ class Decoupled:
     task = "classes"
 
     def __init__(self, target=1.0, others=8.0):
-        self.target = guard.require_weight(target, "target")
-        self.others = guard.require_weight(others, "others")
+        self.target = refusals.require_weight(target, "target")
+        self.others = refusals.require_weight(others, "others")
 
     def __call__(self, batch, student_logits, temperature):
         log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from distill_edu.arguments import require_attributes, require_count, require_logits
+from distill_edu.arguments import looks_like_probabilities, require_attributes, require_count, require_logits
 from distill_edu.backend import keras
 from distill_edu.data import LETTERS
+from distill_edu.features import one_output
 
 layers = keras.layers
 
@@ -63,14 +64,42 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
 def teacher_logits(teacher, x, batch_size=256):
     """The teacher's logits for x in one pass: a float32 array [len(x), ..., classes], to train on many times.
 
-    `x`: arrays, as for `teacher.predict`. Raises ValueError for NaN and for outputs that are probabilities.
+    `x`: an array, or a dictionary or list of them; or a pipeline, as for `teacher.predict`. Needs little more memory
+    than the result. Raises ValueError for NaN and for outputs that are probabilities.
     """
-    require_attributes(teacher, ["predict"], "teacher", "a Keras model")
+    require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
     if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
-    logits = teacher.predict(x, batch_size=batch_size, verbose=0)
-    require_logits(logits, what="The teacher's output")
-    return np.asarray(logits, dtype=np.float32)
+    logits = _answers(teacher, x, batch_size)
+    if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
+        teacher.make_predict_function(force=True)  # its softmax may have been taken off since it was last asked
+        logits = _answers(teacher, x, batch_size)
+    for block in np.array_split(logits, 1 + len(logits) // BLOCK):  # the checks want float64, twice the memory
+        require_logits(block, what="The teacher's output")
+    return logits
+
+
+BLOCK = 2**15  # rows
+
+
+def _answers(teacher, x, batch_size):
+    """float32 logits, written where they belong batch by batch; a pipeline's come all at once."""
+    parts = keras.tree.flatten(x)
+    if not all(isinstance(part, np.ndarray) for part in parts):
+        return np.asarray(one_output(teacher.predict(x, batch_size=batch_size, verbose=0), "teacher"), "float32")
+    answer = getattr(teacher, "predict_on_batch", lambda x: teacher(x, training=False))  # a Layer only calls
+    logits = None
+    for start in range(0, len(parts[0]), batch_size):
+        rows = slice(start, start + batch_size)
+        some = np.asarray(one_output(answer(taken(x, rows)), "teacher"))
+        logits = np.empty((len(parts[0]), *some.shape[1:]), "float32") if logits is None else logits
+        logits[rows] = some
+    return logits
+
+
+def taken(x, rows):
+    """These rows of x, or of all that is in it."""
+    return keras.tree.map_structure(lambda part: part[rows], x)
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")

@@ -1,5 +1,9 @@
 """What a Distiller and a Classroom have in common as Keras models: some of their parts are trained, others are not."""
 
+import inspect
+
+import numpy as np
+
 from distill_edu import guard
 from distill_edu.backend import keras
 
@@ -54,12 +58,41 @@ class PartlyTrained(keras.Model):
         loss, student_loss (of the hard labels), distillation_loss (of the soft targets), each hint, and the metrics.
         Raises ValueError, with no student changed, for NaN, probabilities, and labels that are no class.
         """
-        return super().fit(*args, **kwargs)
+        given = _by_name(keras.Model.fit, self, *args, **kwargs)
+        validation = given.get("validation_data")
+        if isinstance(validation, (tuple, list)) and len(validation) == 3:
+            x, y, weight = validation
+            given["validation_data"] = x, y, _weight_of_all(y, weight)
+        return super().fit(**{**given, **_weights(**given)})
 
     @guard.speaks_plainly(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
         """The losses and metrics, without learning: as keras.Model.evaluate, with x and y as for `fit`."""
-        return super().evaluate(*args, **kwargs)
+        given = _by_name(keras.Model.evaluate, self, *args, **kwargs)
+        return super().evaluate(**{**given, **_weights(**given)})
+
+
+def _by_name(method, *args, **kwargs):
+    """All arguments by their names, without self."""
+    given = inspect.signature(method).bind(*args, **kwargs).arguments
+    others = given.pop("kwargs", {})
+    return {name: value for name, value in given.items() if name != "self"} | others
+
+
+def _weights(y=None, sample_weight=None, class_weight=None, **_):
+    """The weights for Keras where y is a dictionary: it takes the parts for outputs, and wants a weight for each."""
+    if not isinstance(y, dict):
+        return {}
+    if class_weight:
+        labels = np.asarray(y.get("labels"))
+        labels = labels if labels.ndim == 1 else labels.argmax(axis=-1)
+        by_class = np.array([class_weight.get(int(label), 1.0) for label in labels], "float32")
+        sample_weight = by_class if sample_weight is None else by_class * sample_weight
+    return {"sample_weight": _weight_of_all(y, sample_weight)} | ({"class_weight": None} if class_weight else {})
+
+
+def _weight_of_all(y, weight):
+    return dict.fromkeys(y, weight) if isinstance(y, dict) and weight is not None else weight
 
 
 def _without(variables, excluded):

@@ -34,7 +34,12 @@ class Row:
         optimizer.build(self.stacks)
 
     def learn(self, batch):
-        gradients, state, trained, problems = self._each(self.first.gradients, batch)
+        traced, stacked = self._traced(self.first.gradients, batch)
+        if self.sparse:  # the optimizer has to see the rows that a batch changed, and a map returns whole weights
+            for distiller in self.distillers:
+                distiller.learn(batch)
+            return
+        gradients, state, trained, problems = self._each(traced, stacked, batch)
 
         def change():
             for stack, values in zip(self.stacks, trained, strict=True):
@@ -46,7 +51,8 @@ class Row:
         guard.change_unless(problems, change, self.first.lock)
 
     def look(self, batch):
-        _, state, _, problems = self._each(lambda batch: ([], self.first.forward(batch, training=False)), batch)
+        traced, stacked = self._traced(lambda batch: ([], self.first.forward(batch, training=False)), batch)
+        _, state, _, problems = self._each(traced, stacked, batch)
         guard.change_unless(problems, lambda: _write(self._state(), state), self.first.lock)
 
     def _state(self):
@@ -65,10 +71,10 @@ class Row:
                     if not getattr(metric, "built", True):
                         metric.build(batch.labels, batch.teacher_logits)
 
-    def _each(self, forward, batch):
-        """`forward` (batch -> gradients, step) for each student: gradients, the state after it, weights, problems.
+    def _traced(self, forward, batch):
+        """`forward` (batch -> gradients, step) as a graph of one student's variables, and these of all, stacked.
 
-        All but the problems are stacked: they have an entry for each student.
+        Traced once, run once per student: tf.map_fn alone would have to be told the types of the results.
         """
         self._build_metrics(batch)
         groups = (self.settings, self.trained, self._state())
@@ -83,10 +89,13 @@ class Row:
                 self.first.report(step)
                 state = [scope.get_current_value(variable) for variable in groups[2][0]]
                 seen = step.loss, guard.all_probabilities(step.logits)
-                return _dense(gradients, self.trained[0]), seen, state
+            self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
+            return _dense(gradients, self.trained[0]), seen, state
 
-        # Traced once, run once per student: tf.map_fn alone would have to be told the types of the results.
-        traced = tf.function(one_student, autograph=False).get_concrete_function(_specs(stacked, skip=1))
+        return tf.function(one_student, autograph=False).get_concrete_function(_specs(stacked, skip=1)), stacked
+
+    def _each(self, traced, stacked, batch):
+        """For each student: gradients, the state after the step, weights; stacked. And the problems of all."""
         gradients, seen, state = tf.map_fn(traced, stacked, fn_output_signature=_specs(traced.structured_outputs))
         (_, alphas), trained, _ = stacked
         return gradients, state, trained, guard.problems(batch, alphas, *seen)
@@ -141,6 +150,4 @@ def _likeness(student):
     scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
     # Only Keras's own kinds of model: what a subclass computes is not in its configuration.
     known = type(student).__module__.startswith("keras.") and student.built
-    text = architecture(student) if known else ""
-    sparse = '"Embedding"' in text  # Keras's optimizers treat the few rows that a batch changes in a way of their own
-    return text if known and not constrained and not scaled and not sparse else id(student)
+    return architecture(student) if known and not constrained and not scaled else id(student)

@@ -16,7 +16,7 @@ from distill_edu.backend import keras, tf
 from distill_edu.classroom import Classroom
 from distill_edu.fingerprint import architecture, loss_as_text
 from distill_edu.losses import named_soft_loss
-from distill_edu.metrics import report
+from distill_edu.metrics import report, require_examples
 from distill_edu.models import teacher_logits
 
 PARTS = ("train", "valid", "test")
@@ -47,8 +47,8 @@ def sweep(
     start from the same weights. `seeds`: the seeds, or how many. `steps`: updates of each student, on batches that are
     the same for all. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: train on `dataset.transfer`, too,
     which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
-    parameters, seconds, and accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...;
-    train: the labelled examples); with `keep_weights`, weights, for `restore_students`. Choose by the valid_ columns.
+    parameters, seconds, accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...; train:
+    the labelled examples), test_right: [examples]; with `keep_weights`, weights. Choose by the valid_ columns.
     Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
@@ -89,7 +89,9 @@ class Asked(NamedTuple):
 
 
 def _asked(teacher, x, labels):
-    return Asked(x, labels, teacher_logits(teacher, x))
+    logits = teacher_logits(teacher, x)
+    require_examples(labels, logits)
+    return Asked(x, labels, logits)
 
 
 def _require_all(dataset, transfer, soft_loss, **counts):
@@ -174,7 +176,7 @@ def teach(settings, course, lesson, parts, bar):
     students = [_student(course.build_student, setting) for setting in settings]
     temperatures, alphas = ([setting[name] for setting in settings] for name in ("temperature", "alpha"))
     classroom = Classroom(students=students, temperatures=temperatures, alphas=alphas)
-    classroom.compile(course.optimizer, course.soft_loss, course.student_loss)
+    classroom.compile(course.optimizer, soft_loss=course.soft_loss, student_loss=course.student_loss)
     start = time.perf_counter()
     advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(len(students)))
     endless = batches(lesson, course.batch_size)
@@ -199,6 +201,7 @@ def _results(setting, student, parts, logits, i, seconds):
     for part, asked in parts.items():
         values = report(asked.labels, logits[part][:, i], asked.teacher_logits)
         row.update({f"{part}_{name}": value for name, value in values.items()})
+    row["test_right"] = logits["test"][:, i].argmax(axis=-1) == parts["test"].labels
     return row
 
 
@@ -213,5 +216,5 @@ def _table(rows, keep_weights):
     import pandas
 
     of_parts = [f"{part}_{name}" for part in PARTS for name in ("accuracy", "nll", "ece", "agreement")]
-    columns = ["size", "temperature", "alpha", "seed", "parameters", "seconds", *of_parts]
+    columns = ["size", "temperature", "alpha", "seed", "parameters", "seconds", *of_parts, "test_right"]
     return pandas.DataFrame(rows, columns=[*columns, "weights"] if keep_weights else columns)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas
 
 from distill_edu.pages.ask_the_teacher import cascade_explorer
-from distill_edu.pages.does_it_help import seeds_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.loss import loss_explorer
+from distill_edu.pages.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
 from distill_edu.pages.soft_targets import temperature_explorer
 from distill_edu.pages.text import word_explorer
@@ -80,7 +80,7 @@ GALLERY = {
     "loss": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
     "loss with alpha": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
     "sweep": lambda: sweep_explorer(SWEEP),
-    "seeds": lambda: seeds_explorer(DISTILLED, HARD),
+    "pairs": lambda: pairs_explorer(DISTILLED, HARD),
     "boundary": lambda: boundary_explorer(PLANES, POINTS, POINT_LABELS),
     "trade-off": lambda: tradeoff_explorer(CARDS),
     "cascade": lambda: cascade_explorer(CURVE, TEST_CURVE, **ALONE),

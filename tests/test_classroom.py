@@ -238,7 +238,7 @@ def test_weights_may_be_set_in_the_middle(teacher):
     (student, _), *_ = alone(model, teacher, epochs=1)
     classroom, _ = together(model, teacher, epochs=1)
     one = Distiller(student=student, teacher=teacher)
-    one.compile("sgd", TEMPERATURES[0], ALPHAS[0])
+    one.compile("sgd", temperature=TEMPERATURES[0], alpha=ALPHAS[0])
     classroom.compile("sgd")
     for each, first in ((one, student), (classroom, classroom.students[0])):
         each.fit(X, Y, **TWICE)

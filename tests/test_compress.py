@@ -198,10 +198,13 @@ def test_more_work_takes_longer():
         (lambda: export_litert(model(), "int8"), "needs representative"),
         (lambda: export_litert(model(), "int8", X[:0]), "needs representative"),
         (lambda: export_litert(model(), "int8", X[:, :2]), r"x has the shape \(33, 2\)"),
-        (lambda: export_litert(keras.Sequential([layers.Dense(2)])), "exactly one input"),
+        (lambda: export_litert(keras.Sequential([layers.Dense(2)])), "call it on some examples first"),
         (lambda: litert_predict(export_litert(model()), X[:0]), "x is empty"),
         (lambda: litert_predict(export_litert(model()), X[:, :2]), r"the model takes \('n', 6\)"),
-        (lambda: compress.multiply_adds(keras.Sequential([keras.Input((3, 4)), layers.LSTM(2)])), "not know LSTM"),
+        (
+            lambda: compress.multiply_adds(keras.Sequential([keras.Input((3, 4)), layers.RNN(layers.GRUCell(2))])),
+            "not know",
+        ),
     ],
 )
 def test_wrong_use_gets_a_sentence(call, sentence):

@@ -571,7 +571,7 @@ WRONG = {
         lambda t: Distiller(student=model(), teacher=keras.Sequential([keras.layers.Dense(4)])),
         "The teacher has no weights yet",
     ),
-    "loss=": (lambda t: distiller(teacher=t, loss="mse"), "as student_loss=..., not as loss="),
+    "loss=": (lambda t: distiller(teacher=t, loss="mse"), "does not take loss=...: it is called student_loss"),
     "loss by name": (
         lambda t: distiller(teacher=t, student_loss="mse"),
         "student_loss='mse' is a name, .* give a function",

@@ -28,7 +28,7 @@ STOPS = {
     "loss": {"temperature": T_STOPS},
     "loss with alpha": {"temperature": T_STOPS, "alpha": ALPHAS},
     "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8]},
-    "seeds": {"seeds": [1, 2, 3, 4]},
+    "pairs": {"pairs": [1, 2, 3, 4], "first": [1, 2, 3, 4]},
     "boundary": {"temperature": T_STOPS},
     "trade-off": {"kilobytes": [1, 2, 4, 8, 16, 32], "microseconds": [5, 6, 8, 12, 20, 35, 36]},
     "cascade": {"threshold": [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]},

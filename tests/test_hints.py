@@ -49,6 +49,11 @@ def built(kind):
     return hint
 
 
+def per_example(values):
+    """A hint's value for each example, also where it has one for each place."""
+    return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1)), axis=-1)
+
+
 def features(model, layer, x=X):
     return keras.Model(model.inputs, model.get_layer(layer).output).predict(x, verbose=0).astype("float64")
 
@@ -114,15 +119,15 @@ EACH = pytest.mark.parametrize("kind", KINDS)
 def test_the_value_is_the_papers_formula(kind, scale):
     hint = built(kind)
     got = hint(scale * S, T)
-    assert got.shape == (5,) and got.dtype == "float32"
-    assert np.allclose(got, ORACLES[kind](scale * S, T, hint), rtol=2e-4, atol=1e-6)
+    assert got.shape == ((5, 2, 3) if kind is Hint else (5,)) and got.dtype == "float32"
+    assert np.allclose(per_example(got), ORACLES[kind](scale * S, T, hint), rtol=2e-4, atol=1e-6)
 
 
 @EACH
 def test_the_gradient_is_the_central_difference(kind):
     hint, student = built(kind), tf.Variable(S, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(hint(student, T))
+        loss = tf.reduce_sum(per_example(hint(student, T)))
     got, step = tape.gradient(loss, student).numpy(), 1e-5
     for place in [(0, 0, 0, 0), (2, 1, 2, 3), (4, 0, 1, 2)]:
         move = np.zeros(S.shape)
@@ -136,13 +141,13 @@ def test_the_student_may_be_the_wider_one_and_places_may_be_times(kind):
     student, teacher = RANDOM.randn(5, 6, 7), RANDOM.randn(5, 6, 4)
     hint = kind("conv", "conv")
     hint.build(student.shape, teacher.shape)
-    assert np.allclose(hint(student, teacher), ORACLES[kind](student, teacher, hint), rtol=2e-4)
+    assert np.allclose(per_example(hint(student, teacher)), ORACLES[kind](student, teacher, hint), rtol=2e-4)
 
 
 @EACH
 def test_its_shape_is_known_before_any_data_is(kind):
     symbols = [keras.KerasTensor((None, 2, 3, width)) for width in (4, 7)]
-    assert built(kind)(*symbols).shape == (None,)
+    assert built(kind)(*symbols).shape == ((None, 2, 3) if kind is Hint else (None,))
 
 
 @EACH
@@ -408,7 +413,7 @@ def twice():
         ({"hints": [Hint("conv", "conv"), Hint("conv", "conv")]}, "Two hints have one name"),
         ({"hints": twice}, "belongs to another Distiller"),
         ({"hints": [Hint("conv", "conv")], "teacher": None}, "give teacher"),
-        ({"hints": [Hint("conv", "dense")], "teacher": subclassed}, "needs a functional or Sequential model"),
+        ({"hints": [Hint("conv", "dense")], "teacher": subclassed}, "has no layer 'dense'. It has: dense_"),
     ],
 )
 def test_wrong_use_gets_a_sentence(teacher, arguments, sentence):

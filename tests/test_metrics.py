@@ -110,7 +110,7 @@ def test_series_are_paired_by_their_index():
     [
         ([1, 2, 3], [1, 2], "a pair needs one number of each"),
         ([1, 2], [1, 2, 3], "a pair needs one number of each"),
-        ([[1, 2]], [[1, 2]], "a pair needs one number of each"),
+        ([[[1, 2]]], [[[1, 2]]], "a pair needs one number of each"),
         (1.0, 2.0, "a pair needs one number of each"),
         ([1], [2], "There are 1 pairs"),
         ([], [], "There are 0 pairs"),

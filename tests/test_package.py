@@ -223,14 +223,16 @@ def inside(path):
 FLOORS = [
     {"arguments", "patience", "files", "pages.__init__", "__init__", "lab"},
     {"probabilities", "data", "backend"},
-    {"guard", "models", "metrics", "fingerprint"},
-    {"losses", "hints", "features", "batch", "partly_trained", "cache"},
-    {"distiller"},
+    {"guard", "metrics", "fingerprint"},
+    {"refusals", "cache"},
+    {"losses", "hints", "features", "batch", "partly_trained"},
+    {"distiller", "counting", "models"},
     {"row", "compress", "cascade"},
     {"classroom"},
     {"sweeps"},
     {"pages.picture", "pages.exercise"},
     {"pages.plots", "pages.explorer"},
+    {"pages.pairs"},
 ]
 
 
@@ -280,7 +282,8 @@ def written(path):
 
 def test_the_evening_is_one_evening():
     assert sum(written(PACKAGE / f"{name}.py") for name in EVENING) <= 600
-    assert sum(written(path) for path in MODULES) <= 4600
+    rooms = {"the house": 4600, "any model that its users bring": 150}
+    assert sum(written(path) for path in MODULES) <= sum(rooms.values())
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def test_gains_are_drawn_with_their_intervals_in_their_order():
     [(0.01, 0.05, "it helps"), (-0.05, -0.01, "it hurts"), (-0.01, 0.05, "no verdict"), (-0.05, 0.01, "no verdict")],
 )
 def test_the_verdict_in_words_is_the_intervals(low, high, verdict):
-    gain = metrics.Gain((low + high) / 2, 0.01, low, high, 3, 5)
+    gain = metrics.Gain((low + high) / 2, 0.01, low, high, 3, 5, 0.5)
     assert plots.gain_in_words(gain).split(": ")[-1].startswith(verdict) and str(gain) in plots.gain_in_words(gain)
 
 
@@ -68,5 +68,12 @@ def test_a_family_tree_joins_what_is_near_and_colours_families():
     assert colours == dict(
         zip(("cat", "dog", "car"), map(to_hex, (*picture.CLASSES[:1] * 2, picture.CLASSES[1])), strict=True)
     )
-    joints = sorted(max(path[:, 0]) for path in axes.collections[0].get_segments())
+    joints = sorted(max(path[:, 0]) for each in axes.collections for path in each.get_segments())
     assert joints == pytest.approx([1, 9])  # cat and dog at 1; the car at the mean of 9 and 9
+    branches = {max(path[:, 0]): each for each in axes.collections for path in each.get_segments()}
+    assert {joint: to_hex(each.get_color()[0]) for joint, each in branches.items()} == {
+        1: to_hex(picture.CLASSES[0]),  # both are animals
+        9: to_hex(picture.NEUTRAL),
+    }
+    low, high = axes.get_xlim()
+    assert low < 0 and 9 < high < 10

@@ -35,8 +35,9 @@ def test_the_bars_and_the_sentence_are_those_of_the_example_at_t(t, example):
 
 
 def test_a_word_stands_beside_its_own_bars():
-    figure, _ = at(page.temperature_explorer(LOGITS, NAMES, items=["Katze", "Hund"]), example=1)
+    figure, _ = at(page.temperature_explorer(LOGITS, NAMES, ["Katze", "Hund"], ["label: cat", "_dog"]), example=1)
     assert [text.get_text() for text in figure.axes[0].texts] == ["Hund"]
+    assert figure.axes[0].get_title().endswith("_dog")
 
 
 @pytest.mark.parametrize(

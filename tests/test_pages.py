@@ -8,7 +8,7 @@ import sys
 
 import nbformat
 import pytest
-from tools.pages import PAGES, normalise
+from tools.pages import HOOK, PAGES, first_picture, normalise
 
 ROOT = PAGES[0].parent.parent
 pytestmark = pytest.mark.slow
@@ -44,6 +44,10 @@ def test_it_is_executed_and_normalised(path):
         assert not [o for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
         # A cell that ends in an expression or prints must have something stored to be compared with.
         assert cell.outputs or not re.search(r"^print\(|^page\.check_|\.still\(", cell.source, re.MULTILINE)
+
+
+def test_the_readme_shows_the_first_picture_of_the_first_page():
+    assert HOOK.read_bytes() == first_picture(read(PAGES[0]))
 
 
 def words(text):

@@ -255,7 +255,7 @@ def test_a_classroom_gives_each_student_what_it_gets_alone(name, teacher):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("loss", [*ORACLES, losses.Decoupled(0.5, 3)], ids=str)
+@pytest.mark.parametrize("loss", [*ORACLES, losses.Decoupled(0.5, 3)], ids=[*ORACLES, "own weights"])
 def test_it_is_saved_and_loaded_with_the_distiller(loss, teacher, tmp_path):
     name = loss if isinstance(loss, str) else "decoupled"
     straight, stopped = compiled(loss, teacher), compiled(loss, teacher)

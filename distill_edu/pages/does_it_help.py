@@ -1,47 +1,8 @@
-"""Page "Does it help?": pairs of students and their mean gain, and its exercises."""
+"""Page "Does it help?": its exercises."""
 
-import ipywidgets
 import numpy as np
 
-from distill_edu.metrics import paired_gain
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, empty_axes
-from distill_edu.pages.plots import gain_in_words
-
-
-def seeds_explorer(distilled, hard, seeds=1):
-    """Slide through the number of seeds: what the first n pairs of students say about the gain of distillation.
-
-    `distilled`, `hard`: one accuracy per seed, in the same order, at least two.
-    """
-    paired_gain(distilled, hard)  # refuses what is not paired
-    distilled, hard = np.asarray(distilled, dtype=float), np.asarray(hard, dtype=float)
-    controls = {"seeds": slider(ipywidgets.IntSlider, "Seeds (number)", min=1, max=len(hard), value=seeds)}
-    return Explorer(lambda figure, seeds: draw_paired(figure, distilled, hard, seeds), controls)
-
-
-def draw_paired(figure, distilled, hard, seeds):
-    """Both students of the first `seeds` seeds, joined by lines; on the right the mean gain and its interval."""
-    left, right = empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.78, 0.19, 0.2, 0.7))
-    positions = range(1, len(hard) + 1)
-    left.vlines(positions[:seeds], hard[:seeds], distilled[:seeds], color=NEUTRAL)
-    left.plot(positions[:seeds], hard[:seeds], "o", color=HARD, label="hard labels")
-    left.plot(positions[:seeds], distilled[:seeds], "D", color=DISTILLED, label="distilled")
-    both = np.concatenate([hard, distilled])
-    room = 0.1 * np.ptp(both) + 1e-3
-    left.set(xlim=(0.4, len(hard) + 0.6), ylim=(both.min() - room, both.max() + 2.5 * room))
-    left.set(xlabel="seed (number)", ylabel="accuracy", title="pairs with the same start")
-    left.legend(fontsize=8, frameon=False, ncols=2, loc="upper center")
-    right.axhline(0, color="black", linewidth=0.8)
-    reach = 1.5 * np.abs(distilled - hard).max() + 1e-3
-    right.set(ylim=(-reach, reach), xticks=[], title="mean gain, 95%")
-    if seeds == 1:
-        right.plot(0, distilled[0] - hard[0], "D", color=DISTILLED)
-        return f"One seed: distillation gains {distilled[0] - hard[0]:+.4f}. One pair cannot tell a gain from luck."
-    gain = paired_gain(distilled[:seeds], hard[:seeds])
-    right.errorbar(0, gain.mean, gain.high - gain.mean, fmt="D", color=DISTILLED, capsize=5)
-    return f"{seeds} seeds: {gain_in_words(gain)}"
 
 
 def check_standard_error_by_hand(answer):

@@ -8,7 +8,9 @@ from functools import partial
 import ipywidgets
 import numpy as np
 
+from distill_edu.backend import keras
 from distill_edu.metrics import accuracy
+from distill_edu.models import taken
 from distill_edu.pages.explorer import Explorer, alpha_slider, labelled, temperature_slider
 from distill_edu.pages.picture import DISTILLED, NEUTRAL, two_axes
 
@@ -119,8 +121,9 @@ def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10,
         raise ValueError("The student has no weights yet: call student(x[:1]) first.")
     x_valid, y_valid = validation_data
     for inputs, column in [(x, part) for part in (y.values() if isinstance(y, dict) else [y])] + [(x_valid, y_valid)]:
-        if len(column) != len(inputs) or not len(inputs):
-            raise ValueError(f"x has {len(inputs)} examples and y {len(column)}: give one of each per example.")
+        counts = {len(part) for part in keras.tree.flatten(inputs)}
+        if counts != {len(column)} or not len(column):
+            raise ValueError(f"x has {max(counts)} examples and y {len(column)}: give one of each per example.")
     if not distiller.optimizer.built:
         distiller.optimizer.build(distiller.trainable_variables)
     return LiveDistillation(distiller, partial(shuffled, x, y, batch_size, seed), validation_data, every)
@@ -130,10 +133,9 @@ def shuffled(x, y, batch_size, seed):
     """Batches of x and y, epoch after epoch without an end, each epoch in its own order."""
     random = np.random.default_rng(seed)
     while True:
-        order = random.permutation(len(x))
-        for start in range(0, len(x), batch_size):
-            rows = order[start : start + batch_size]
-            yield x[rows], {name: column[rows] for name, column in y.items()} if isinstance(y, dict) else y[rows]
+        order = random.permutation(len(keras.tree.flatten(x)[0]))
+        for start in range(0, len(order), batch_size):
+            yield taken((x, y), order[start : start + batch_size])
 
 
 def draw_training(figure, runs, now, temperature, alpha):

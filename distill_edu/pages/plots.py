@@ -1,5 +1,7 @@
 """Figures that several pages show: each function returns a Picture."""
 
+import numpy as np
+
 from distill_edu.pages.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, plain
 
 __all__ = ["DISTILLED", "HARD", "NEUTRAL", "TEACHER", "curves", "family_tree", "gain_in_words", "gains", "show_images"]
@@ -56,27 +58,34 @@ def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
 
 
 def family_tree(distances, class_names, families):
-    """The classes as a tree: what is near in `distances` (symmetric, zero diagonal) joins early (average linkage)."""
+    """The classes as a tree: what is near in `distances` (symmetric, zero diagonal) joins early (average linkage).
+
+    `families`: class -> family. Names, and branches of one family, have its colour.
+    """
     from scipy.cluster.hierarchy import dendrogram, linkage
     from scipy.spatial.distance import squareform
 
     figure = Picture(6.5, 4.6)
     axes = figure.add_axes((0.22, 0.12, 0.74, 0.8))
     tree = linkage(squareform(distances, checks=False), "average")
+    colours = dict(zip(dict.fromkeys(families.values()), CLASSES, strict=False))
+    below = [{families[name]} for name in class_names]  # each branch's families, in the order in which they join
+    for left, right, *_ in tree:
+        below.append(below[int(left)] | below[int(right)])
     drawn = dendrogram(
         tree,
         labels=[plain(name) for name in class_names],
         orientation="right",
         ax=axes,
-        color_threshold=0,
-        above_threshold_color=NEUTRAL,
+        link_color_func=lambda branch: colours[min(below[branch])] if len(below[branch]) == 1 else NEUTRAL,
     )
-    colours = dict(zip(dict.fromkeys(families.values()), CLASSES, strict=False))
+    joints = tree[:, 2]
+    axes.set_xlim(joints.min() - 0.25 * np.ptp(joints), joints.max() + 0.05 * np.ptp(joints))  # nothing is below
     for text, leaf in zip(axes.get_yticklabels(), drawn["leaves"], strict=True):
         text.set_color(colours[families[class_names[leaf]]])
         text.set_fontweight("bold")
     handles = [axes.plot([], [], "s", color=colour, label=plain(family))[0] for family, colour in colours.items()]
     axes.legend(handles=handles, fontsize=8, frameon=False, ncols=5, loc="lower center", bbox_to_anchor=(0.4, 1))
-    axes.set_xlabel("distance (large: one is rarely taken for the other)")
+    axes.set_xlabel("distance (minus the logarithm of the mean probability of one for the other)")
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure

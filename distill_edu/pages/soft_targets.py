@@ -10,10 +10,11 @@ from distill_edu.pages.picture import TEACHER, class_axis, empty_axes, grouped_b
 from distill_edu.probabilities import entropy, soft_targets
 
 
-def temperature_explorer(logits, class_names, items=None, temperature=1):
+def temperature_explorer(logits, class_names, items=None, titles=None, temperature=1):
     """Slide T over a teacher's logits [n, classes] (or [classes]): bars, entropy, and a sentence.
 
     `items`: the n images or words that the logits are for; with more than one, a second slider chooses among them.
+    `titles`: what stands above each of them.
     Raises ValueError for NaN, probabilities, and shapes that do not go together.
     """
     logits = np.atleast_2d(require_logits(logits))
@@ -22,8 +23,8 @@ def temperature_explorer(logits, class_names, items=None, temperature=1):
         raise ValueError(f"items has {len(items)} entries and logits {len(logits)}: give one item per row of logits.")
 
     def draw(figure, temperature, example=0):
-        item = None if items is None else items[example]
-        return draw_soft_targets(figure, logits[example], class_names, temperature, item)
+        item, title = (None if each is None else each[example] for each in (items, titles))
+        return draw_soft_targets(figure, logits[example], class_names, temperature, item, title)
 
     controls = {"temperature": temperature_slider(temperature)}
     if len(logits) > 1:
@@ -31,10 +32,10 @@ def temperature_explorer(logits, class_names, items=None, temperature=1):
     return Explorer(draw, controls)
 
 
-def draw_soft_targets(figure, logits, class_names, temperature, item=None):
+def draw_soft_targets(figure, logits, class_names, temperature, item=None, title=None):
     """Bars of softmax(logits / T), one per class, beside the item (an image or a word) that the logits are for."""
     probabilities = soft_targets(logits, temperature)
-    axes = _item_and_axes(figure, item, len(class_names))
+    axes = _item_and_axes(figure, item, title, len(class_names))
     grouped_bars(axes, {None: (probabilities, TEACHER)})
     class_axis(axes, class_names)
     axes.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
@@ -51,12 +52,13 @@ def _soft_targets_in_words(probabilities, class_names, temperature):
     )
 
 
-def _item_and_axes(figure, item, classes):
+def _item_and_axes(figure, item, title, classes):
     bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
     if item is None:
         return empty_axes(figure, (0.1, bottom, 0.88, height))[0]
     side, axes = empty_axes(figure, (0.02, 0.2, 0.22, 0.6), (0.33, bottom, 0.65, height))
     side.set_axis_off()
+    side.set_title(plain(title or ""), fontsize=9)
     if isinstance(item, str):
         side.text(0.5, 0.5, plain(item), ha="center", va="center", fontsize=12 if len(item) < 18 else 8, wrap=True)
     else:

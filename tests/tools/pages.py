@@ -1,5 +1,6 @@
 """Execute and normalise the pages: `make pages`, or `python tests/tools/pages.py notebooks/01_soft_targets.ipynb`."""
 
+import base64
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 PAGES = sorted(FOLDER.glob("*.ipynb"))
+HOOK = FOLDER.parent / ".github" / "hook.png"  # README shows it
 
 
 def normalise(page):
@@ -61,7 +63,16 @@ def execute(path):
     return page
 
 
+def first_picture(page):
+    """The bytes of the first PNG that a page shows."""
+    shown = (output.get("data", {}).get("image/png") for cell in page.cells for output in cell.get("outputs", ()))
+    return base64.b64decode(next(filter(None, shown)))
+
+
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:] or PAGES):
-        nbformat.write(normalise(execute(path)), path)
+        page = normalise(execute(path))
+        nbformat.write(page, path)
+        if path == PAGES[0]:
+            HOOK.write_bytes(first_picture(page))
         print("written", path.name, flush=True)

@@ -1,0 +1,193 @@
+"""What is refused before anything is built, compiled or opened: models, layers and arguments, each in a sentence."""
+
+from distill_edu.arguments import require_number
+from distill_edu.backend import keras
+from distill_edu.guard import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
+
+
+def require_alpha(value):
+    """`alpha` as a float in [0, 1]."""
+    why = "it is the weight of the hard labels, and 1 - alpha is the weight of the soft targets"
+    return require_number(value, "alpha", "between 0 and 1", lambda alpha: 0 <= alpha <= 1, why)
+
+
+def require_weight(value, name="weight"):
+    """The factor of a part of the loss, as a float of at least 0."""
+    return require_number(value, name, "a number of at least 0", lambda weight: weight >= 0)
+
+
+def require_models(student, teacher):
+    """Refuse what cannot be distilled, before anything is built on it. `teacher` may be None."""
+    if student is None:
+        raise TypeError("student is None: give the model that is to be trained.")
+    for model, sentence in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
+        if model is not None and not isinstance(model, keras.Layer):
+            raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
+        if model is not None and _ends_in_softmax(model):
+            raise ValueError(sentence)
+    if teacher is None:
+        return
+    if not teacher.built:
+        raise ValueError(
+            "The teacher has no weights yet: train it, or load one that was trained, before it teaches. One that has "
+            "none by nature is called once first: teacher(x[:1])."
+        )
+
+
+def _ends_in_softmax(model):
+    outputs = getattr(model, "outputs", None)  # a subclassed model has none: its values are looked at while it trains
+    last = model.layers[-1] if outputs else None
+    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
+
+
+def require_unshared(moving, same=False):
+    """No variables of the student that training would move and that are the teacher's, too; not one model for both."""
+    if same or moving:
+        raise ValueError(
+            "The student and the teacher are one model, or share layers, so training would change the teacher. "
+            "For self-distillation copy it: student = keras.models.clone_model(teacher). A layer that is shared "
+            "to save memory is frozen first: layer.trainable = False."
+        )
+
+
+def require_one_output(count, whose, output):
+    """Exactly one tensor."""
+    if count != 1:
+        kind = f"a dictionary: {', '.join(map(str, output))}" if isinstance(output, dict) else "a list"
+        raise ValueError(
+            f"The {whose} gives {count} outputs ({kind}), and one is compared. Choose it: "
+            "keras.Model(model.input, model.output[...]), or one Distiller for each."
+        )
+
+
+def require_one_call(outputs, layer):
+    """What a layer gave in a forward pass, if it was called once and gave one tensor."""
+    if len(outputs) != 1:
+        often = f"is used {len(outputs)} times" if outputs else "is not used"
+        raise ValueError(f"The layer {layer!r} {often} in one forward pass: a hint needs a layer that is used once.")
+    if not hasattr(outputs[0], "shape"):
+        raise ValueError(f"The layer {layer!r} gives more than one tensor: a hint compares one.")
+    return outputs[0]
+
+
+def no_such_layer(model, name):
+    """Raise the ValueError that says which layers there are."""
+    layers = list(getattr(model, "layers", ()))
+    inside = [layer.name for layer in layers if name in [each.name for each in getattr(layer, "layers", ())]]
+    names = ", ".join(layer.name for layer in layers[:20]) + (", ..." if len(layers) > 20 else "")
+    where = f" It is inside another model: {inside[0]}/{name}." if inside else ""
+    raise ValueError(f"{model.name!r} has no layer {name!r}.{where} It has: {names or 'none'}.")
+
+
+def require_hints(hints, teacher):
+    """Hints with a name each that no other Distiller has, and a teacher to look into."""
+    names = [hint.name for hint in hints]
+    if len(set(names)) < len(names):
+        raise ValueError(f"Two hints have one name, {names}: give each its own, as name=...")
+    if hints and teacher is None:
+        raise ValueError("Hints look into the teacher while it runs, so teacher_logits alone do not do: give teacher.")
+    for hint in hints:
+        if getattr(hint, "taken", False):
+            raise ValueError(
+                f"The hint {hint.name!r} belongs to another Distiller, which may have trained it: make a new one."
+            )
+
+
+def require_teacher(teacher):
+    """A teacher, where there are no teacher_logits."""
+    if teacher is None:
+        raise ValueError(
+            "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
+            'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
+        )
+
+
+FOR_ONE = ("EarlyStopping", "TerminateOnNaN", "ReduceLROnPlateau", "LearningRateScheduler", "TensorBoard")
+FOR_ONE += ("BackupAndRestore", "SwapEMAWeights")
+
+
+def require_callbacks_for_many(callbacks):
+    """Callbacks of Keras that need one loss or one optimizer have no place in a Classroom."""
+    for callback in [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ():
+        name = next((name for name in FOR_ONE if isinstance(callback, getattr(keras.callbacks, name))), None)
+        if name:
+            raise ValueError(
+                f"{name} needs one loss or one optimizer, and a Classroom has one for each student: leave it out, give "
+                "the optimizer a learning-rate schedule, or train this student in a Distiller."
+            )
+
+
+OUR_NAMES = {"loss": "student_loss", "student_loss_fn": "student_loss", "distillation_loss_fn": "soft_loss"}
+OUR_NAMES |= {"loss_weights": "alpha", "distillation_loss": "soft_loss"}
+
+
+def require_our_names(arguments):
+    """The names that other distillers have for what `compile` takes are refused, and ours is said."""
+    for name in OUR_NAMES.keys() & set(arguments):
+        raise ValueError(f"A Distiller does not take {name}=...: it is called {OUR_NAMES[name]}=... here. See compile.")
+
+
+def require_own_hooks(model, kerass):
+    """A method that is overridden here is called: compute_loss, keras.io's hook, would not be."""
+    if type(model).compute_loss is not kerass.compute_loss:
+        raise ValueError(
+            "A Distiller does not call compute_loss: give the loss as soft_loss= or student_loss=, or override forward."
+        )
+
+
+def require_heads(task, *models):
+    """Logits, and no sigmoids, where the task is not numbers."""
+    for model in models:
+        last = model.layers[-1] if getattr(model, "outputs", None) else None
+        if task != "numbers" and getattr(last, "activation", None) is keras.activations.sigmoid:
+            raise ValueError(
+                f"{model.name!r} ends in a sigmoid, but distillation needs logits: take it off the last layer. (A "
+                'sigmoid that gives numbers, such as boxes, goes with soft_loss="mean_square".)'
+            )
+
+
+def require_keras_file(path):
+    """A file in Keras's own format: the older ones do not know a class of ours."""
+    if str(path).endswith((".h5", ".hdf5")):
+        raise ValueError(f"A Distiller is saved as .keras, not as {path}; its student may go into any file.")
+
+
+def require_layer_names(**layers):
+    """Names of layers, not numbers or layers."""
+    for argument, layer in layers.items():
+        if not isinstance(layer, str):
+            raise TypeError(f"{argument} must be the name of a layer, such as 'conv1', not {layer!r}.")
+
+
+def require_places(hint, student, teacher, least=0):
+    """Shapes of two layers that have the same places: axes between the first and the last, at least so many."""
+    if min(len(student), len(teacher)) < 2 + least:
+        raise ValueError(
+            f"An attention map needs places, but {hint.student_layer!r} has the shape {tuple(student)} and "
+            f"{hint.teacher_layer!r} {tuple(teacher)}: choose layers before Flatten or pooling over all places."
+        )
+    if tuple(student[1:-1]) != tuple(teacher[1:-1]):
+        raise ValueError(
+            f"The student's layer {hint.student_layer!r} has the shape {tuple(student)} and the teacher's "
+            f"{hint.teacher_layer!r} {tuple(teacher)}: only the last axis may differ. Choose layers with as many "
+            "places, or flat ones."
+        )
+
+
+def require_student_loss(loss):
+    """None, or a function of (labels, logits): a name, or a loss of probabilities, is refused."""
+    if isinstance(loss, str):
+        raise ValueError(
+            f"student_loss={loss!r} is a name, and Keras's losses of that name take a mean or take the logits for "
+            "probabilities: give a function (labels, logits) -> one value per example, such as "
+            "keras.losses.SparseCategoricalCrossentropy(from_logits=True), or leave it out."
+        )
+    of_probabilities = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits") is False
+    if of_probabilities or loss in (
+        *(keras.losses.categorical_crossentropy, keras.losses.sparse_categorical_crossentropy),
+        keras.losses.binary_crossentropy,
+    ):
+        raise ValueError(
+            f"student_loss={loss!r} takes the logits for probabilities. Leave it out (it is then the "
+            "cross-entropy from logits), or give keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+        )

@@ -1,0 +1,744 @@
+"""What people bring: models, inputs, outputs, tasks and habits from public threads; each works, or gets one sentence.
+
+Each use gives numbers, and stands beside the right ones: from NumPy, or from the plain way of saying the same.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse
+import tensorflow as tf
+from keras import layers
+from small import CLASSES, FEATURES, LIGHT, RANDOM, X, Y, hard_values, logits, model, soft_values, weights
+
+from distill_edu import (
+    Cascade,
+    Classroom,
+    Dataset,
+    Distiller,
+    Ensemble,
+    compress,
+    distillation_loss,
+    export_litert,
+    litert_predict,
+    sweep,
+    teacher_logits,
+)
+from distill_edu.hints import Hint
+from distill_edu.pages.live import live_distillation
+
+pytestmark = pytest.mark.slow
+T, ALPHA = 3.0, 0.25
+BIG = functools.cache(lambda: model(9, units=16))
+WEIGHT = RANDOM.uniform(0.5, 2, 33).astype("float32")
+MANY = (RANDOM.rand(33, CLASSES) < 0.4).astype("float32")  # several labels per example, sometimes none
+MANY[0] = 0
+ROWS = keras.utils.to_categorical(Y, CLASSES)
+PER_CLASS = {0: 2.0, 2: 0.5}
+OF_CLASS = np.array([PER_CLASS.get(label, 1) for label in Y])
+
+
+def distiller(student=None, teacher=None, hints=(), **how):
+    one = Distiller(student=student or model(), teacher=teacher or BIG(), hints=hints)
+    one.compile(**{"optimizer": keras.optimizers.SGD(0.0), "temperature": T, "alpha": ALPHA, **how})
+    return one
+
+
+def parts(x=X, y=Y, student=None, teacher=None, how=None, **given):
+    """(hard, soft) as `evaluate` reports them; a student that learns nothing reports the same from `fit`."""
+    one = distiller(student, teacher, **(how or {}))
+    got = one.evaluate(x, y, batch_size=None if y is None else 33, verbose=0, return_dict=True, **given)
+    return got["student_loss"], got["distillation_loss"]
+
+
+def fitted(x=X, y=Y, student=None, teacher=None, how=None, **given):
+    history = distiller(student, teacher, **(how or {})).fit(x, y, batch_size=33, **LIGHT, **given).history
+    return history["student_loss"][0], history["distillation_loss"][0]
+
+
+def right(weight=1.0, student=None, teacher=None, x=X):
+    z, s = logits(teacher or BIG(), x), logits(student or model(), x)
+    return (weight * hard_values(Y, s)).mean(), (weight * soft_values(z, s, T)).mean()
+
+
+def functional(out, seed=0, units=8):
+    """The weights of `model(seed, units)`, with an output of another form."""
+    plain = model(seed, units)
+    return keras.Model(plain.inputs, out(plain.outputs[0]))
+
+
+class Subclassed(keras.Model):
+    def __init__(self, units=8, seed=0, **keras_arguments):
+        super().__init__(**keras_arguments)
+        keras.utils.set_random_seed(seed)
+        self.wide, self.out = layers.Dense(units, "relu", name="wide"), layers.Dense(CLASSES)
+
+    def call(self, x):
+        return self.out(self.wide(x["a"] if isinstance(x, dict) else x))
+
+
+def subclassed(units=8, seed=0):
+    one = Subclassed(units, seed)
+    one(X[:1])
+    return one
+
+
+def both_subclassed():
+    return {"student": subclassed(), "teacher": subclassed(16, 9)}
+
+
+def on_top(bottom, seed=0, units=8):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((FEATURES,)), bottom, layers.Dense(units, "relu"), layers.Dense(CLASSES)])
+
+
+# --- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def dictionary(seed, units):
+    entries = {"a": keras.Input((3,), name="a"), "b": keras.Input((3,), name="b")}
+    return keras.Model(entries, model(seed, units)(layers.Concatenate()([entries["a"], entries["b"]])))
+
+
+class Pages(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return X[11 * index : 11 * index + 11], Y[11 * index : 11 * index + 11]
+
+
+def pipeline(y=Y, *weight):
+    return tf.data.Dataset.from_tensor_slices((X, y, *weight)).batch(33)
+
+
+def sparse(seed, units):
+    keras.utils.set_random_seed(seed)
+    entry = keras.Input((FEATURES,), sparse=True)
+    return keras.Sequential([entry, layers.Dense(units, "relu"), layers.Dense(CLASSES)])
+
+
+def words(units):
+    keras.utils.set_random_seed(units)
+    numbers = layers.TextVectorization(output_sequence_length=3, vocabulary=["one", "two", "three"])
+    read = [layers.Embedding(5, units), layers.Flatten(), layers.Dense(CLASSES)]
+    return keras.Sequential([keras.Input((), dtype="string"), numbers, *read])
+
+
+def cached(**more):
+    return {"labels": Y, "teacher_logits": teacher_logits(BIG(), X), **more}
+
+
+TEXTS = tf.constant([["one two", "two", "three one one"][i % 3] for i in range(33)])
+NAMED = {"a": X[:, :3], "b": X[:, 3:]}
+INPUTS = {
+    "arrays": (parts, right),
+    "a dictionary of inputs": (lambda: parts(NAMED, student=dictionary(0, 8), teacher=dictionary(9, 16)), right),
+    "a pipeline": (lambda: parts(pipeline(), None), right),
+    "a PyDataset": (lambda: parts(Pages(), None), right),
+    "a pandas table": (lambda: parts(pandas.DataFrame(X), pandas.Series(Y)), right),
+    "a sparse matrix": (
+        lambda: parts(scipy.sparse.csr_matrix(X), student=sparse(0, 8), teacher=sparse(9, 16)),
+        right,
+    ),
+    "a sparse matrix trains": (
+        lambda: fitted(scipy.sparse.csr_matrix(X), student=sparse(0, 8), teacher=sparse(9, 16)),
+        right,
+    ),
+    "texts and a model that reads them": (
+        lambda: parts(TEXTS, student=words(4), teacher=words(8)),
+        lambda: right(student=words(4), teacher=words(8), x=TEXTS),
+    ),
+    "cached logits": (lambda: parts(y=cached()), right),
+    "cached logits in a pipeline": (lambda: parts(pipeline(cached()), None), right),
+    "cached logits asked for a dictionary of inputs": (
+        lambda: teacher_logits(dictionary(9, 16), NAMED)[0],
+        lambda: logits(BIG())[0],
+    ),
+    "labels in a column": (lambda: parts(y=Y[:, None]), right),
+    "one-hot rows": (lambda: parts(y=ROWS), right),
+    "labels as floats": (lambda: parts(y=Y.astype("float32")), right),
+    "soft labels, as of mixup": (
+        lambda: parts(y=0.5 * ROWS + 0.5 / CLASSES)[0],
+        lambda: -((ROWS / 2 + 0.5 / CLASSES) * log_softmax(logits(model()))).sum(axis=1).mean(),
+    ),
+    "sample weights": (lambda: parts(sample_weight=WEIGHT), lambda: right(WEIGHT)),
+    "sample weights beside cached logits": (lambda: parts(y=cached(), sample_weight=WEIGHT), lambda: right(WEIGHT)),
+    "sample weights beside cached logits in fit": (
+        lambda: fitted(y=cached(), sample_weight=WEIGHT),
+        lambda: right(WEIGHT),
+    ),
+    "sample weights in a pipeline": (lambda: parts(pipeline(Y, WEIGHT), None), lambda: right(WEIGHT)),
+    "class weights": (lambda: fitted(class_weight=PER_CLASS), lambda: right(OF_CLASS)),
+    "class weights beside cached logits": (
+        lambda: fitted(y=cached(), class_weight=PER_CLASS),
+        lambda: right(OF_CLASS),
+    ),
+    "class weights and sample weights beside cached logits": (
+        lambda: fitted(y=cached(labels=ROWS), class_weight=PER_CLASS, sample_weight=WEIGHT),
+        lambda: right(WEIGHT * OF_CLASS),
+    ),
+    "validation with weights beside cached logits": (
+        lambda: distiller().fit(X, Y, validation_data=(X, cached(), WEIGHT), **LIGHT).history["val_student_loss"],
+        lambda: [right(WEIGHT)[0]],
+    ),
+}  # fmt: skip
+
+
+# --- models and their outputs ---------------------------------------------------------------------------------------
+
+
+def tail(seed, units):
+    """An encoder with a layer inside it, and a head on it: the usual model of transfer learning."""
+    keras.utils.set_random_seed(seed)
+    entry = keras.Input((FEATURES,))
+    inside = keras.Model(entry, layers.Dense(units, "relu", name="deep")(entry), name="backbone")
+    return keras.Sequential([keras.Input((FEATURES,)), inside, layers.Dense(CLASSES)])
+
+
+def between(student, teacher, mine, its):
+    """The value of a Hint between two layers of one width, and the mean square between what they give."""
+    hint = Hint(mine, its)
+    one = distiller(student, teacher, hints=[hint])
+    return one.evaluate(X, Y, batch_size=33, verbose=0, return_dict=True)[hint.name]
+
+
+def mean_square(a, b):
+    return np.mean((np.array(a) - np.array(b)) ** 2)
+
+
+@functools.cache
+def normalised():
+    bottom = layers.Normalization()
+    bottom.adapt(2 * X + 1)
+    return bottom
+
+
+@functools.cache
+def frozen_bottom():
+    bottom = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(5), layers.BatchNormalization()])
+    bottom.trainable = False
+    return bottom
+
+
+def shared(bottom):
+    return {"student": on_top(bottom), "teacher": on_top(bottom, 9, 16)}
+
+
+def served(tmp="served"):
+    BIG().export(tmp, verbose=False)
+    return keras.layers.TFSMLayer(tmp, call_endpoint="serve")
+
+
+def lora():
+    one = model()
+    one.layers[0].enable_lora(2)
+    return one
+
+
+def eight_bits():
+    one = keras.models.clone_model(BIG())
+    one.set_weights(BIG().get_weights())
+    one.quantize("int8")
+    return one
+
+
+class OfNumPy(keras.layers.Layer):
+    """A teacher that lives outside of TensorFlow, as one of scikit-learn does."""
+
+    def __init__(self, shape=None):
+        super().__init__()
+        self.shape = shape
+
+    def call(self, x):
+        z = tf.numpy_function(lambda x: x[:, :CLASSES] * 2, [x], tf.float32)
+        if self.shape:
+            z.set_shape(self.shape)
+        return z
+
+
+def of_numpy(shape=None):
+    one = OfNumPy(shape)
+    one(X[:1])
+    return one
+
+
+def two_together():
+    return Ensemble([BIG(), model(3)])
+
+
+def softmax_taken_off():
+    one = model(activation="softmax")
+    with pytest.raises(ValueError, match="looks like probabilities"):
+        teacher_logits(one, X)
+    one.layers[-1].activation = keras.activations.linear
+    return teacher_logits(one, X)[0]
+
+
+MODELS = {
+    "outputs in a list of one": (lambda: parts(teacher=functional(lambda z: [z], 9, 16)), right),
+    "outputs in a dictionary of one": (
+        lambda: parts(student=functional(lambda z: {"z": z}), teacher=functional(lambda z: {"logits": z}, 9, 16)),
+        right,
+    ),
+    "teacher_logits out of a dictionary": (
+        lambda: teacher_logits(functional(lambda z: {"z": z}, 9, 16), X)[3],
+        lambda: logits(BIG())[3],
+    ),
+    "a Classroom of students with a dictionary": (
+        lambda: Classroom(students=[functional(lambda z: {"z": z})], teacher=BIG()).predict(X, verbose=0)[:, 0][2],
+        lambda: logits(model())[2],
+    ),
+    "subclassed models": (lambda: parts(**both_subclassed()), lambda: right(**both_subclassed())),
+    "a shared Normalization": (lambda: fitted(**shared(normalised())), lambda: right(**shared(normalised()))),
+    "a shared frozen backbone": (lambda: fitted(**shared(frozen_bottom())), lambda: right(**shared(frozen_bottom()))),
+    "a served teacher": (lambda: parts(teacher=served()), right),
+    "teacher_logits of a served teacher": (lambda: teacher_logits(served(), X)[5], lambda: logits(BIG())[5]),
+    "a student with LoRA": (lambda: fitted(student=lora()), right),
+    "an int8 teacher": (lambda: parts(teacher=eight_bits()), lambda: right(teacher=eight_bits())),
+    "an ensemble": (lambda: parts(teacher=two_together()), lambda: right(teacher=two_together())),
+    "a teacher outside of TensorFlow": (
+        lambda: parts(teacher=of_numpy((None, CLASSES))),
+        lambda: (right()[0], soft_values(2 * X[:, :CLASSES].astype("float64"), logits(model()), T).mean()),
+    ),
+    "a softmax that was taken off after it was asked": (softmax_taken_off, lambda: logits(model())[0]),
+    "a hint at a model inside a model": (
+        lambda: between(tail(0, 7), tail(9, 7), "backbone", "backbone"),
+        lambda: mean_square(*[each.layers[0](X) for each in (tail(0, 7), tail(9, 7))]),
+    ),
+    "a hint at a layer inside a model": (
+        lambda: between(tail(0, 7), tail(9, 7), "backbone/deep", "backbone/deep"),
+        lambda: mean_square(*[each.layers[0](X) for each in (tail(0, 7), tail(9, 7))]),
+    ),
+    "a hint inside a subclassed model": (
+        lambda: between(subclassed(7), subclassed(7, 9), "wide", "wide"),
+        lambda: mean_square(*[each.wide(X) for each in (subclassed(7), subclassed(7, 9))]),
+    ),
+    "averaged weights (EMA)": (lambda: fitted(how={"optimizer": keras.optimizers.SGD(0.0, use_ema=True)}), right),
+}  # fmt: skip
+
+
+# --- tasks and losses -----------------------------------------------------------------------------------------------
+
+
+def log_softmax(z):
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+def log_sigmoid(z):
+    return -np.logaddexp(0, -z)
+
+
+def yes_no(labels, z, s):
+    """T^2 times the sum of the binary KLs, and the sum of the binary cross-entropies."""
+    p, q = z / T, s / T
+    soft = T**2 * sum(np.exp(log_sigmoid(a * p)) * (log_sigmoid(a * p) - log_sigmoid(a * q)) for a in (1, -1))
+    hard = -(labels * log_sigmoid(s) + (1 - labels) * log_sigmoid(-s))
+    return hard.sum(axis=-1).mean(), soft.sum(axis=-1).mean()
+
+
+IMAGES, PLACES = RANDOM.randn(8, 8, 8, 3).astype("float32"), RANDOM.randint(0, 3, (8, 8, 8))
+EIGHT = np.arange(8.0)
+
+
+@functools.cache
+def painter(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 3, padding="same")])
+
+
+def dice(labels, z):
+    """One value per image."""
+    q, true = tf.nn.softmax(z), tf.one_hot(tf.cast(labels, "int32"), 3)
+    return 1 - 2 * tf.reduce_sum(q * true, (1, 2, 3)) / tf.reduce_sum(q + true, (1, 2, 3))
+
+
+def painted(labels=PLACES, **given):
+    how = {"student_loss": dice}
+    return parts(IMAGES, labels, painter(0), painter(1), how, **given)[0]
+
+
+TWO = ROWS / 2 + np.roll(ROWS, 1, axis=1) / 2  # two classes are possible, the others are not
+
+
+def ruling_out():
+    with np.errstate(divide="ignore"):
+        return np.log(TWO).astype("float32")
+
+
+def right_dice():
+    return dice(PLACES, logits(painter(0), IMAGES).astype("float32")).numpy()
+
+
+def painted_metric():
+    one = distiller(painter(0), painter(1), metrics=[keras.metrics.MeanIoU(3, sparse_y_pred=False)])
+    return one.evaluate(IMAGES, PLACES, batch_size=8, verbose=0, return_dict=True)["mean_io_u"]
+
+
+def mean_iou():
+    answers = logits(painter(0), IMAGES).argmax(axis=-1)
+    both = [((c == PLACES) & (answers == c)).sum() for c in range(3)]
+    either = [((c == PLACES) | (answers == c)).sum() for c in range(3)]
+    return np.mean(np.divide(both, either))
+
+
+PARTLY = np.where(np.arange(8)[:, None, None] % 2 * (np.arange(8) == 0), -1, PLACES)
+TASKS = {
+    "several labels per example": (
+        lambda: parts(y=MANY, how={"soft_loss": "sigmoid"}),
+        lambda: yes_no(MANY, logits(BIG()), logits(model())),
+    ),
+    "one yes or no": (
+        lambda: parts(y=Y % 2, student=model(classes=1), teacher=model(9, 16, 1), how={"soft_loss": "sigmoid"}),
+        lambda: yes_no((Y % 2)[:, None], logits(model(9, 16, 1)), logits(model(classes=1))),
+    ),
+    "numbers": (
+        lambda: parts(y=X[:, :CLASSES], how={"soft_loss": "mean_square"}),
+        lambda: (mean_square(X[:, :CLASSES], logits(model())), mean_square(logits(BIG()), logits(model()))),
+    ),
+    "boxes out of a sigmoid": (
+        lambda: parts(y=MANY, student=model(activation="sigmoid"), how={"soft_loss": "mean_square"})[0],
+        lambda: mean_square(MANY, logits(model(activation="sigmoid"))),
+    ),
+    "labels smoothed by Keras": (
+        lambda: parts(y=ROWS, how={"student_loss": keras.losses.CategoricalCrossentropy(True, 0.2)})[0],
+        lambda: parts(y=0.8 * ROWS + 0.2 / CLASSES)[0],
+    ),
+    "a focal loss": (
+        lambda: parts(y=ROWS, how={"student_loss": keras.losses.CategoricalFocalCrossentropy(1.0, 0.0, True)})[0],
+        lambda: right()[0],
+    ),
+    "one loss for an image of labels": (painted, lambda: np.mean(right_dice())),
+    "five images, eight wide": (
+        lambda: parts(IMAGES[:5], PLACES[:5], painter(0), painter(1), {"student_loss": dice})[0],
+        lambda: np.mean(right_dice()[:5]),
+    ),
+    "a weight for each image": (
+        lambda: painted(sample_weight=EIGHT),
+        lambda: np.mean(EIGHT * right_dice()),
+    ),
+    "an image with places without a label": (
+        lambda: painted(PARTLY),
+        lambda: np.mean(right_dice()[::2]),
+    ),
+    "MeanIoU": (painted_metric, mean_iou),
+    "a class that the teacher rules out": (
+        lambda: parts(y={"labels": Y, "teacher_logits": ruling_out()}, how={"temperature": 1.0})[1],
+        lambda: np.mean(np.log(0.5) - (TWO * log_softmax(logits(model()))).sum(axis=1)),
+    ),
+    "T as a tensor": (
+        lambda: tf.function(functools.partial(distillation_loss, logits(BIG()), logits(model())))(tf.constant(T)),
+        lambda: soft_values(logits(BIG()), logits(model()), T),
+    ),
+    "T as a variable": (
+        lambda: distillation_loss(logits(BIG()), logits(model()), tf.Variable(T)),
+        lambda: soft_values(logits(BIG()), logits(model()), T),
+    ),
+}  # fmt: skip
+
+
+# --- after the training ---------------------------------------------------------------------------------------------
+
+
+def mixed():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+SERIES = RANDOM.randn(5, 4, FEATURES).astype("float32")
+
+
+@functools.cache
+def recurrent(kind):
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((4, FEATURES)), kind, layers.Dense(CLASSES)])
+
+
+def on_the_phone(one, x=X, of=None):
+    return (lambda: litert_predict(export_litert(one()), x)), (lambda: logits((of or one)(), x))
+
+
+@functools.cache
+def twice():
+    entries, enc = [keras.Input((FEATURES,)), keras.Input((FEATURES,))], layers.Dense(8, name="enc")
+    return keras.Model(entries, layers.Dense(CLASSES)(layers.Concatenate()([enc(each) for each in entries])))
+
+
+def ops_of(make, shape=(5, 6)):
+    entry = keras.Input(shape)
+    return compress.multiply_adds(keras.Model(entry, make(entry)))
+
+
+AFTER = {
+    "a Distiller on the phone": on_the_phone(distiller, of=model),
+    "a subclassed student on the phone": on_the_phone(subclassed),
+    "an ensemble on the phone": on_the_phone(lambda: Ensemble([model(), model(3)])),
+    "an LSTM on the phone": on_the_phone(lambda: recurrent(LSTM), SERIES),
+    "a GRU in both directions on the phone": on_the_phone(lambda: recurrent(BOTH), SERIES),
+    "a Distiller that is exported": (lambda: exported(distiller()), lambda: logits(model())),
+    "multiplications of a layer that is used twice": (lambda: compress.multiply_adds(twice()), lambda: 2 * 48 + 64),
+    "of an LSTM": (lambda: ops_of(layers.LSTM(4)), lambda: 5 * 4 * (6 * 4 + 4 * 4)),
+    "of a GRU in both directions": (lambda: ops_of(layers.Bidirectional(layers.GRU(4))), lambda: 2 * 5 * 3 * (24 + 16)),
+    "of attention": (
+        lambda: ops_of(lambda x: layers.MultiHeadAttention(2, 3)(x, x)),
+        lambda: 4 * 5 * 6 * 6 + 2 * 2 * 5 * 5 * 3,
+    ),
+    "of a layer for each time": (lambda: ops_of(layers.TimeDistributed(layers.Dense(4))), lambda: 5 * 24),
+    "of a separable convolution": (lambda: ops_of(layers.SeparableConv1D(7, 3)), lambda: 3 * (3 * 6 + 6 * 7)),
+    "of a transposed convolution": (lambda: ops_of(layers.Conv1DTranspose(7, 3, strides=2)), lambda: 5 * 3 * 6 * 7),
+    "of an einsum": (lambda: ops_of(layers.EinsumDense("abc,cd->abd", (None, 7))), lambda: 5 * 6 * 7),
+    "of what is normalised": (lambda: ops_of(lambda x: layers.GroupNormalization(2)(layers.PReLU()(x))), lambda: 0),
+    "of a subclassed model": (lambda: compress.multiply_adds(subclassed()), lambda: 48 + 32),
+    "of MobileNetV2 (published: 300 million)": (
+        lambda: round(compress.multiply_adds(keras.applications.MobileNetV2(weights=None)) / 1e6),
+        lambda: 301,
+    ),
+}
+LSTM, BOTH = layers.LSTM(3), layers.Bidirectional(layers.GRU(3))
+
+
+def exported(one, folder="exported"):
+    one.fit(X, Y, **LIGHT)
+    one.export(folder, verbose=False)
+    loaded = tf.saved_model.load(folder)
+    return loaded.serve(X)
+
+
+WORKS = {**INPUTS, **MODELS, **TASKS, **AFTER}
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
+
+
+@pytest.mark.parametrize("name", WORKS)
+def test_what_people_bring_gives_the_right_numbers(name):
+    use, expected = WORKS[name]
+    assert np.allclose(use(), expected(), rtol=2e-4, atol=2e-5), (use(), expected())
+
+
+def test_a_student_in_half_precision_goes_to_the_phone_in_single():
+    one = mixed()
+    assert np.allclose(litert_predict(export_litert(one), X), logits(one), atol=5e-3)
+
+
+# --- what gets one sentence -----------------------------------------------------------------------------------------
+
+
+def classroom(**given):
+    one = Classroom(students=[model(), model(3)], teacher=BIG())
+    one.compile("adam")
+    return one.fit(X, Y, **{**LIGHT, **given})
+
+
+def of_two():
+    plain = model()
+    return keras.Model(plain.inputs, [plain.outputs[0], layers.Dense(2)(plain.outputs[0])])
+
+
+def named_two():
+    both = of_two()
+    return keras.Model(both.inputs, dict(zip(("box", "kind"), both.outputs, strict=True)))
+
+
+def moving():
+    return {"student": on_top(MOVING), "teacher": on_top(MOVING, 9)}
+
+
+MOVING = layers.BatchNormalization(center=False, scale=False)
+TRAINED = layers.Dense(5)
+
+
+class OwnLoss(Distiller):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return 0.0
+
+
+def swept(y):
+    data = Dataset("points", *[(X, y)] * 3, tuple("abcd"))
+    return sweep(data, BIG(), lambda n: model(units=n), sizes=4, steps=2, seeds=1, progress=False)
+
+
+FULLY = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()])
+callbacks = keras.callbacks
+REFUSED = {
+    "two outputs": (lambda: parts(student=of_two()), "The student gives 2 outputs .a list., and one is compared"),
+    "two named outputs": (lambda: parts(teacher=named_two()), "The teacher gives 2 outputs .a dictionary: box, kind."),
+    "a shared trainable layer": (lambda: parts(**shared(TRAINED)), "share layers, .* layer.trainable = False"),
+    "shared statistics": (lambda: parts(**moving()), "share layers"),
+    "a teacher nobody called": (lambda: parts(teacher=OfNumPy()), "called once first: teacher.x"),
+    "a teacher of unknown width": (lambda: parts(teacher=of_numpy()), "set_shape"),
+    "texts for numbers": (lambda: fitted(np.array(["a"] * 33)), "x or y holds texts"),
+    "several labels without saying so": (lambda: parts(y=MANY), "does not sum to 1: .* soft_loss='sigmoid'"),
+    "boxes without saying so": (lambda: fitted(y=RANDOM.rand(33, CLASSES)), "does not sum to 1: .* 'mean_square'"),
+    "the same below XLA": (lambda: fitted(y=MANY, how={"jit_compile": True}), "does not sum to 1"),
+    "0.7 as a class": (lambda: fitted(y=np.full(33, 0.7)), "A label is not one of the classes"),
+    "another mark for no label": (lambda: fitted(y=np.where(Y == 0, 255, Y)), "such as 255 or -100, into -1"),
+    "a sigmoid at the end": (lambda: parts(student=model(activation="sigmoid")), "ends in a sigmoid"),
+    "a sigmoid for yes and no": (
+        lambda: parts(y=MANY, teacher=model(activation="sigmoid"), how={"soft_loss": "sigmoid"}),
+        "ends in a sigmoid",
+    ),
+    "a loss that is a mean": (lambda: parts(how={"student_loss": lambda y, z: tf.reduce_mean(z)}), "not a mean"),
+    "loss": (lambda: distiller(loss="mse"), "does not take loss=...: it is called student_loss"),
+    "keras.io's student_loss_fn": (lambda: distiller(student_loss_fn=dice), "it is called student_loss=... here"),
+    "keras.io's distillation_loss_fn": (lambda: distiller(distillation_loss_fn="kl"), "it is called soft_loss"),
+    "loss_weights": (lambda: distiller(loss_weights=[0.5]), "it is called alpha=... here"),
+    "a Classroom's loss": (lambda: Classroom(students=[model()]).compile(loss="mse"), "it is called student_loss"),
+    "a loss by position": (lambda: Distiller(student=model()).compile("adam", "mse"), "positional argument"),
+    "compute_loss": (lambda: OwnLoss(student=model()).compile(), "does not call compute_loss"),
+    "class weights in a pipeline": (
+        lambda: distiller().fit(pipeline(cached()), class_weight=PER_CLASS, verbose=0),
+        "In a pipeline whose y is a dictionary give weights",
+    ),
+    "a hint at a layer that is used twice": (
+        lambda: distiller(twice(), keras.models.clone_model(twice()), hints=[Hint("enc", "enc")]),
+        "is used 2 times in one forward pass",
+    ),
+    "a hint inside, without the way there": (
+        lambda: distiller(tail(0, 7), tail(9, 7), hints=[Hint("deep", "backbone/deep")]),
+        "It is inside another model: backbone/deep",
+    ),
+    "a hint in a model that was never called": (
+        lambda: distiller(Subclassed(), subclassed(7, 9), hints=[Hint("wide", "wide")]),
+        "call it on some examples first",
+    ),
+    **{
+        f"{type(each).__name__} in a Classroom": (
+            functools.partial(classroom, callbacks=[each]),
+            f"{type(each).__name__} needs one loss or one optimizer",
+        )
+        for each in (
+            *(callbacks.EarlyStopping("loss"), callbacks.TerminateOnNaN(), callbacks.ReduceLROnPlateau("loss")),
+            *(callbacks.LearningRateScheduler(lambda epoch: 0.1), callbacks.BackupAndRestore("backup")),
+        )
+    },
+    "one callback in a Classroom": (lambda: classroom(callbacks=callbacks.TerminateOnNaN()), "TerminateOnNaN"),
+    "a Distiller as .h5": (lambda: distiller().save("x.h5"), "is saved as .keras, not as x.h5"),
+    "a phone and sizes of None": (lambda: export_litert(FULLY), "one input of a known shape"),
+    "counting and sizes of None": (lambda: compress.multiply_adds(FULLY), "needs sizes without None"),
+    "counting a layer of one's own": (
+        lambda: compress.multiply_adds(keras.Sequential([keras.Input((4,)), Table()])),
+        "cannot count 'table.*', it does not know Table|does not know Table",
+    ),
+    "a phone and a function it does not know": (
+        lambda: export_litert(keras.Sequential([keras.Input((4,)), layers.Lambda(tf.math.bessel_i0)])),
+        "has a part that LiteRT does not know",
+    ),
+    "a sweep with labels in a column": (lambda: swept(Y[:, None]), "give labels .n. and logits"),
+    "a sweep with one-hot rows": (lambda: swept(ROWS), "give labels .n. and logits"),
+    "a cascade and a dictionary": (lambda: Cascade(model(), BIG()).predict({"a": X}), "a Cascade takes one array"),
+    "a live training with too few labels": (
+        lambda: live_distillation(distiller(), {"a": X}, Y[:5], (X, Y)),
+        "x has 33 examples and y 5",
+    ),
+}  # fmt: skip
+
+
+class Table(layers.Layer):
+    """A table of one's own, read by gather."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(60, 4))
+
+    def call(self, x):
+        return keras.ops.take(self.table, keras.ops.cast(x, "int32"), axis=0)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_work_gets_one_sentence_and_changes_nothing(name):
+    use, sentence = REFUSED[name]
+    before = weights(BIG())
+    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
+        use()
+    assert len(str(caught.value)) < 700
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights(BIG()), strict=True))
+
+
+# --- what takes more than a line ------------------------------------------------------------------------------------
+
+
+def reader(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [keras.Input((5,), dtype="int32"), Table(), layers.GlobalAveragePooling1D(), layers.Dense(4)]
+    )
+
+
+@pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(0.05), keras.optimizers.RMSprop(0.05)])
+def test_a_table_of_ones_own_learns_in_a_classroom_as_it_does_alone(optimizer):
+    x = RANDOM.randint(0, 60, (33, 5))
+    together = Classroom(students=[reader(0), reader(1)], teacher=reader(9))
+    together.compile(optimizer)
+    together.fit(x, Y, batch_size=8, **LIGHT)
+    alone = Distiller(student=reader(1), teacher=reader(9))
+    alone.compile(type(optimizer)(0.05))
+    alone.fit(x, Y, batch_size=8, **LIGHT)
+    for mine, its in zip(weights(together.students[1]), weights(alone.student), strict=True):
+        assert np.array_equal(mine, its)
+
+
+def test_a_shared_layer_that_is_thawed_later_is_refused_before_it_learns():
+    bottom = layers.Dense(5, trainable=False)
+    one = distiller(**shared(bottom))
+    one.fit(X, Y, **LIGHT)
+    bottom.trainable = True
+    before = weights(one.teacher)
+    one.compile(keras.optimizers.SGD(0.1))
+    with pytest.raises(ValueError, match="share layers"):
+        one.fit(X, Y, **LIGHT)
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights(one.teacher), strict=True))
+
+
+def test_students_of_a_classroom_may_share_what_is_frozen():
+    bottom = layers.Dense(5, trainable=False)
+    students = [on_top(bottom), on_top(bottom, 1)]
+    one = Classroom(students=students, teacher=BIG())
+    one.compile("adam")
+    one.fit(X, Y, **LIGHT)
+    alone = distiller(on_top(bottom, 1), BIG(), optimizer="adam", temperature=4.0, alpha=0.1)
+    alone.fit(X, Y, **LIGHT)
+    assert np.allclose(students[1].predict(X, verbose=0), logits(alone.student), atol=1e-5)
+
+
+def test_callbacks_of_keras_serve_a_distiller():
+    kept = callbacks.BackupAndRestore("backup", delete_checkpoint=False)
+    stops = [callbacks.EarlyStopping("loss", patience=0), callbacks.ReduceLROnPlateau("loss"), kept]
+    history = distiller().fit(X, Y, epochs=5, verbose=0, callbacks=stops).history
+    assert len(history["loss"]) == 2  # it learns nothing, so it stops
+
+
+def test_teacher_logits_take_little_more_memory_than_they_are():
+    import tracemalloc
+
+    wide = keras.Sequential([keras.Input((2,)), layers.Dense(100)])
+    x = np.zeros((200_000, 2), "float32")
+    teacher_logits(wide, x[:300])
+    tracemalloc.start()
+    z = teacher_logits(wide, x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert z.dtype == np.float32 and peak < 1.5 * z.nbytes
+
+
+def test_a_cascade_with_another_teacher_forgets_the_old_one_s_answers():
+    one = Cascade(model(), BIG(), threshold=1.0)
+    one.predict(X)
+    one.teacher = model(5)
+    got = one.predict(X)
+    assert set(got.sources) == {"teacher"} and np.array_equal(got.labels, logits(model(5)).argmax(axis=1))
+
+
+def test_a_live_training_takes_a_dictionary_of_inputs():
+    one = distiller(dictionary(0, 8), dictionary(9, 16), optimizer="adam")
+    live = live_distillation(one, NAMED, Y, (NAMED, Y), batch_size=8, every=2)
+    live.train_now(4)
+    assert len(live.runs[-1][0]) == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas
 import pytest
+import scipy.stats
 from scipy.stats import ttest_rel
 
 from distill_edu import metrics, soft_targets
@@ -173,3 +174,47 @@ def test_a_gain_stays_what_it_was():
 def test_the_calibration_error_has_fifteen_bins_unless_told():
     assert metrics.calibration_error(LABELS, LOGITS) == metrics.calibration_error(LABELS, LOGITS, bins=15)
     assert metrics.calibration_error(LABELS, LOGITS) != metrics.calibration_error(LABELS, LOGITS, bins=16)
+
+
+# --- seeds and images together, and several questions ---------------------------------------------------------------
+
+
+def test_with_answers_to_every_image_the_interval_covers_seeds_and_images():
+    random = np.random.RandomState(1)
+    a, b = (random.rand(6, 50) < share for share in (0.8, 0.7))
+    d = a.astype(float) - b
+    per_seed, per_image = [row.mean() for row in d], [column.mean() for column in d.T]
+    v, w = np.var(per_seed, ddof=1) / 6, np.var(per_image, ddof=1) / 50
+    degrees = (v + w) ** 2 / (v**2 / 5 + w**2 / 49)
+    error = (v + w) ** 0.5
+    gain = metrics.paired_gain(a, b)
+    reach = scipy.stats.t.ppf(0.975, degrees) * error
+    assert (gain.mean, gain.standard_error) == pytest.approx((d.mean(), error))
+    assert (gain.low, gain.high) == pytest.approx((d.mean() - reach, d.mean() + reach))
+    assert gain.p == pytest.approx(2 * scipy.stats.t.cdf(-abs(d.mean()) / error, degrees))
+    assert (gain.wins, gain.n) == (sum(value > 0 for value in per_seed), 6)
+    assert gain.standard_error > metrics.paired_gain(a.mean(axis=1), b.mean(axis=1)).standard_error
+
+
+def test_the_interval_over_seeds_and_images_holds_the_truth_at_least_as_often_as_it_says():
+    random, held, truth = np.random.RandomState(0), 0, 0.1
+    for _ in range(300):
+        seeds, images = random.randn(6, 1) * 0.02, random.randn(1, 40) * 0.2
+        d = truth + seeds + images + random.randn(6, 40) * 0.1
+        gain = metrics.paired_gain(d, 0 * d)
+        held += gain.low <= truth <= gain.high
+    assert 0.93 <= held / 300 <= 1
+
+
+def test_p_is_the_paired_t_test_s():
+    a, b = [0.9, 0.87, 0.93, 0.91], [0.88, 0.86, 0.9, 0.92]
+    assert metrics.paired_gain(a, b).p == pytest.approx(scipy.stats.ttest_rel(a, b).pvalue)
+    assert metrics.paired_gain([1.0, 2.0], [1.0, 2.0]).p == 1
+    assert metrics.paired_gain([2.0, 3.0], [1.0, 2.0]).p == 0
+
+
+def test_holm_by_hand():
+    got = metrics.holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005})
+    assert list(got) == ["a", "b", "c", "d"]
+    assert list(got.values()) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert metrics.holm({"one": 0.04}) == {"one": 0.04} and metrics.holm({"a": 0.6, "b": 0.7}) == {"a": 1, "b": 1}

@@ -9,18 +9,35 @@ from matplotlib.colors import to_hex
 from distill_edu import metrics
 from distill_edu.pages import picture, plots
 
+GAINS = {
+    "first": metrics.paired_gain([0.9, 0.93, 0.91, 0.95], [0.8, 0.81, 0.82, 0.835]),
+    "_b $x$": metrics.paired_gain([1, 2, 3, 4], [3, 3, 2, 4]),
+    "worse": metrics.paired_gain([0.80, 0.81, 0.82, 0.83], [0.90, 0.91, 0.92, 0.9301]),
+    "borderline": metrics.paired_gain([0.84, 0.80, 0.83, 0.81, 0.84], [0.80, 0.80, 0.80, 0.80, 0.82]),
+}
+
 
 def test_gains_are_drawn_with_their_intervals_in_their_order():
-    gains = {
-        "first": metrics.paired_gain([0.9, 0.91, 0.93], [0.8, 0.81, 0.82]),
-        "_b $x$": metrics.paired_gain([1, 2], [3, 3]),
-    }
+    gains = GAINS
     (axes,) = plots.gains(gains, "gain in accuracy").axes
     for row, ((centre, interval), gain) in enumerate(zip(error_bars(axes), gains.values(), strict=True)):
         assert centre == pytest.approx((gain.mean, row)) and interval == pytest.approx((gain.low, gain.high))
     assert [label.replace("\u200b", "").replace("\\$", "$") for label in ticks(axes, "y")] == list(gains)
-    assert axes.get_ylim() == (1.5, -0.5)  # the first on top
-    assert axes.get_xlabel() == "gain in accuracy" and lines(axes, "D")[0].colour == picture.DISTILLED.lower()
+    assert axes.get_ylim() == (3.5, -0.5)  # the first on top
+    colours = [picture.DISTILLED, picture.NEUTRAL, picture.HARD, picture.NEUTRAL]
+    assert axes.get_xlabel() == "gain in accuracy"
+    assert [line.colour for line in lines(axes, "D")] == [colour.lower() for colour in colours]
+
+
+def test_the_verdicts_of_several_questions_are_corrected():
+    """p of the last is below .05 alone, and not among four questions."""
+    last = GAINS["borderline"]
+    assert last.p < 0.05 < 2 * last.p and plots.gain_in_words(last).endswith("it helps.")
+    first, _, third, fourth = plots.verdicts(GAINS)
+    p = GAINS["first"].p
+    assert first == f"first       +0.1063  p {p:.4f}, corrected {3 * p:.4f}: it helps"
+    assert third.endswith("-0.1000  p below 0.0001, corrected below 0.0001: it hurts")
+    assert fourth == f"borderline  +0.0200  p {last.p:.4f}, corrected {2 * last.p:.4f}: no verdict"
 
 
 @pytest.mark.parametrize(

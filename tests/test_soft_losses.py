@@ -8,6 +8,7 @@ from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 
 from distill_edu import Classroom, Distiller, distillation_loss, losses, teacher_logits
 from distill_edu.batch import Batch
+from distill_edu.hints import Hint
 
 
 def softmax(z):
@@ -415,3 +416,29 @@ def test_a_mask_of_ones_own_takes_the_place_of_keras_s_and_poison_at_padding_mov
     assert plain.fit(TOKENS, y, batch_size=8, **LIGHT).history == got
     assert same(weights(plain.student), weights(second), atol=0)
     assert set(expected) == set(got) and first is not second
+
+
+def hinted(student, teacher, y):
+    """The hint's value over one batch, between two LSTMs of one width."""
+    one = Distiller(student=student, teacher=teacher, hints=[Hint("lstm", "lstm", name="hint")])
+    one.compile(keras.optimizers.SGD(0.0))
+    return one.evaluate(TOKENS, y, batch_size=33, verbose=0, return_dict=True)["hint"]
+
+
+def named_tagger(seed, mask):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    read = [layers.Embedding(9, 3, mask_zero=mask), layers.LSTM(4, return_sequences=True, name="lstm")]
+    return keras.Sequential([keras.Input((5,), dtype="int32"), *read, layers.Dense(CLASSES)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_hint_does_not_look_at_padding(marked):
+    student, teacher = named_tagger(0, marked), named_tagger(1, marked)
+    z = teacher_logits(teacher, TOKENS)
+    y = TAGS if marked else {"labels": TAGS, "teacher_logits": z, "mask": REAL}
+    squares = (np.array(student.layers[1](student.layers[0](TOKENS), mask=REAL if marked else None)) - np.array(
+        teacher.layers[1](teacher.layers[0](TOKENS), mask=REAL if marked else None))) ** 2  # fmt: skip
+    assert hinted(student, teacher, y) == pytest.approx(squares.mean(axis=-1)[REAL].mean(), rel=1e-4)
+    assert squares.mean(axis=-1)[~REAL].mean() != pytest.approx(squares.mean(axis=-1)[REAL].mean(), rel=0.05)

@@ -2,9 +2,21 @@
 
 import numpy as np
 
+from distill_edu.metrics import holm
 from distill_edu.pages.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, plain
 
-__all__ = ["DISTILLED", "HARD", "NEUTRAL", "TEACHER", "curves", "family_tree", "gain_in_words", "gains", "show_images"]
+__all__ = [
+    "DISTILLED",
+    "HARD",
+    "NEUTRAL",
+    "TEACHER",
+    "curves",
+    "family_tree",
+    "gain_in_words",
+    "gains",
+    "show_images",
+    "verdicts",
+]
 
 
 def gain_in_words(gain):
@@ -13,12 +25,28 @@ def gain_in_words(gain):
     return f"gain {gain}: {verdict}."
 
 
+def verdicts(gains):
+    """A line for each of several gains: its p, what Holm's correction makes of it, and the verdict after that."""
+    corrected = holm({name: gain.p for name, gain in gains.items()})
+    wide = max(map(len, gains))
+    for name, gain in gains.items():
+        verdict = "no verdict" if corrected[name] >= 0.05 else "it helps" if gain.mean > 0 else "it hurts"
+        alone, among_all = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gain.p, corrected[name]))
+        yield f"{name:{wide}}  {gain.mean:+.4f}  p {alone}, corrected {among_all}: {verdict}"
+
+
 def gains(gains, xlabel):
-    """Paired gains under each other, each with its 95% interval. `gains`: label -> Gain."""
+    """Paired gains under each other, each with its 95% interval. `gains`: label -> Gain.
+
+    The colour is the verdict after Holm's correction for so many questions: distilled, hard labels (which were better),
+    or neither.
+    """
+    corrected = holm({name: gain.p for name, gain in gains.items()})
     figure = Picture(7, 0.8 + 0.4 * len(gains))
     axes = figure.add_axes((0.3, 0.55 / (0.8 + 0.4 * len(gains)), 0.66, 0.9 - 0.55 / (0.8 + 0.4 * len(gains))))
-    for row, gain in enumerate(gains.values()):
-        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=DISTILLED, capsize=4)
+    for row, (name, gain) in enumerate(gains.items()):
+        colour = NEUTRAL if corrected[name] >= 0.05 else DISTILLED if gain.mean > 0 else HARD
+        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=colour, capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)

@@ -284,7 +284,7 @@ def test_what_trains_is_all_that_a_classroom_and_a_sweep_import():
         found = re.findall(r"from distill_edu(?:\.(\w+))? import (.+)", (PACKAGE / f"{name}.py").read_text())
         inside = {one for module, names in found for one in ([module] if module else re.split(r",\s*", names))}
         todo += [one for one in inside if (PACKAGE / f"{one}.py").exists() and one not in seen]
-    aside = {"arguments", "guard", "backend", "files", "cache", "fingerprint", "data", "probabilities"}
+    aside = {"arguments", "guard", "refusals", "backend", "files", "cache", "fingerprint", "data", "probabilities"}
     assert seen - aside == set(fingerprint.TRAINS)
 
 

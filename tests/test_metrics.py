@@ -218,3 +218,28 @@ def test_holm_by_hand():
     assert list(got) == ["a", "b", "c", "d"]
     assert list(got.values()) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert metrics.holm({"one": 0.04}) == {"one": 0.04} and metrics.holm({"a": 0.6, "b": 0.7}) == {"a": 1, "b": 1}
+
+
+def test_the_mean_and_how_far_its_interval_reaches():
+    values = [0.9, 0.7, 0.85, 0.8]
+    mean, error, reach = metrics.mean_and_reach(values)
+    low, high = scipy.stats.t.interval(0.95, 3, loc=np.mean(values), scale=scipy.stats.sem(values))
+    assert (mean, error) == pytest.approx((np.mean(values), scipy.stats.sem(values)))
+    assert (mean - reach, mean + reach) == pytest.approx((low, high))
+
+
+def test_the_curve_of_a_cascade_by_loops():
+    sureness = np.array([0.3, 0.9, 0.6, 0.9, 0.45])
+    student = np.array([False, True, False, True, True])
+    teacher = np.array([True, False, True, True, False])
+    curve = metrics.threshold_curve(sureness, student, teacher)
+    assert list(curve.threshold) == [0, 0.3, 0.45, 0.6, 0.9, 1]
+    for row in curve.itertuples():
+        asked = sureness < row.threshold
+        assert row.teacher_share == asked.mean()
+        assert row.accuracy == pytest.approx(np.where(asked, teacher, student).mean())
+
+
+def test_a_loss_without_any_spread_is_sure():
+    gain = metrics.paired_gain([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])
+    assert (gain.mean, gain.standard_error, gain.p, gain.wins) == (-1, 0, 0, 0)

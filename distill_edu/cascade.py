@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import threading
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +17,7 @@ from distill_edu.backend import keras
 from distill_edu.features import one_output
 from distill_edu.files import whole
 from distill_edu.metrics import threshold_curve
-from distill_edu.patience import within
+from distill_edu.patience import warn, within
 from distill_edu.probabilities import entropy, soft_targets
 
 MODELS = ("student", "teacher")
@@ -67,7 +66,7 @@ class Cascade:
         if timeout is not None:
             needed = "a number of seconds above 0, or None to wait for ever"
             timeout = require_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
-        self.student, self._teacher, self._lock = student, teacher, threading.Lock()
+        self.student, self._teacher, self._lock, self._said = student, teacher, threading.Lock(), {}
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
         self.temperature = require_temperature(temperature)
         self.forget()
@@ -246,7 +245,7 @@ class Cascade:
                 raise ArithmeticError("its answer contains NaN or infinity")
         except Exception as error:  # whatever happens to the teacher, the questions get their answers
             what = f"{type(error).__name__} {error}".strip()
-            warnings.warn(f"The teacher failed ({what}), so the student answered alone.", stacklevel=3)
+            warn(f"The teacher failed ({what}), so the student answered alone.", self._said)
             return {}
         answers = soft_targets(_checked(logits, "teacher", len(rows), classes))
         answers = dict(zip(rows, answers, strict=True))

@@ -1,7 +1,9 @@
-"""Waiting for somebody else's code, but not for ever."""
+"""Waiting for somebody else's code, and warning of it, but not for ever."""
 
 import concurrent.futures
+import sys
 import threading
+import warnings
 
 
 def within(seconds, function):
@@ -19,3 +21,15 @@ def within(seconds, function):
     # Not an executor: Python would wait for its threads at exit, and this function may never answer.
     threading.Thread(target=work, daemon=True).start()
     return answer.result(seconds)
+
+
+def warn(text, said, caller=3, most=100):
+    """warnings.warn where each text may be new: Python would keep every one of them for good.
+
+    `said`: a dictionary of the caller's own, in the place of Python's memory; after `most` texts it is emptied.
+    `caller`: so many calls up is the line that the warning names.
+    """
+    if len(said) > most:
+        said.clear()
+    frame = sys._getframe(caller)
+    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, registry=said)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -303,3 +304,24 @@ def answering(shape):
 def test_wrong_use_gets_a_sentence(call, error, sentence):
     with pytest.raises(error, match=sentence):
         call()
+
+
+def test_a_teacher_that_fails_for_ever_in_new_words_fills_no_memory():
+    def failing(x):
+        count.append(1)
+        raise ConnectionError(f"request {len(count)} was lost")
+
+    count = []
+    one = Cascade(model(), failing, threshold=1.0)
+    before = dict(globals().get("__warningregistry__", {}))
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("default")
+        for _ in range(250):
+            one.predict(X[:1])
+    assert [str(each.message) for each in heard] == [
+        f"The teacher failed (ConnectionError request {number} was lost), so the student answered alone."
+        for number in range(1, 251)
+    ]
+    assert {each.filename for each in heard} == {__file__}
+    sizes = [len(value) for value in vars(one).values() if isinstance(value, dict)]
+    assert max(sizes) < 110 and dict(globals().get("__warningregistry__", {})) == before

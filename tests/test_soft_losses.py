@@ -442,3 +442,14 @@ def test_a_hint_does_not_look_at_padding(marked):
         teacher.layers[1](teacher.layers[0](TOKENS), mask=REAL if marked else None))) ** 2  # fmt: skip
     assert hinted(student, teacher, y) == pytest.approx(squares.mean(axis=-1)[REAL].mean(), rel=1e-4)
     assert squares.mean(axis=-1)[~REAL].mean() != pytest.approx(squares.mean(axis=-1)[REAL].mean(), rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_weight_for_each_time_step_goes_with_cached_logits():
+    teacher, weight = tagger(8, 1), RANDOM.uniform(0.5, 2, (33, 5))
+    y = {"labels": TAGS, "teacher_logits": teacher_logits(teacher, TOKENS)}
+    results = [
+        compiled("kl", taught, tagger(4, 0)).fit(TOKENS, labels, sample_weight=weight, batch_size=8, **LIGHT).history
+        for taught, labels in ((teacher, TAGS), (None, y))
+    ]
+    assert results[0] == {name: pytest.approx(value, rel=1e-4) for name, value in results[1].items()}

@@ -1,5 +1,5 @@
 # make lab    opens JupyterLab on the first page       make test   ruff, pytest and nbval over every page
-# make quick  ruff and the unit tests that need no page, no browser and no other process: two minutes
+# make quick  ruff and the unit tests that need no page, no browser and no other process: a minute
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
 # make mutate changes the package in one place at a time and reports what no test notices (hours)
 VENV := .venv
@@ -22,7 +22,7 @@ lab: $(VENV)/lab.stamp
 # What the pages' sweeps keep on disk stays with this checkout.
 test pages: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 test: ruff
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal --durations=15
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(NBVAL) notebooks
 
 quick: ruff

@@ -24,8 +24,15 @@ def test_the_pairs_the_mean_gain_and_its_interval(first, rows):
     assert list(hard.y) == [HARD[row] for row in rows] and list(distilled.y) == [DISTILLED[row] for row in rows]
     assert (left.get_xlabel(), left.get_xlim()) == ("seed (number)", (0.4, 4.6))
     joined = left.collections[0].get_segments()
+    assert [list(segment[:, 0]) for segment in joined] == [[row + 1, row + 1] for row in rows]
     assert [sorted(segment[:, 1]) for segment in joined] == [sorted([HARD[row], DISTILLED[row]]) for row in rows]
-    ((_, mean), (low, high)), *rest = error_bars(right)
+    ((x, mean), (low, high)), *rest = error_bars(right)
+    assert x == 0 and [list(line.y) for line in lines(right, "None") if line.style == "-"] == [[0, 0]]
+    room = 0.1 * (0.95 - 0.6) + 1e-3  # 0.6 is the lowest and 0.95 the highest of all pairs, shown or not
+    assert left.get_ylim() == pytest.approx((0.6 - room, 0.95 + 2.5 * room))
+    for axes in (left, right):
+        box = axes.get_position()
+        assert 0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1
     gains, seeds, reach = GAINS[rows], len(rows), half_width(GAINS[rows])
     assert (mean, low, high) == pytest.approx((gains.mean(), gains.mean() - reach, gains.mean() + reach), abs=1e-6)
     assert not rest and lines(right, "D")[0].colour == picture.DISTILLED.lower()
@@ -35,10 +42,15 @@ def test_the_pairs_the_mean_gain_and_its_interval(first, rows):
     assert numbers(words)[:8] == pytest.approx(expected, abs=6e-5)
 
 
+def test_it_begins_with_one_pair():
+    assert pairs_explorer(DISTILLED, HARD).values == {"pairs": 1, "first": 1}
+
+
 def test_one_seed_has_no_interval():
     figure, words = at(pairs_explorer(DISTILLED, HARD, what="draw"), pairs=1, first=2)
     assert words == "Draw 2 alone: distillation gains -0.0200. One pair cannot tell a gain from luck."
     assert not error_bars(figure.axes[1]) and lines(figure.axes[1], "D")[0].y == pytest.approx([-0.02])
+    assert list(lines(figure.axes[1], "D")[0].x) == [0]
     assert figure.axes[0].get_xlabel() == "draw (number)"
 
 

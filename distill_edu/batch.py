@@ -36,9 +36,8 @@ class Batch(NamedTuple):
         mask, labels = ops.cast(mask, "bool"), self.labels
         if labels is not None:
             unknown = ops.cast(0 if is_one_hot(self) else UNKNOWN[self.task], labels.dtype)
-            labels = ops.where(mask if len(labels.shape) == len(mask.shape) else mask[..., None], labels, unknown)
-        logits = ops.where(mask[..., None], self.teacher_logits, 0.0)
-        return self._replace(mask=mask, labels=labels, teacher_logits=logits)
+            labels = ops.where(_with_axes(mask, labels), labels, unknown)
+        return self._replace(mask=mask, labels=labels, teacher_logits=zero_at_padding(self.teacher_logits, mask))
 
 
 def features_without_padding(mine, teachers, mask):
@@ -48,7 +47,7 @@ def features_without_padding(mine, teachers, mask):
     """
     masks = [mask, *(getattr(features, "_keras_mask", None) for features in (mine, teachers))]
     masks = [_first_fitting(masks, features) for features in (mine, teachers)]
-    return *(_cleaned(*pair) for pair in zip((mine, teachers), masks, strict=True)), masks[0]
+    return *(zero_at_padding(*pair) for pair in zip((mine, teachers), masks, strict=True)), masks[0]
 
 
 def _first_fitting(masks, features):
@@ -61,11 +60,15 @@ def _first_fitting(masks, features):
     return None
 
 
-def _cleaned(features, mask):
-    if mask is None:
-        return features
-    missing = len(features.shape) - len(mask.shape)
-    return ops.where(ops.reshape(mask, (*ops.shape(mask), *[1] * missing)), features, 0)
+def zero_at_padding(values, mask):
+    """`values` [batch, ..., width], and 0 where the mask of their places is False; `mask`: None is no padding."""
+    return values if mask is None else ops.where(_with_axes(mask, values), values, 0)
+
+
+def _with_axes(tensor, values):
+    """The tensor with axes of size 1 at its end, until it has as many as `values`."""
+    missing = len(values.shape) - len(tensor.shape)
+    return ops.reshape(tensor, (*ops.shape(tensor), *[1] * missing))
 
 
 class Step(NamedTuple):
@@ -127,8 +130,7 @@ def weight_like(values, sample_weight):
     weight = ops.cast(sample_weight, "float32")
     if len(values.shape) == 1 < len(weight.shape):  # a hint has one value per example, also where each time has a label
         return ops.mean(weight, axis=tuple(range(1, len(weight.shape))))
-    missing = len(values.shape) - len(weight.shape)
-    weight = ops.squeeze(weight, -1) if missing < 0 else ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
+    weight = ops.squeeze(weight, -1) if len(weight.shape) > len(values.shape) else _with_axes(weight, values)
     return ops.broadcast_to(weight, ops.shape(values))
 
 

@@ -8,7 +8,7 @@ from distill_edu import guard, refusals
 from distill_edu.backend import keras, tf
 from distill_edu.distiller import Distiller
 from distill_edu.features import moving
-from distill_edu.partly_trained import PartlyTrained
+from distill_edu.partly_trained import PartlyTrained, by_name
 from distill_edu.row import rows_of
 
 ops = keras.ops
@@ -58,6 +58,10 @@ class Classroom(PartlyTrained):
         apart = self.run_eagerly or self._distributed
         self._rows = rows_of(self.distillers, None if apart else optimizer)
 
+    def require_apart(self):
+        for distiller in self.distillers:
+            distiller.require_apart()
+
     @property
     def trained_parts(self):
         return self.students
@@ -94,7 +98,7 @@ class Classroom(PartlyTrained):
     @guard.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
-        refusals.require_callbacks_for_many(kwargs.get("callbacks"))
+        refusals.require_callbacks_for_many(by_name(keras.Model.fit, self, *args, **kwargs).get("callbacks"))
         history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)

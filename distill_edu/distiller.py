@@ -14,6 +14,7 @@ from distill_edu.batch import (
     read_targets,
     read_weight,
     weight_like,
+    zero_at_padding,
 )  # fmt: skip
 from distill_edu.features import one_output, prepared, require_apart, with_features
 from distill_edu.files import whole
@@ -74,7 +75,7 @@ class Distiller(PartlyTrained):
         weighted_metrics. Raises ValueError before anything is changed.
         """
         refusals.require_our_names(others)
-        refusals.require_own_hooks(self, keras.Model)
+        refusals.require_own_hooks(self)
         refusals.require_student_loss(student_loss)
         of_soft = losses.named_soft_loss(soft_loss)
         refusals.require_heads(getattr(of_soft, "task", "classes"), self.student, self.teacher)
@@ -83,6 +84,10 @@ class Distiller(PartlyTrained):
         self._soft_loss, self.temperature, self.alpha = of_soft, temperature, alpha
         self._hard_loss = getattr(student_loss, "call", student_loss) or losses.HARD_LOSSES[self.task]
         self._given = {"soft_loss": soft_loss, "student_loss": student_loss}  # as they came, for get_compile_config
+
+    def require_apart(self):
+        """Refuse to train a layer that the teacher has, too: see `features.require_apart`."""
+        require_apart(self.student, self.teacher)
 
     @property
     def trained_parts(self):
@@ -150,16 +155,13 @@ class Distiller(PartlyTrained):
             scaled_loss = self.optimizer.scale_loss(share)
         if not self.trainable_variables:  # now, because a subclassed student may have made its weights just above
             raise ValueError("Nothing is trainable here: set student.trainable = True, compile, and fit again.")
-        require_apart(self.student, self.teacher)  # again: a shared layer may have been frozen until now
         return tape.gradient(scaled_loss, [variable.value for variable in self.trainable_variables]), step
 
     def forward(self, batch, training):
         """alpha CE(y, s) + (1 - alpha) soft(z, s, T) + weighted hints, each a mean over what counts."""
         logits, features = self._run_student(batch.x, training)
         batch = batch.without_padding(getattr(logits, "_keras_mask", None))
-        logits = ops.cast(logits, "float32")
-        if batch.mask is not None:
-            logits = ops.where(batch.mask[..., None], logits, 0.0)
+        logits = zero_at_padding(ops.cast(logits, "float32"), batch.mask)
         soft = mean(self._soft_loss(batch, logits, self._temperature), batch.mask, batch.weight)
         hard = self._hard_mean(batch, logits)
         pairs = zip(self.hints, features, batch.features, strict=True)
@@ -182,7 +184,7 @@ class Distiller(PartlyTrained):
         labels = ops.where(batch.labels == -1, 0, batch.labels) if self.task == "classes" else batch.labels
         values = self._hard_loss(labels, logits)
         guard.require_one_value_each(tuple(values.shape), tuple(logits.shape))
-        if len(values.shape) == 1:  # one value per example, though it may have many labels: then all of them are needed
+        if len(values.shape) < len(known.shape):  # one value per example, which has many labels: all of them are needed
             known = ops.all(known, axis=range(1, len(known.shape)))
         return mean(values, known, batch.weight)
 

@@ -171,9 +171,8 @@ def holm(p_values):
 
 def mean_and_reach(values):
     """Mean, standard error, and how far the mean's 95% interval reaches to each side (Student's t, n - 1 degrees)."""
-    values = np.asarray(values, dtype=float)
-    error = values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(error), float(student_t.ppf(0.975, len(values) - 1) * error)
+    gain = paired_gain(values, np.zeros(len(values)))
+    return gain.mean, gain.standard_error, gain.high - gain.mean
 
 
 def _differences(a, b):

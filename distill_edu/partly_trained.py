@@ -17,12 +17,16 @@ class PartlyTrained(keras.Model):
     def trained_parts(self):
         raise NotImplementedError
 
+    def require_apart(self):
+        raise NotImplementedError
+
     def compile(self, **arguments):
         super().compile(**arguments)
         self.lock = guard.Lock() if self.jit_compile and not self.run_eagerly else None
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
+            self.require_apart()  # again: a shared layer may have been frozen until now
             super().make_train_function(force)
             self.train_function = self.lock.speak_after(self.train_function) if self.lock else self.train_function
 
@@ -58,7 +62,7 @@ class PartlyTrained(keras.Model):
         loss, student_loss (of the hard labels), distillation_loss (of the soft targets), each hint, and the metrics.
         Raises ValueError, with no student changed, for NaN, probabilities, and labels that are no class.
         """
-        given = _by_name(keras.Model.fit, self, *args, **kwargs)
+        given = by_name(keras.Model.fit, self, *args, **kwargs)
         validation = given.get("validation_data")
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             x, y, weight = validation
@@ -68,11 +72,11 @@ class PartlyTrained(keras.Model):
     @guard.speaks_plainly(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
         """The losses and metrics, without learning: as keras.Model.evaluate, with x and y as for `fit`."""
-        given = _by_name(keras.Model.evaluate, self, *args, **kwargs)
+        given = by_name(keras.Model.evaluate, self, *args, **kwargs)
         return super().evaluate(**{**given, **_weights(**given)})
 
 
-def _by_name(method, *args, **kwargs):
+def by_name(method, *args, **kwargs):
     """All arguments by their names, without self."""
     given = inspect.signature(method).bind(*args, **kwargs).arguments
     others = given.pop("kwargs", {})
@@ -85,7 +89,8 @@ def _weights(y=None, sample_weight=None, class_weight=None, **_):
         return {}
     if class_weight:
         labels = np.asarray(y.get("labels"))
-        labels = labels if labels.ndim == 1 else labels.argmax(axis=-1)
+        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+        labels = labels if labels.ndim == 1 else np.where(labels.sum(axis=-1) > 0, labels.argmax(axis=-1), -1)
         by_class = np.array([class_weight.get(int(label), 1.0) for label in labels], "float32")
         sample_weight = by_class if sample_weight is None else by_class * sample_weight
     return {"sample_weight": _weight_of_all(y, sample_weight)} | ({"class_weight": None} if class_weight else {})

@@ -108,7 +108,7 @@ FOR_ONE += ("BackupAndRestore", "SwapEMAWeights")
 
 def require_callbacks_for_many(callbacks):
     """Callbacks of Keras that need one loss or one optimizer have no place in a Classroom."""
-    for callback in [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else callbacks or ():
+    for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):  # also of a CallbackList
         name = next((name for name in FOR_ONE if isinstance(callback, getattr(keras.callbacks, name))), None)
         if name:
             raise ValueError(
@@ -127,9 +127,9 @@ def require_our_names(arguments):
         raise ValueError(f"A Distiller does not take {name}=...: it is called {OUR_NAMES[name]}=... here. See compile.")
 
 
-def require_own_hooks(model, kerass):
+def require_own_hooks(model):
     """A method that is overridden here is called: compute_loss, keras.io's hook, would not be."""
-    if type(model).compute_loss is not kerass.compute_loss:
+    if type(model).compute_loss is not keras.Model.compute_loss:
         raise ValueError(
             "A Distiller does not call compute_loss: give the loss as soft_loss= or student_loss=, or override forward."
         )

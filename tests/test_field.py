@@ -177,6 +177,10 @@ INPUTS = {
         lambda: fitted(y=cached(), class_weight=PER_CLASS),
         lambda: right(OF_CLASS),
     ),
+    "class weights, and labels in a column beside cached logits": (
+        lambda: fitted(y=cached(labels=Y[:, None]), class_weight=PER_CLASS),
+        lambda: right(OF_CLASS),
+    ),
     "class weights and sample weights beside cached logits": (
         lambda: fitted(y=cached(labels=ROWS), class_weight=PER_CLASS, sample_weight=WEIGHT),
         lambda: right(WEIGHT * OF_CLASS),
@@ -539,6 +543,12 @@ def classroom(**given):
     return one.fit(X, Y, **{**LIGHT, **given})
 
 
+def by_position(found):
+    one = Classroom(students=[model()], teacher=BIG())
+    one.compile("adam")
+    return one.fit(X, Y, 8, 1, 0, found)
+
+
 def of_two():
     plain = model()
     return keras.Model(plain.inputs, [plain.outputs[0], layers.Dense(2)(plain.outputs[0])])
@@ -621,6 +631,11 @@ REFUSED = {
             *(callbacks.LearningRateScheduler(lambda epoch: 0.1), callbacks.BackupAndRestore("backup")),
         )
     },
+    "callbacks by position": (lambda: by_position([callbacks.TerminateOnNaN()]), "TerminateOnNaN needs one"),
+    "a list of Keras's own": (
+        lambda: classroom(callbacks=callbacks.CallbackList([callbacks.TerminateOnNaN()])),
+        "TerminateOnNaN needs one",
+    ),
     "one callback in a Classroom": (lambda: classroom(callbacks=callbacks.TerminateOnNaN()), "TerminateOnNaN"),
     "a Distiller as .h5": (lambda: distiller().save("x.h5"), "is saved as .keras, not as x.h5"),
     "a phone and sizes of None": (lambda: export_litert(FULLY), "one input of a known shape"),

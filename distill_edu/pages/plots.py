@@ -27,12 +27,20 @@ def gain_in_words(gain):
 
 def verdicts(gains):
     """A line for each of several gains: its p, what Holm's correction makes of it, and the verdict after that."""
-    corrected = holm({name: gain.p for name, gain in gains.items()})
     wide = max(map(len, gains))
-    for name, gain in gains.items():
-        verdict = "no verdict" if corrected[name] >= 0.05 else "it helps" if gain.mean > 0 else "it hurts"
-        alone, among_all = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gain.p, corrected[name]))
-        yield f"{name:{wide}}  {gain.mean:+.4f}  p {alone}, corrected {among_all}: {verdict}"
+    for name, (corrected, verdict) in _after_holm(gains).items():
+        alone, among_all = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gains[name].p, corrected))
+        yield f"{name:{wide}}  {gains[name].mean:+.4f}  p {alone}, corrected {among_all}: {verdict}"
+
+
+def _after_holm(gains):
+    """label -> (corrected p, verdict)."""
+    corrected = holm({name: gain.p for name, gain in gains.items()})
+    signs = {name: "it helps" if gain.mean > 0 else "it hurts" for name, gain in gains.items()}
+    return {name: (p, signs[name] if p < 0.05 else "no verdict") for name, p in corrected.items()}
+
+
+VERDICTS = {"it helps": DISTILLED, "it hurts": HARD, "no verdict": NEUTRAL}  # the colour of the better one
 
 
 def gains(gains, xlabel):
@@ -41,12 +49,12 @@ def gains(gains, xlabel):
     The colour is the verdict after Holm's correction for so many questions: distilled, hard labels (which were better),
     or neither.
     """
-    corrected = holm({name: gain.p for name, gain in gains.items()})
+    found = _after_holm(gains)
     figure = Picture(7, 0.8 + 0.4 * len(gains))
     axes = figure.add_axes((0.3, 0.55 / (0.8 + 0.4 * len(gains)), 0.66, 0.9 - 0.55 / (0.8 + 0.4 * len(gains))))
     for row, (name, gain) in enumerate(gains.items()):
-        colour = NEUTRAL if corrected[name] >= 0.05 else DISTILLED if gain.mean > 0 else HARD
-        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=colour, capsize=4)
+        _, verdict = found[name]
+        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=VERDICTS[verdict], capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)

@@ -98,9 +98,10 @@ def _unpacked(value, arrays):
 def fit(model, *args, **kwargs):
     """`model.fit(...)`, or the weights that the same call gave last time. Returns the history as a dictionary.
 
-    `model`: compiled. Data are arrays, or dictionaries and lists of them, and there are no callbacks: the key is made
-    of all arguments, and of Keras's random state where the fit shuffles. The optimizer's state is not kept. The random
-    state is afterwards the same, whether the fit was remembered or not. Raises TypeError for what cannot be a key.
+    `model`: compiled; a Classroom, too. Data are arrays, or dictionaries and lists of them, and there are no callbacks:
+    the key is made of all arguments, and of Keras's random state where the fit shuffles. The optimizer's state is not
+    kept. The random state is afterwards the same, whether the fit was remembered or not. Raises TypeError for what
+    cannot be a key.
     """
     if not getattr(model, "compiled", False):
         raise ValueError("model must be a compiled Keras model: call model.compile(...) first.")
@@ -110,7 +111,9 @@ def fit(model, *args, **kwargs):
     _require_arrays(given)
     start, seed = [np.array(variable) for variable in model.variables], _next_random_number()
     order = seed if given["shuffle"] else None
-    name = key(architecture(model), as_text(model.get_compile_config()), start, given, order)
+    parts = getattr(model, "distillers", [model])  # a Classroom has no configuration as a whole
+    configs = [text for part in parts for text in (architecture(part), as_text(part.get_compile_config()))]
+    name = key(*configs, start, given, order)
     kept = recall(name)
     if kept is None:
         history = model.fit(*args, **kwargs).history

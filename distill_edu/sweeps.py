@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 import numbers
 import random
 import time
@@ -176,9 +177,12 @@ def teach(settings, course, lesson, parts, bar):
     students = [_student(course.build_student, setting) for setting in settings]
     temperatures, alphas = ([setting[name] for setting in settings] for name in ("temperature", "alpha"))
     classroom = Classroom(students=students, temperatures=temperatures, alphas=alphas)
-    classroom.compile(course.optimizer, soft_loss=course.soft_loss, student_loss=course.student_loss)
+    at_a_time = math.gcd(course.steps, 20)  # Keras looks up from its work (callbacks, the bar) after so many
+    losses = {"soft_loss": course.soft_loss, "student_loss": course.student_loss}
+    classroom.compile(course.optimizer, **losses, steps_per_execution=at_a_time)
     start = time.perf_counter()
-    advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(len(students)))
+    updates = at_a_time * len(students)
+    advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(updates))
     endless = batches(lesson, course.batch_size)
     classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
     seconds = (time.perf_counter() - start) / len(students)

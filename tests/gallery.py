@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pandas
 
+from distill_edu.pages.ask_more import black_box_explorer, copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.loss import loss_explorer
@@ -15,6 +16,7 @@ from distill_edu.pages.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
 from distill_edu.pages.soft_targets import temperature_explorer
 from distill_edu.pages.text import word_explorer
+from distill_edu.pages.through_noise import noise_explorer
 from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import boundary_explorer
@@ -71,6 +73,16 @@ SPELLERS = {
     "student": lambda words: [[1, len(words[0]), 2]],
     "third": lambda words: [[-1, 1, len(words[0])]],
 }
+COPIES = {  # which of nine images each of three students is right about
+    name: {count: np.arange(27).reshape(3, 9) ** 2 % 10 < level + count / 100 for count in (0, 300)}
+    for name, level in (("asked", 5), ("old answers", 4), ("hard labels", 2))
+}
+BOXES = {top: {t: [0.5 + top / 20, 0.55 + top * t / 40, 0.7 - top / 30] for t in (1, 4)} for top in (1, 2, 3)}
+ASKED_LABELS = np.array([1, 2, 1, 0, 3])
+NOISY = np.random.RandomState(1).rand(5, 8, 8, 1)
+NOISE_SAID = np.random.RandomState(5).randint(4, size=(3, 3, 2, 5))  # seeds, stops, shares, images
+NOISE_SAID[:, 2, 0] = ASKED_LABELS
+NOISE_SAID[1, 2, 0, 0] = 3
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -88,6 +100,9 @@ GALLERY = {
     "attention": lambda: attention_explorer(
         IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}
     ),
+    "copies": lambda: copies_explorer(COPIES, IMAGES, LOGITS, NAMES),
+    "black box": lambda: black_box_explorer(LOGITS[0], BOXES, NAMES),
+    "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }

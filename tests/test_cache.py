@@ -14,14 +14,15 @@ import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
-from small import X, Y, model, same, weights
+from small import CLASSES, X, Y, model, same, weights
 
 import distill_edu
-from distill_edu import Distiller, cache, files, fingerprint, teacher_logits
+from distill_edu import Classroom, Distiller, cache, files, fingerprint, teacher_logits
 from distill_edu.hints import Hint
 
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 QUIET = {"batch_size": 8, "verbose": 0}
+LOGITS = np.random.RandomState(0).randn(len(Y), CLASSES).astype("float32")
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +203,32 @@ def test_whatever_a_fit_depends_on_is_in_its_key(fits, change):
 
 
 @pytest.mark.slow
+def classroom(temperatures=(1.0, 4.0), alphas=0.3, optimizer="sgd", soft_loss="kl"):
+    room = Classroom(students=[model(seed) for seed in (1, 2)], temperatures=list(temperatures), alphas=alphas)
+    room.compile(optimizer, soft_loss=soft_loss)
+    return room
+
+
+def test_a_classroom_is_remembered_with_every_students_weights_and_history(fits):
+    targets = {"labels": Y, "teacher_logits": LOGITS}
+    rooms = classroom(), classroom()
+    histories = [cache.fit(room, X, targets, shuffle=False, **QUIET) for room in rooms]
+    assert len(fits) == 1 and np.array_equal(histories[0]["loss"], histories[1]["loss"])
+    assert np.shape(histories[1]["loss"]) == (1, 2)
+    for one, other in zip(rooms[0].students, rooms[1].students, strict=True):
+        assert same(weights(one), weights(other))
+    assert not same(weights(rooms[0].students[0]), weights(classroom().students[0]))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"temperatures": (1, 2)}, {"alphas": 0.4}, {"optimizer": "adam"}, {"soft_loss": "reverse_kl"}]
+)
+def test_how_a_classroom_learns_is_in_its_key(fits, changed):
+    for room in (classroom(), classroom(**changed)):
+        cache.fit(room, X, {"labels": Y, "teacher_logits": LOGITS}, shuffle=False, **QUIET)
+    assert len(fits) == 2
+
+
 def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     for seed in (1, 2):
         one = compiled(noise=0.0)

@@ -34,6 +34,9 @@ STOPS = {
     "cascade": {"threshold": [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]},
     "bias": {"omitted": [0, 2], "bias": list(np.arange(-2, 8.25, 0.25))},
     "attention": {"example": [0, 1]},
+    "copies": {"copies": [0, 300], "shown": [0, 1]},
+    "black box": {"top": [1, 2, 3], "temperature": [1, 4]},
+    "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "word": {"word": WORDS, "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }

@@ -1,0 +1,146 @@
+"""Page "How much can you ask a teacher?": lines over copies, a black box's answer, and its exercises."""
+
+import numpy as np
+import pytest
+from drawn import at, bars, error_bars, half_width, lines, numbers, ticks
+from exercises import answers
+from gallery import BOXES, COPIES, GALLERY, IMAGES, LOGITS, NAMES
+
+from distill_edu import metrics, soft_targets
+from distill_edu.pages import ask_more as page
+from distill_edu.pages import picture
+from distill_edu.pages.plots import gain_in_words
+
+
+@pytest.mark.parametrize("copies, shown", [(0, 0), (300, 1)])
+def test_the_lines_the_copy_and_the_teachers_two_answers(copies, shown):
+    figure, words = at(GALLERY["copies"](), copies=copies, shown=shown)
+    left, middle, right = figure.axes
+    drawn, expected = error_bars(left), []
+    for of_copies in COPIES.values():
+        for place, right_ones in enumerate(of_copies.values()):
+            mean, reach = right_ones.mean(), half_width(right_ones.mean(axis=1))
+            expected.append(((place, mean), (mean - reach, mean + reach)))
+    for (centre, ends), (its_centre, its_ends) in zip(drawn, expected, strict=True):
+        assert centre == pytest.approx(its_centre) and sorted(ends) == pytest.approx(its_ends, abs=1e-6)
+    looks = [(line.colour, line.style) for line in lines(left) if len(line.x) == 2 and line.style in ("-", "--")][:3]
+    green, orange = picture.DISTILLED.lower(), picture.HARD.lower()
+    assert looks == [(green, "-"), (green, "--"), (orange, "-")]
+    assert [text.get_text() for text in left.get_legend().get_texts()] == list(COPIES)
+    assert ticks(left) == ["0", "300"] and [0, 300].index(copies) in [line.x[0] for line in lines(left, "None")]
+    assert (middle.images[0].get_array() == IMAGES[shown, ..., 0]).all()
+    (copy, its, blue), (image, of_it, grey) = bars(right)
+    assert (copy, blue, image, grey) == ("this copy", picture.TEACHER.lower(), "the image", picture.NEUTRAL.lower())
+    assert its == pytest.approx(soft_targets(LOGITS, 4)[shown]) and of_it == pytest.approx(soft_targets(LOGITS, 4)[0])
+    gain = metrics.paired_gain(*(COPIES[name][copies] for name in ("asked", "old answers")))
+    means = ", ".join(f"{name} {COPIES[name][copies].mean():.3f}" for name in COPIES)
+    assert words.startswith(f"{copies} copies: {means}. Asking, over the old answers: {gain_in_words(gain)}")
+    assert words.endswith(
+        ["The image itself: the teacher says cat", "Copy 1: the teacher says dog"][shown]
+        + (", to the image itself cat.")
+    )
+
+
+@pytest.mark.parametrize("top, temperature", [(1, 1), (2, 4), (3, 4)])
+def test_an_answer_whole_and_cut_and_the_students_of_such_answers(top, temperature):
+    figure, words = at(GALLERY["black box"](), top=top, temperature=temperature)
+    left, right = figure.axes
+    whole = soft_targets(LOGITS[0], temperature)
+    named = np.sort(LOGITS[0])[-top]
+    kept = np.where(LOGITS[0] >= named, whole, 0)
+    (cut_name, cut, blue), (_, all_of_it, grey) = bars(left)
+    assert (cut_name, blue, grey) == (f"top {top}", picture.TEACHER.lower(), picture.NEUTRAL.lower())
+    assert cut == pytest.approx(kept / kept.sum()) and all_of_it == pytest.approx(whole)
+    assert ticks(left) == list(NAMES)
+    ours = [line for line in lines(right, "D") if line.colour == picture.DISTILLED.lower()]
+    assert [line.y.tolist() for line in ours] == [[np.mean(values) for values in BOXES[top].values()]]
+    others = [line.y.tolist() for line in lines(right, "D") if line.colour == picture.NEUTRAL.lower()]
+    assert others == [[np.mean(v) for v in of.values()] for number, of in BOXES.items() if number != top]
+    ((_, mean), (low, high)), *_ = error_bars(right)
+    reach = half_width(BOXES[top][1])
+    assert (mean, low, high) == pytest.approx((np.mean(BOXES[top][1]),) + (mean - reach, mean + reach), abs=1e-6)
+    assert ticks(right) == ["1", "4"] and [1, 4].index(temperature) in [line.x[0] for line in lines(right, "None")]
+    largest = np.sort(kept / kept.sum())[::-1][:top]
+    expected = [top, 3, temperature, *largest, np.mean(BOXES[top][temperature])]
+    assert numbers(words) == pytest.approx(expected, abs=6e-4)
+
+
+def test_a_black_box_names_the_likeliest_and_rules_out_the_rest():
+    z = np.array([[1.0, 3.0, 2.0, 3.0], [5.0, -40.0, 0.0, 1.0]])
+    shares = np.log(soft_targets(z))
+    for count in (1, 2, 4):
+        cut = page.top_logits(z, count)
+        assert (np.isfinite(cut).sum(axis=-1) == count).all()  # of equal ones the first
+        assert cut[np.isfinite(cut)] == pytest.approx(shares[np.isfinite(cut)], rel=1e-5)
+    assert np.isfinite(page.top_logits(z, 2))[0].tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: page.copies_explorer(COPIES, IMAGES[:1], LOGITS, NAMES), "one row per image"),
+        (lambda: page.copies_explorer(COPIES, IMAGES, LOGITS, NAMES[:2]), "class names"),
+        (lambda: page.copies_explorer(COPIES, IMAGES, LOGITS, NAMES, copies=7), "one of the slider's stops"),
+        (
+            lambda: page.copies_explorer({**COPIES, "asked": {0: np.ones((3, 9))}}, IMAGES, LOGITS, NAMES),
+            "same numbers of copies",
+        ),
+        (lambda: page.black_box_explorer(LOGITS[0], BOXES, NAMES, temperature=3), "one of the slider's stops"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
+
+
+def shares(z):
+    return soft_targets(z)
+
+
+def quiet_log(values):
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+test_exercises = answers(
+    page,
+    top_by_hand=(
+        0.06**0.5 / (0.9**0.5 + 0.06**0.5),
+        [
+            (0.06, "that is the share itself"),
+            (0.0625, "that is T = 1"),
+            (0.0036 / 0.8136, "you squared"),
+            (0.9**0.5 / (0.9**0.5 + 0.06**0.5), "first class"),
+            (0.06**0.5, "divide by the sum"),
+            (0.5, "divide them by T"),
+        ],
+    ),
+    rounded_logits=(
+        lambda z, digits: quiet_log(np.round(shares(z), digits)),
+        [
+            (np.round, "you rounded the logits"),
+            (lambda z, digits: np.round(shares(z), digits), "take their logarithm"),
+            (lambda z, digits: quiet_log(shares(z)), "nothing is rounded"),
+            (lambda z, digits: np.round(quiet_log(shares(z)), digits), "round the shares first"),
+            (lambda z, digits: quiet_log(np.round(shares(z), digits) + 1e-9), "add nothing"),
+            (lambda z, digits: quiet_log(np.round(shares(z), 1)), "softmax, round, logarithm"),
+        ],
+    ),
+    noisy=(
+        lambda images, amount, rng: np.clip(images + amount * rng.standard_normal(images.shape), 0, 1),
+        [
+            (lambda images, amount, rng: images + amount * rng.standard_normal(images.shape), "left [0, 1]"),
+            (lambda images, amount, rng: np.clip(images + amount * rng.random(images.shape), 0, 1), "only makes"),
+            (lambda images, amount, rng: np.clip(images + rng.standard_normal(images.shape), 0, 1), "no effect"),
+            (
+                lambda images, amount, rng: np.clip(images + amount * rng.standard_normal(images.shape[1:]), 0, 1),
+                "the same noise",
+            ),
+            (
+                lambda images, amount, rng: np.clip(images * (1 + amount * rng.standard_normal(images.shape)), 0, 1),
+                "do not multiply",
+            ),
+            (lambda images, amount, rng: 1 - images, "cut"),
+        ],
+    ),
+)

@@ -10,6 +10,7 @@ import pandas
 
 from distill_edu.pages.ask_more import black_box_explorer, copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
+from distill_edu.pages.few_bits import bits_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.loss import loss_explorer
 from distill_edu.pages.pairs import pairs_explorer
@@ -78,6 +79,14 @@ COPIES = {  # which of nine images each of three students is right about
     for name, level in (("asked", 5), ("old answers", 4), ("hard labels", 2))
 }
 BOXES = {top: {t: [0.5 + top / 20, 0.55 + top * t / 40, 0.7 - top / 30] for t in (1, 4)} for top in (1, 2, 3)}
+SOME_WEIGHTS = np.random.RandomState(2).randn(12, 8) / 5
+MENDED = {  # which of four images each of three students is right about
+    lesson: {
+        way: {bits: (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 1 for bits in (4, 2)}
+        for way, step in zip(("rounded", "with labels", "with a teacher"), steps, strict=True)
+    }
+    for lesson, steps in {"all": (1, 2, 3), "few": (4, 5, 9)}.items()
+}
 ASKED_LABELS = np.array([1, 2, 1, 0, 3])
 NOISY = np.random.RandomState(1).rand(5, 8, 8, 1)
 NOISE_SAID = np.random.RandomState(5).randint(4, size=(3, 3, 2, 5))  # seeds, stops, shares, images
@@ -102,6 +111,7 @@ GALLERY = {
     ),
     "copies": lambda: copies_explorer(COPIES, IMAGES, LOGITS, NAMES),
     "black box": lambda: black_box_explorer(LOGITS[0], BOXES, NAMES),
+    "bits": lambda: bits_explorer(MENDED, SOME_WEIGHTS),
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),

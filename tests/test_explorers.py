@@ -36,6 +36,7 @@ STOPS = {
     "attention": {"example": [0, 1]},
     "copies": {"copies": [0, 300], "shown": [0, 1]},
     "black box": {"top": [1, 2, 3], "temperature": [1, 4]},
+    "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "word": {"word": WORDS, "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},

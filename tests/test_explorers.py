@@ -27,7 +27,7 @@ STOPS = {
     "temperature of 20 classes": {"temperature": T_STOPS},
     "loss": {"temperature": T_STOPS},
     "loss with alpha": {"temperature": T_STOPS, "alpha": ALPHAS},
-    "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8]},
+    "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8], "test": [False, True]},
     "pairs": {"pairs": [1, 2, 3, 4], "first": [1, 2, 3, 4]},
     "boundary": {"temperature": T_STOPS},
     "trade-off": {"kilobytes": [1, 2, 4, 8, 16, 32], "microseconds": [5, 6, 8, 12, 20, 35, 36]},
@@ -62,6 +62,21 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
         assert slider.description.strip()
         assert isinstance(slider, ipywidgets.Text) or offered(slider) == pytest.approx(expected), control
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
+
+
+def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_drawn_in_it(named):
+    name, widget = named
+    for stop in (0, -1):
+        figure, _ = at(widget, **{control: stops[stop] for control, stops in STOPS[name].items()})
+        boxes = [axes.get_position() for axes in figure.axes]
+        assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
+        assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+        for axes in figure.axes:
+            (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
+            for line in axes.lines:
+                if line.get_transform() == axes.transData and line.get_marker() not in ("|", "_"):  # not bars' ends
+                    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+                    assert (left <= x).all() and (x <= right).all() and (low <= y).all() and (y <= high).all()
 
 
 @pytest.mark.slow

@@ -25,18 +25,19 @@ def test_a_weight_goes_to_the_nearest_level(bits):
     assert page.few_bits(weights, 2).dtype == "float32"
 
 
-def test_the_layer_computes_with_the_levels_and_trains_the_weights():
-    layer, x = page.FewBits(3, bits=2, activation="relu"), np.random.RandomState(0).randn(6, 5).astype("float32")
+@pytest.mark.parametrize("bits", [2, 4])
+def test_the_layer_computes_with_the_levels_and_trains_the_weights(bits):
+    layer, x = page.FewBits(3, bits=bits, activation="relu"), np.random.RandomState(0).randn(6, 5).astype("float32")
     with tf.GradientTape() as tape:
         answer = layer(x)
         loss = tf.reduce_sum(answer**2)
     kernel, bias = layer.get_weights()
     plain = keras.layers.Dense(3, activation="relu")
     plain.build(x.shape)
-    plain.set_weights([levels(kernel, 2), bias])
+    plain.set_weights([levels(kernel, bits), bias])
     with tf.GradientTape() as its_tape:
         its = tf.reduce_sum(plain(x) ** 2)
-    assert np.allclose(answer, plain(x), atol=1e-6) and len(np.unique(levels(kernel, 2))) == 3
+    assert np.allclose(answer, plain(x), atol=1e-6)
     mine, its = tape.gradient(loss, layer.trainable_variables), its_tape.gradient(its, plain.trainable_variables)
     for one, other in zip(mine, its, strict=True):  # as if its weights were the levels
         assert np.abs(one).max() > 0 and np.allclose(one, other, atol=1e-5)
@@ -59,6 +60,9 @@ def test_the_levels_in_the_heap_of_weights_and_the_ways_to_mend(bits, lesson):
     assert (left.patches[0].get_data().values == heights).all() and (left.patches[0].get_data().edges == edges).all()
     drawn = [line.x[0] for line in lines(left) if line.colour == picture.DISTILLED.lower()]
     assert drawn == pytest.approx(np.linspace(-1, 1, 2**bits - 1) * np.abs(SOME_WEIGHTS).max())
+    assert left.get_xlim() == pytest.approx(picture.with_room(SOME_WEIGHTS, 0.05))
+    assert left.get_ylim() == pytest.approx((0, 1.05 * heights.max())) and right.get_ylim() == (0, 1)
+    assert right.get_xlim() == pytest.approx((1.3, -0.3))  # fewer bits to the left
     expected = []
     for of_bits in MENDED[lesson].values():
         for place, each in enumerate(of_bits.values()):

@@ -6,6 +6,7 @@ import threading
 import weakref
 from itertools import islice
 
+import keras
 import numpy as np
 import pytest
 from drawn import lines
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.slow  # it waits for trainings that run
 def distiller(teacher=True, **settings):
     one = Distiller(student=model(1), teacher=model(2, units=16) if teacher else None)
     one.compile("adam", **{"temperature": 4.0, "alpha": 0.5, **settings})
+    return one
+
+
+def not_built():
+    one = Distiller(student=keras.Sequential([keras.layers.Dense(4)]), teacher=model(2))
+    one.compile("adam")
     return one
 
 
@@ -169,6 +176,7 @@ def test_closing_stops_the_training_and_lets_go():
     "make, sentence",
     [
         (lambda: live(Distiller(student=model(), teacher=model())), "compile"),
+        (lambda: live(not_built()), "no weights yet"),
         (lambda: live(distiller(), Y[:-1]), "x has 33 examples and y 32"),
         (lambda: live(distiller(), {"labels": Y, "teacher_logits": np.zeros((3, 4))}), "x has 33 examples and y 3"),
         (lambda: live(distiller(temperature=7.0)), "one of the slider's stops"),

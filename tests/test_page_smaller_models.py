@@ -27,7 +27,12 @@ def expected_points(technique):
 
 
 def scatters(axes):
-    return [one for one in axes.collections if isinstance(one, PathCollection)]
+    return [one for one in axes.collections if isinstance(one, PathCollection) and len(one.get_offsets())]
+
+
+def front_of(points):
+    """The (us, accuracy) that no other one beats, by latency."""
+    return sorted(p for p in points if not any(q[0] <= p[0] and q[1] >= p[1] and q != p for q in points))
 
 
 def test_every_technique_has_its_points_areas_error_bars_and_colour():
@@ -47,13 +52,15 @@ def test_every_technique_has_its_points_areas_error_bars_and_colour():
 
 def test_the_front_is_over_latency_and_test_accuracy():
     axes = page.tradeoff(CARDS).axes[0]
-    points = sorted(point[:2] for technique in ORDER for point in expected_points(technique))
-    best = [p for p in points if not any(q[0] <= p[0] and q[1] > p[1] or q[0] < p[0] and q[1] >= p[1] for q in points)]
+    points = [point[:2] for technique in ORDER for point in expected_points(technique)]
+    best = front_of(points)
     (front,) = [line for line in lines(axes) if line.style == "--"]
     assert np.allclose(np.column_stack([front.x, front.y]), best) and len(best) < len(points)
     less = page.tradeoff(CARDS, shown=["hard labels"]).axes[0]
     assert less.get_ylim() == axes.get_ylim() and less.get_xlim() == axes.get_xlim()
-    assert [text.get_text() for text in less.get_legend().get_texts()] == ["hard labels", "Pareto front"]
+    assert [text.get_text() for text in less.get_legend().get_texts()] == ["hard labels", "Pareto front", "10 KB"]
+    (key,) = [one for one in axes.collections if one.get_label() == "10 KB"]
+    assert key.get_sizes() == [40]  # 4 points² for each kilobyte, as the markers
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,16 @@ def test_validation_chooses_within_the_budget(kilobytes, microseconds, technique
     us, accuracy, kb = np.median(chosen.us), chosen.test_accuracy.mean(), chosen.bytes.mean() / 1000
     (ring,) = lines(axes, "s")
     assert (*ring.x, *ring.y) == pytest.approx((us, accuracy))
+    (square,) = [line for line in axes.lines if line.get_marker() == "s"]
+    assert square.get_markersize() == pytest.approx((4 * kb) ** 0.5 + 5)  # just around its marker
+    fitting = [
+        point[:2]
+        for name in ORDER
+        for point in expected_points(name)
+        if point[0] <= microseconds and point[2] <= kilobytes
+    ]
+    (front,) = [line for line in lines(axes) if line.style == "--"]
+    assert np.allclose(np.column_stack([front.x, front.y]), front_of(fitting))
     assert words == (
         f"Budget {kilobytes} KB and {microseconds} µs: validation data choose {technique}, size {size}. It has "
         f"{kb:.1f} KB, takes {us:.1f} µs and is right on {accuracy:.4f} of the test data."

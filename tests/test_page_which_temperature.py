@@ -16,7 +16,7 @@ def column(size, alpha, t, part):
 
 @pytest.mark.parametrize("size, alpha, t", [(4, 0.0, 2.0), (16, 0.5, 8.0), (16, 0.0, 1.0)])
 def test_both_panels_show_the_table_and_the_sentence_says_it(size, alpha, t):
-    figure, words = at(page.sweep_explorer(SWEEP), size=size, alpha=alpha, temperature=t)
+    figure, words = at(page.sweep_explorer(SWEEP), size=size, alpha=alpha, temperature=t, test=True)
     for axes, part in zip(figure.axes, ("valid", "test"), strict=True):
         for (centre, (low, high)), at_t in zip(error_bars(axes), (1.0, 2.0, 8.0), strict=True):
             values = column(size, alpha, at_t, part)
@@ -32,8 +32,21 @@ def test_both_panels_show_the_table_and_the_sentence_says_it(size, alpha, t):
     valid, test = (column(size, alpha, t, part).mean() for part in ("valid", "test"))
     below = column(size, alpha, 1.0, "valid").mean() - valid  # validation falls with T, the test rises
     place = "the best here" if t == 1 else f"{below:.4f} below T = 1 here"
-    assert f"{size} hidden units, α = {alpha:g}, T = {t:g}: {valid:.4f} on validation data, {place}; " in words
+    assert f"{size} hidden units, α = {alpha:g}, T = {t:g}: {valid:.4f} on validation data, {place}. " in words
     assert f"{test:.4f} on test data. Bars: 95% intervals over 3 seeds." in words and len(numbers(words)) >= 7
+
+
+def test_the_test_data_are_locked_at_first():
+    explorer = page.sweep_explorer(SWEEP)
+    figure, words = at(explorer, size=16)
+    valid, test = figure.axes
+    assert (
+        explorer.values["test"] is False and "The test data are locked. Bars" in words and "on test data" not in words
+    )
+    assert error_bars(valid) and not error_bars(test) and not lines(test)
+    assert [text.get_text() for text in test.texts] == ["locked"]
+    at(explorer, test=True)
+    assert error_bars(test) and not test.texts
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,10 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     class_axis(left, class_names)
     left.set(ylim=(0, 1), ylabel="soft target", title=f"one answer at T = {temperature:g}")
     left.legend(fontsize=8, frameon=False)
+    ends = []
     for number, of_temperature in results.items():
         means, _, reaches = np.transpose([mean_and_reach(values) for values in of_temperature.values()])
+        ends += [*(means - reaches), *(means + reaches)]
         if number == top:
             look = {"fmt": "D-", "color": DISTILLED, "capsize": 3, "markersize": 4, "zorder": 3}
             right.errorbar(range(len(means)), means, reaches, label=f"top {top}", **look)
@@ -128,8 +130,7 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     temperatures = list(results[top])
     right.axvline(temperatures.index(temperature), color=NEUTRAL, linewidth=6, alpha=0.25)
     right.set_xticks(range(len(temperatures)), [f"{one:g}" for one in temperatures])
-    everything = [np.mean(values) for of_temperature in results.values() for values in of_temperature.values()]
-    right.set(ylim=with_room(everything, 0.15), xlabel="temperature", ylabel="accuracy")
+    right.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy")
     right.set_title("students of such answers")
     right.legend(fontsize=8, frameon=False)
     named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])

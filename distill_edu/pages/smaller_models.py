@@ -52,8 +52,10 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
             _draw_points(axes, points[points.technique == technique], budget or (np.inf, np.inf), colour, filled)
             axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
     points = points if shown is None else points[points.technique.isin(shown)]
-    front = points[pareto_front(points.us, points.test_accuracy)].sort_values("us")
+    within = points[_fits(points, *budget)] if budget else points
+    front = within[pareto_front(within.us, within.test_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
+    axes.scatter([], [], _area(10), c="none", edgecolors=NEUTRAL, label="10 KB")
     if axes.get_legend() is None:
         axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
     return _choose(axes, points, *budget) if budget else ""
@@ -86,9 +88,13 @@ def _draw_points(axes, points, budget, colour, filled):
     us, right, reach = (points[column].to_numpy() for column in ("us", "test_accuracy", "reach"))
     alpha = np.where(_fits(points, *budget), 1, 0.2)
     axes.vlines(us, right - reach, right + reach, color=colour, linewidth=1, alpha=alpha)
-    # The same area for the same number of bytes, whichever points are drawn.
-    area, face = 4 * points.kilobytes.to_numpy(), colour if filled else "white"
-    axes.scatter(us, right, area, c=face, edgecolors=colour, alpha=alpha, zorder=3)
+    face = colour if filled else "white"
+    axes.scatter(us, right, _area(points.kilobytes.to_numpy()), c=face, edgecolors=colour, alpha=alpha, zorder=3)
+
+
+def _area(kilobytes):
+    """Of a marker, in square points: the same for the same number of bytes, whichever points are drawn."""
+    return 4 * kilobytes
 
 
 def _choose(axes, points, kilobytes, microseconds):
@@ -101,7 +107,8 @@ def _choose(axes, points, kilobytes, microseconds):
             f"the quickest takes {points.us.min():.1f} µs."
         )
     best = fits.loc[fits.valid_accuracy.idxmax()]
-    axes.plot(best.us, best.test_accuracy, "s", markersize=22, fillstyle="none", color="black")
+    size = _area(best.kilobytes) ** 0.5 + 5  # around this marker and no other
+    axes.plot(best.us, best.test_accuracy, "s", markersize=size, fillstyle="none", color="black")
     return (
         f"{budget}: validation data choose {best.technique}, size {best['size']:g}. It has {best.kilobytes:.1f} KB, "
         f"takes {best.us:.1f} µs and is right on {best.test_accuracy:.4f} of the test data."

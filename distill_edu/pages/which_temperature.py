@@ -1,17 +1,19 @@
 """Page "Which T and alpha?": accuracy over the temperature, and its exercises."""
 
+import ipywidgets
 import numpy as np
 
 from distill_edu.arguments import require_columns
 from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import DISTILLED, two_axes
+from distill_edu.pages.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.picture import DISTILLED, NEUTRAL, two_axes, with_room
 
 
 def sweep_explorer(table):
     """Slide through the sizes, alphas and temperatures of a `sweep`: the accuracies over T with their error bars.
 
+    The test data are locked until the reader has chosen by the validation data and unlocks them.
     `table`: every size with every alpha and temperature, each with at least two seeds.
     """
     axes = {
@@ -25,31 +27,40 @@ def sweep_explorer(table):
     if len(seeds) < np.prod([len(values) for values in stops.values()]) or seeds.min() < 2:
         raise ValueError("The sweep is not complete: every setting needs at least two seeds for its error bar.")
     controls = {name: stop_slider(label, name, stops[name], stops[name][0]) for name, label in axes.items()}
+    locked = [("locked: choose first", False), ("shown", True)]
+    controls["test"] = slider(ipywidgets.SelectionSlider, "Test data", options=locked)
     return Explorer(lambda figure, **values: draw_sweep(figure, table, **values), controls)
 
 
-def draw_sweep(figure, table, size, alpha, temperature):
-    """Accuracy over T with 95% intervals, for one size and alpha of a sweep: validation data and test data apart."""
+def draw_sweep(figure, table, size, alpha, temperature, test):
+    """Accuracy over T with 95% intervals, for one size and alpha of a sweep: validation data and test data apart.
+
+    `test`: whether the test data are shown.
+    """
     chosen = table[(table["size"] == size) & (table["alpha"] == alpha)].groupby("temperature")
     means = {}
     for axes, part in zip(two_axes(figure), ("valid", "test"), strict=True):
         curve = {t: mean_and_reach(accuracies) for t, accuracies in chosen[f"{part}_accuracy"]}
-        mean, _, reach = zip(*curve.values(), strict=True)
+        mean, _, reach = np.transpose(list(curve.values()))
         means[part] = dict(zip(curve, mean, strict=True))
-        axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
-        axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
+        if test or part == "valid":
+            axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
+            axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
+        else:
+            axes.text(0.5, 0.5, "locked", transform=axes.transAxes, ha="center", va="center", color=NEUTRAL)
         axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
         # Set, because matplotlib 3.10 finds other limits on Axes that have been drawn on before.
-        axes.set_xlim(0.87 * min(curve), 1.15 * max(curve))
+        axes.set(xlim=(0.87 * min(curve), 1.15 * max(curve)), ylim=with_room([mean - reach, mean + reach], 0.08))
         axes.set(title="validation: choose here" if part == "valid" else "test: read once")
         axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
         axes.minorticks_off()
-    valid, test = means["valid"], means["test"]
+    valid = means["valid"]
+    judged = f"{means['test'][temperature]:.4f} on test data. " if test else "The test data are locked. "
     best = max(valid, key=valid.get)
     place = "the best" if best == temperature else f"{valid[best] - valid[temperature]:.4f} below T = {best:g}"
     return (
         f"{size:g} hidden units, α = {alpha:g}, T = {temperature:g}: {valid[temperature]:.4f} on validation data, "
-        f"{place} here; {test[temperature]:.4f} on test data. "
+        f"{place} here. {judged}"
         f"Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
     )
 

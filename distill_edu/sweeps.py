@@ -186,6 +186,7 @@ def teach(settings, course, lesson, parts, bar):
     endless = batches(lesson, course.batch_size)
     classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
     seconds = (time.perf_counter() - start) / len(students)
+    classroom.steps_per_execution = 1  # few large calls, each traced anew, would look to TensorFlow like a mistake
     logits = {part: classroom.predict(asked.x, batch_size=256, verbose=0) for part, asked in parts.items()}
     rows = [_results(settings[i], students[i], parts, logits, i, seconds) for i in range(len(students))]
     for row, student in zip(rows, students, strict=True):

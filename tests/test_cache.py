@@ -202,7 +202,6 @@ def test_whatever_a_fit_depends_on_is_in_its_key(fits, change):
     assert len(fits) == 2
 
 
-@pytest.mark.slow
 def classroom(temperatures=(1.0, 4.0), alphas=0.3, optimizer="sgd", soft_loss="kl"):
     room = Classroom(students=[model(seed) for seed in (1, 2)], temperatures=list(temperatures), alphas=alphas)
     room.compile(optimizer, soft_loss=soft_loss)
@@ -229,6 +228,7 @@ def test_how_a_classroom_learns_is_in_its_key(fits, changed):
     assert len(fits) == 2
 
 
+@pytest.mark.slow
 def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     for seed in (1, 2):
         one = compiled(noise=0.0)

@@ -20,6 +20,7 @@ def test_the_line_of_this_start_its_interval_and_what_the_first_student_says(sto
     figure, words = at(GALLERY["noise"](), steps=[0, 25, 50][stop], share=[0, 0.5][share])
     left, lesson, said = figure.axes
     mine = RIGHT[:, :, share]
+    assert len(error_bars(left)) == 3
     for place, ((x, mean), (low, high)) in enumerate(error_bars(left)):
         reach = half_width(mine[:, place])
         expected = ([0, 25, 50][place], mine[:, place].mean(), mine[:, place].mean() - reach)

@@ -35,6 +35,18 @@ def quietly():
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def only_errors():
+    """Keep TensorFlow's own warnings, those that Python's logging carries, off the page."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 # An unset variable would leave the choice to ~/.keras/keras.json, which other projects write too.
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise _wrong_backend(os.environ["KERAS_BACKEND"])
@@ -53,7 +65,7 @@ except ModuleNotFoundError as error:
 if keras.backend.backend() != "tensorflow":
     raise _wrong_backend(keras.backend.backend())
 
-__all__ = ["as_python", "keras", "live_number", "quietly", "tf"]
+__all__ = ["as_python", "keras", "live_number", "only_errors", "quietly", "tf"]
 
 
 def as_python(variable):

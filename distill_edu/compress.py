@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 
 from distill_edu.arguments import require_attributes
-from distill_edu.backend import WrongSetup, keras, quietly, tf
+from distill_edu.backend import WrongSetup, keras, only_errors, quietly, tf
 from distill_edu.counting import multiply_adds
 from distill_edu.features import input_specs
 from distill_edu.metrics import report
@@ -81,15 +81,9 @@ def _rebuilt(layer):
 @contextlib.contextmanager
 def _in_silence():
     """Without the converter's report of each temporary file, and of ranges that `representative` gives."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
-        with quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-            yield
-    finally:
-        logger.setLevel(level)
+    with only_errors(), quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
+        yield
 
 
 def _calibrate_with(converter, model, representative):

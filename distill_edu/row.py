@@ -1,9 +1,7 @@
 """The fast path of a `Classroom`: students of one architecture in one step. To understand distillation, skip this."""
 
-import contextlib
-
 from distill_edu import guard
-from distill_edu.backend import keras, tf
+from distill_edu.backend import keras, only_errors, tf
 from distill_edu.fingerprint import architecture
 
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
@@ -98,21 +96,10 @@ class Row:
 
     def _each(self, traced, stacked, batch):
         """For each student: gradients, the state after the step, weights; stacked. And the problems of all."""
-        with _quietly():
+        with only_errors():  # it warns of what it can only do for one student after the other
             gradients, seen, state = tf.vectorized_map(traced, stacked)
         (_, alphas), trained, _ = stacked
         return gradients, state, trained, guard.problems(batch, alphas, *seen)
-
-
-@contextlib.contextmanager
-def _quietly():
-    """TensorFlow warns of each kind of operation that it can only do for one student after the other."""
-    level = tf.get_logger().level
-    tf.get_logger().setLevel("ERROR")
-    try:
-        yield
-    finally:
-        tf.get_logger().setLevel(level)
 
 
 def _specs(values, skip=0):

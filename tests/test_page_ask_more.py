@@ -36,8 +36,7 @@ def test_the_lines_the_copy_and_the_teachers_two_answers(copies, shown):
     means = ", ".join(f"{name} {COPIES[name][copies].mean():.3f}" for name in COPIES)
     assert words.startswith(f"{copies} copies: {means}. Asking, over the old answers: {gain_in_words(gain)}")
     assert words.endswith(
-        ["The image itself: the teacher says cat", "Copy 1: the teacher says dog"][shown]
-        + (", to the image itself cat.")
+        ["The image itself: the teacher says cat", "Copy 1: the teacher says dog"][shown] + ", to the image itself cat."
     )
 
 

@@ -15,7 +15,10 @@ from distill_edu.pages.picture import (
     class_axis,
     empty_axes,
     grouped_bars,
+    means_over_stops,
     plain,
+    stop_axis,
+    two_axes,
     with_room,
 )
 from distill_edu.pages.plots import gain_in_words
@@ -63,12 +66,9 @@ def draw_results(figure, results, copies):
     stops = list(next(iter(results.values())))
     ends = []
     for (name, of_copies), (colour, style) in zip(results.items(), LINES, strict=True):
-        means, _, reaches = np.transpose([mean_and_reach(right.mean(axis=1)) for right in of_copies.values()])
-        look = {"fmt": style, "color": colour, "capsize": 3, "markersize": 4}
-        axes.errorbar(range(len(stops)), means, reaches, label=plain(name), **look)
-        ends += [*(means - reaches), *(means + reaches)]
-    axes.axvline(stops.index(copies), color=NEUTRAL, linewidth=6, alpha=0.25)
-    axes.set_xticks(range(len(stops)), [f"{number:,}" for number in stops])
+        accuracies = [right.mean(axis=1) for right in of_copies.values()]
+        ends += means_over_stops(axes, accuracies, style, color=colour, label=plain(name))
+    stop_axis(axes, stops, copies)
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))
     axes.set(xlabel="copies", ylabel="accuracy", title="ways to learn from copies")
@@ -111,7 +111,7 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
 
 def draw_black_box(figure, logits, results, class_names, top, temperature):
     """One answer, whole and cut, as soft targets; on the right what students of such answers reach at each T."""
-    left, right = empty_axes(figure, (0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.375, 0.67))
+    left, right = two_axes(figure)
     cut = soft_targets(top_logits(logits, top), temperature)
     whole = soft_targets(logits, temperature)
     grouped_bars(left, {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)})
@@ -120,16 +120,13 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     left.legend(fontsize=8, frameon=False)
     ends = []
     for number, of_temperature in results.items():
-        means, _, reaches = np.transpose([mean_and_reach(values) for values in of_temperature.values()])
-        ends += [*(means - reaches), *(means + reaches)]
+        values = of_temperature.values()
         if number == top:
-            look = {"fmt": "D-", "color": DISTILLED, "capsize": 3, "markersize": 4, "zorder": 3}
-            right.errorbar(range(len(means)), means, reaches, label=f"top {top}", **look)
+            means_over_stops(right, values, "D-", color=DISTILLED, zorder=3, label=f"top {top}")
         else:
-            right.plot(range(len(means)), means, "D-", color=NEUTRAL, alpha=0.4, markersize=4)
-    temperatures = list(results[top])
-    right.axvline(temperatures.index(temperature), color=NEUTRAL, linewidth=6, alpha=0.25)
-    right.set_xticks(range(len(temperatures)), [f"{one:g}" for one in temperatures])
+            right.plot([np.mean(each) for each in values], "D-", color=NEUTRAL, alpha=0.4, markersize=4)
+        ends += [mean + side * reach for mean, _, reach in map(mean_and_reach, values) for side in (-1, 1)]
+    stop_axis(right, results[top], temperature)
     right.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy")
     right.set_title("students of such answers")
     right.legend(fontsize=8, frameon=False)
@@ -166,21 +163,24 @@ def check_top_by_hand(answer):
 def check_rounded_logits(function):
     """function(logits, digits) -> the logarithm of the shares, rounded to so many digits."""
 
-    def shares(z):
-        return soft_targets(z)
-
     mistakes = [
         (np.round, "you rounded the logits: the box rounds the shares (the softmax)."),
-        (lambda z, digits: np.round(shares(z), digits), "those are the rounded shares: take their logarithm."),
-        (lambda z, digits: np.log(shares(z)), "nothing is rounded yet."),
-        (lambda z, digits: np.round(np.log(shares(z)), digits), "round the shares first, then take the logarithm."),
-        (lambda z, digits: np.log(np.round(shares(z), digits) + 1e-9), "add nothing: a share of 0 has the logit -inf."),
+        (lambda z, digits: np.round(soft_targets(z), digits), "those are the rounded shares: take their logarithm."),
+        (lambda z, digits: np.log(soft_targets(z)), "nothing is rounded yet."),
+        (
+            lambda z, digits: np.round(np.log(soft_targets(z)), digits),
+            "round the shares first, then take the logarithm.",
+        ),
+        (
+            lambda z, digits: np.log(np.round(soft_targets(z), digits) + 1e-9),
+            "add nothing: a share of 0 has the logit -inf.",
+        ),
     ]
     inputs = [(np.array([[9.0, 2.0, 1.0, -3.0], [0.5, 1.0, 4.0, 0.0]]), 2), (np.array([[3.0, 0.0, -2.0]]), 1)]
 
     def right(z, digits):
         with np.errstate(divide="ignore"):
-            return np.log(np.round(shares(z), digits))
+            return np.log(np.round(soft_targets(z), digits))
 
     return check_function(function, right, inputs, mistakes, "softmax, round, logarithm.")
 

@@ -5,19 +5,31 @@ import numpy as np
 
 from distill_edu.arguments import require_count
 from distill_edu.backend import keras
-from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.exercise import check_answer, check_function
 from distill_edu.pages.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, empty_axes, plain, with_room
+from distill_edu.pages.picture import (
+    DISTILLED,
+    HARD,
+    NEUTRAL,
+    empty_axes,
+    means_over_stops,
+    plain,
+    stop_axis,
+    with_room,
+)
 
 LINES = ((NEUTRAL, "o-"), (HARD, "o-"), (DISTILLED, "D-"))
 
 
 def few_bits(weights, bits):
     """The weights on 2^bits - 1 levels, evenly spaced around 0, the outermost at the largest weight: float32."""
-    most = 2 ** (require_count(bits, "bits", least=2) - 1) - 1
-    step = np.abs(weights).max() / most
+    step = np.abs(weights).max() / _outermost(require_count(bits, "bits", least=2))
     return (np.round(weights / step) * step).astype("float32")
+
+
+def _outermost(bits):
+    """The largest whole number that a weight becomes before it is multiplied with the step."""
+    return 2 ** (bits - 1) - 1
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")
@@ -33,7 +45,7 @@ class FewBits(keras.layers.Dense):
         self.bits = require_count(bits, "bits", least=2)
 
     def call(self, x):
-        step = keras.ops.max(keras.ops.abs(self.kernel)) / (2 ** (self.bits - 1) - 1)
+        step = keras.ops.max(keras.ops.abs(self.kernel)) / _outermost(self.bits)
         levels = keras.ops.round(self.kernel / step) * step
         kernel = self.kernel + keras.ops.stop_gradient(levels - self.kernel)
         return self.activation(keras.ops.matmul(x, kernel) + self.bias)
@@ -84,13 +96,11 @@ def draw_ways(axes, ways, lesson, bits):
     """Accuracies over the bits with their 95% intervals; means at these bits by name."""
     means = {}
     for (name, of_bits), (colour, style) in zip(ways.items(), LINES, strict=False):
-        centres, _, reaches = np.transpose([mean_and_reach(right.mean(axis=1)) for right in of_bits.values()])
-        look = {"fmt": style, "color": colour, "capsize": 3, "markersize": 4}
-        axes.errorbar(range(len(centres)), centres, reaches, label=plain(name), **look)
+        accuracies = [right.mean(axis=1) for right in of_bits.values()]
+        means_over_stops(axes, accuracies, style, color=colour, label=plain(name))
         means[name] = float(np.mean(of_bits[bits]))
     stops = list(of_bits)
-    axes.axvline(stops.index(bits), color=NEUTRAL, linewidth=6, alpha=0.25)
-    axes.set_xticks(range(len(stops)), [str(stop) for stop in stops])
+    stop_axis(axes, stops, bits)
     axes.set(xlim=(len(stops) - 0.7, -0.3), ylim=(0, 1), xlabel="bits of a weight", ylabel="accuracy")
     axes.set_title(plain(lesson))
     axes.legend(fontsize=7, frameon=False, loc="lower left")
@@ -118,18 +128,16 @@ def check_few_bits(function):
         (with_most(lambda bits: 2 ** (bits - 1)), "the outermost whole number is 2^(bits - 1) - 1: 0 needs a place."),
         (with_most(lambda bits: 2**bits - 1), "half of the levels are negative: 2^(bits - 1) - 1 on each side."),
         (
-            lambda w, bits: np.round(w / (np.abs(w).max() / (2 ** (bits - 1) - 1))),
+            lambda w, bits: np.round(w / (np.abs(w).max() / _outermost(bits))),
             "those are the whole numbers: times the step they are weights again.",
         ),
         (
-            lambda w, bits: np.round(w / (w.max() / (2 ** (bits - 1) - 1))) * (w.max() / (2 ** (bits - 1) - 1)),
+            lambda w, bits: np.round(w / (w.max() / _outermost(bits))) * (w.max() / _outermost(bits)),
             "the largest weight may be a negative one: np.abs.",
         ),
         (np.round, "np.round keeps so many decimals: divide by the step first."),
         (
-            lambda w, bits: (
-                np.floor(w / (np.abs(w).max() / (2 ** (bits - 1) - 1))) * (np.abs(w).max() / (2 ** (bits - 1) - 1))
-            ),
+            lambda w, bits: np.floor(w / (np.abs(w).max() / _outermost(bits))) * (np.abs(w).max() / _outermost(bits)),
             "floor always goes down: round to the nearest.",
         ),
     ]

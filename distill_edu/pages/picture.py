@@ -9,6 +9,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
+from distill_edu.metrics import mean_and_reach
+
 # One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
 TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
 # Of the techniques of a trade-off, in their order: colour, and whether the marker is filled.
@@ -92,6 +94,19 @@ def grouped_bars(axes, groups):
         axes.stairs(
             heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=None if label is None else plain(label)
         )
+
+
+def means_over_stops(axes, values, style, **look):
+    """Means with their 95% intervals at 0, 1, 2, ...: where the intervals end. `values`: numbers for each stop."""
+    means, _, reaches = np.transpose([mean_and_reach(each) for each in values])
+    axes.errorbar(range(len(means)), means, reaches, fmt=style, capsize=3, markersize=4, **look)
+    return [*(means - reaches), *(means + reaches)]
+
+
+def stop_axis(axes, stops, chosen):
+    """The stops of a slider as names of 0, 1, 2, ..., and a grey band at the chosen one."""
+    axes.axvline(list(stops).index(chosen), color=NEUTRAL, linewidth=6, alpha=0.25)
+    axes.set_xticks(range(len(stops)), [f"{stop:,g}" for stop in stops])
 
 
 def with_room(values, room):

@@ -6,6 +6,7 @@ from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.exercise import check_answer, check_function
 from distill_edu.pages.explorer import Explorer, stop_slider
 from distill_edu.pages.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
+from distill_edu.probabilities import soft_targets
 
 
 def noise_explorer(answers, stops, shares, images, labels, noise, teacher):
@@ -81,10 +82,13 @@ def mixed(one, other, share):
 
     Cosine and sine of the angle share * pi / 2 keep the spread of random weights, which their mean would shrink.
     """
-    angle = share * np.pi / 2
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
-    one.set_weights([np.cos(angle) * mine + np.sin(angle) * its for mine, its in pairs])
+    one.set_weights([_turned(mine, its, share) for mine, its in pairs])
     return one
+
+
+def _turned(one, other, share):
+    return np.cos(share * np.pi / 2) * one + np.sin(share * np.pi / 2) * other
 
 
 def check_inner_by_hand(answer):
@@ -101,49 +105,36 @@ def check_inner_by_hand(answer):
 def check_mixed(function):
     """function(one, other, share) -> cos(a) * one + sin(a) * other with a = share * pi / 2."""
 
-    def right(one, other, share):
-        return np.cos(share * np.pi / 2) * one + np.sin(share * np.pi / 2) * other
-
     mistakes = [
         (
             lambda one, other, share: (1 - share) * one + share * other,
             "that mix has smaller weights than either start: cosine and sine keep their spread.",
         ),
-        (lambda one, other, share: right(other, one, share), "share 0 must give the first start."),
+        (lambda one, other, share: _turned(other, one, share), "share 0 must give the first start."),
         (
             lambda one, other, share: np.cos(share * 90) * one + np.sin(share * 90) * other,
             "NumPy's cosine takes radians: a right angle is pi / 2.",
         ),
         (
-            lambda one, other, share: right(one, other, 2 * share),
+            lambda one, other, share: _turned(one, other, 2 * share),
             "the angle is a quarter of a turn at most: share * pi / 2.",
         ),
     ]
     one, other = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.3, 1.0], [-1.0, 2.0]])
     inputs = [(one, other, 0.3), (other, one, 0.0), (one, other, 1.0)]
-    return check_function(function, right, inputs, mistakes, "cos(a) * one + sin(a) * other, a = share * pi / 2.")
+    return check_function(function, _turned, inputs, mistakes, "cos(a) * one + sin(a) * other, a = share * pi / 2.")
 
 
 def check_harmless(function):
     """function(logits, most) -> True where no digit has a probability above `most`; logits [n, 10]."""
-
-    def shares(logits):
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
-
     mistakes = [
-        (lambda z, most: shares(z).max(axis=1) > most, "those are the images to throw away: keep the others."),
+        (lambda z, most: soft_targets(z).max(axis=1) > most, "those are the images to throw away: keep the others."),
         (lambda z, most: z.max(axis=1) <= most, "you compared the logits: a probability needs the softmax."),
-        (lambda z, most: shares(z) <= most, "one answer for each image: no digit of it may be above."),
-        (lambda z, most: shares(z).min(axis=1) <= most, "the likeliest digit decides, not the unlikeliest."),
-        (lambda z, most: (shares(z) <= most).mean(axis=1), "one True or False for each image."),
+        (lambda z, most: soft_targets(z) <= most, "one answer for each image: no digit of it may be above."),
+        (lambda z, most: soft_targets(z).min(axis=1) <= most, "the likeliest digit decides, not the unlikeliest."),
+        (lambda z, most: (soft_targets(z) <= most).mean(axis=1), "one True or False for each image."),
     ]
     logits = np.array([[3.0, 0, 0, 1], [0.2, 0.1, 0, 0], [0, 0, 5, 0], [0.4, 1.0, 0.9, 0], [-3, -9, -2.5, -8]])
     inputs = [(logits, 0.5), (logits[::-1], 0.4), (-logits, 0.8)]
-
-    def as_number(result):
-        return np.asarray(result, dtype=float) if np.asarray(result).dtype == bool else result
-
-    wanted = lambda z, most: (shares(z).max(axis=1) <= most).astype(float)  # noqa: E731
-    numbers = [(lambda z, most, wrong=wrong: as_number(wrong(z, most)), hint) for wrong, hint in mistakes]
-    return check_function(function, wanted, inputs, numbers, "softmax, the largest of each row, <= most.")
+    wanted = lambda z, most: soft_targets(z).max(axis=1) <= most  # noqa: E731
+    return check_function(function, wanted, inputs, mistakes, "softmax, the largest of each row, <= most.")

@@ -20,6 +20,8 @@ _HOME = {
     "Dataset": "data",
     "load_dataset": "data",
     "as_letters": "data",
+    "as_next_letter": "data",
+    "Vocabulary": "data",
     "Distiller": "distiller",
     "Classroom": "classroom",
     "Ensemble": "models",
@@ -34,7 +36,7 @@ _HOME = {
     "distillation_loss": "losses",
     "hard_label_loss": "losses",
 }
-_MODULES = ("cache", "compress", "data", "hints", "losses", "metrics", "models", "pages")
+_MODULES = ("cache", "compress", "data", "hints", "language", "losses", "metrics", "models", "pages")
 __all__ = [*_HOME, *_MODULES]
 
 

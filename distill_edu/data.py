@@ -1,5 +1,6 @@
 """Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -62,6 +63,64 @@ def as_letters(words, length=24):
     return letters
 
 
+PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
+
+
+class Vocabulary:
+    """Symbols as numbers, from 3 on: 0 fills a row up, 1 ends a text, and 2 is whatever is no symbol.
+
+    `symbols`: texts, mostly letters; none of them twice. `len(vocabulary)`: how many logits a model needs.
+    """
+
+    def __init__(self, symbols):
+        self.symbols = tuple(symbols)
+        self.numbers = {symbol: number for number, symbol in enumerate(self.symbols, 3)}
+        if not self.symbols or len(self.numbers) < len(self.symbols):
+            raise ValueError("symbols must be at least one text, and none of them twice.")
+
+    def __len__(self):
+        return 3 + len(self.symbols)
+
+    def encode(self, texts, length, end=True):
+        """Texts, or lists of symbols, as rows: int32 [n, length], each with its end (unless `end` is False), then 0.
+
+        What is longer than `length` is cut off.
+        """
+        require_count(length, "length")
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts, such as ['12=', '34='].")
+        rows = np.full((len(texts), length), PADDING, dtype=np.int32)
+        for row, text in zip(rows, texts, strict=True):
+            numbers = [*(self.numbers.get(symbol, UNKNOWN) for symbol in text), *[END][: int(end)]][:length]
+            row[: len(numbers)] = numbers
+        return rows
+
+    def decode(self, rows):
+        """Rows as texts, each up to its end; an unknown symbol reads as \N{REPLACEMENT CHARACTER}."""
+        shown = ("", "", "\N{REPLACEMENT CHARACTER}", *self.symbols)
+        return ["".join(shown[number] for number in row[: _end(row)]) for row in np.asarray(rows)]
+
+
+def _end(row):
+    """The place of a row's end, or its length."""
+    return int((row == END).argmax()) if (row == END).any() else len(row)
+
+
+def as_next_letter(rows, prompt=1):
+    """What a model of letters reads, what it has to say next, and where that counts: x, labels, mask [n, length - 1].
+
+    `rows`: of a `Vocabulary`. Labels are x one step later, and -1 where mask is False: at padding, and where the next
+    letter belongs to the first `prompt` ones, which are given.
+    """
+    rows = np.asarray(rows)
+    if rows.ndim != 2 or rows.dtype.kind not in "iu":
+        raise ValueError(f"rows must be integers [n, length], see Vocabulary.encode, not {rows.dtype} {rows.shape}.")
+    require_count(prompt, "prompt")
+    x, following = rows[:, :-1], rows[:, 1:]
+    mask = (following != PADDING) & (np.arange(following.shape[1]) >= prompt - 1)
+    return x, np.where(mask, following, -1), mask
+
+
 class Examples(NamedTuple):
     """What a loader gives: inputs, labels, the names of the classes, and what a fair split needs.
 
@@ -81,8 +140,9 @@ def load_dataset(name, seed=0, labelled=1.0):
     """Load a data set by name, split in the same way on every machine for the same seed.
 
     `name`: "mnist5k" (5,000 handwritten digits, x [n, 28, 28, 1]), "digits" (1,797 digits, [n, 8, 8, 1]), "languages"
-    (names in 20 languages, x are strings), "spirals" (points of 3 classes, [n, 2]); "mnist" and "fashion_mnist" are
-    downloaded by Keras. Images are float32 in [0, 1], labels are integers.
+    (names in 20 languages, x are strings), "spirals" (points of 3 classes, [n, 2]), "sums" (eight digits, x are strings
+    such as "49633779=", y the last digit of their sum); "mnist" and "fashion_mnist" are downloaded by Keras. Images are
+    float32 in [0, 1], labels are integers.
     `labelled`: the share of the training examples that keep their labels; the others go to `.transfer`.
     60% of the examples are for training, 10% for validation, 30% for the test (mnist: Keras's own test set).
     Raises ValueError for an unknown name or share, OSError when a download is not possible.
@@ -158,6 +218,18 @@ def _spirals(seed, points=3000, classes=3, turns=0.75, noise=0.06):
     return Examples(x.astype(np.float32), y, ("one", "two", "three"), np.arange(points), y)
 
 
+def _sums(seed, digits=8, questions=20000):
+    drawn = np.random.RandomState(seed).randint(10**digits, size=questions)  # its stream is frozen, see above
+    x = np.array([f"{number:0{digits}}=" for number in np.unique(drawn)])  # two of 20,000 are equal now and then
+    y = np.array([running_sums(question)[-1] for question in x]).astype(np.int32)
+    return Examples(x, y, tuple("0123456789"), np.arange(len(y)), y)
+
+
+def running_sums(question):
+    """The way to the answer of a question of "sums": the last digit of the sum after each digit, "4936=" -> "4362"."""
+    return "".join(str(total % 10) for total in itertools.accumulate(map(int, question.removesuffix("="))))
+
+
 def _languages(seed):
     """Names of territories, languages and currencies that CLDR has in all twenty languages."""
     from babel import Locale
@@ -210,6 +282,7 @@ _LOADERS = {
     "digits": _digits,
     "languages": _languages,
     "spirals": _spirals,
+    "sums": _sums,
     "mnist": _from_keras("mnist", tuple("0123456789")),
     "fashion_mnist": _from_keras("fashion_mnist", _CLOTHES),
 }

@@ -52,14 +52,18 @@ def agreement(teacher_logits, student_logits):
 
     Logits: [n, classes], the same shape for both.
     """
-    teacher_logits = require_logits(teacher_logits, what="teacher_logits")
-    student_logits = require_logits(student_logits, what="student_logits")
-    if teacher_logits.shape != student_logits.shape or not len(teacher_logits):
-        raise ValueError(
-            f"The teacher's logits have the shape {teacher_logits.shape} and the student's {student_logits.shape}: "
-            "give both for the same examples, at least one."
-        )
-    return float((teacher_logits.argmax(axis=-1) == student_logits.argmax(axis=-1)).mean())
+    theirs, mine = _same_examples(teacher_logits, student_logits)
+    return float((theirs.argmax(axis=-1) == mine.argmax(axis=-1)).mean())
+
+
+def acceptance(teacher_logits, student_logits):
+    """How much of two models' probabilities is shared: the mean over the examples of the sum of min(p, q), in [0, 1].
+
+    It is 1 minus their total variation, and the chance that a teacher keeps what a student drafted for it (Leviathan
+    et al. 2023, corollary 3.6). Logits: [n, classes], the same shape for both; of sequences, `logits[mask]`.
+    """
+    pair = _same_examples(teacher_logits, student_logits)
+    return float(np.minimum(*(softmax(logits, axis=-1) for logits in pair)).sum(axis=-1).mean())
 
 
 def report(labels, logits, teacher_logits=None):
@@ -194,6 +198,18 @@ def _finite(values):
     if not np.isfinite(values).all():
         raise ValueError("A number is NaN or infinite: leave out what did not finish.")
     return values
+
+
+def _same_examples(teacher_logits, student_logits):
+    """Both models' logits as arrays, if they go together."""
+    teacher_logits = require_logits(teacher_logits, what="teacher_logits")
+    student_logits = require_logits(student_logits, what="student_logits")
+    if teacher_logits.shape != student_logits.shape or not len(teacher_logits):
+        raise ValueError(
+            f"The teacher's logits have the shape {teacher_logits.shape} and the student's {student_logits.shape}: "
+            "give both for the same examples, at least one."
+        )
+    return teacher_logits, student_logits
 
 
 def require_examples(labels, logits):

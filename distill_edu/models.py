@@ -61,6 +61,43 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
     return keras.Sequential([_input(data, "int32", axes=2), *blocks, _logits(data)], name=name)
 
 
+def letter_gru(vocabulary, units=32, width=16, dropout=0.0, name="student"):
+    """A recurrent network that says the next letter after each letter: integers [n, length] -> logits [n, length, ...].
+
+    `width` numbers for each symbol of the `vocabulary` (a data.Vocabulary), then a GRU with `units` (Cho et al. 2014,
+    section 2.3). Any length will do.
+    """
+    letters = keras.Input((None,), dtype="int32")
+    read = layers.GRU(units, return_sequences=True, name="gru")(_embedding(letters, len(vocabulary), width))
+    return keras.Model(letters, _next(vocabulary)(layers.Dropout(dropout)(read)), name=name)
+
+
+def letter_transformer(vocabulary, length, width=32, depth=2, heads=4, name="student"):
+    """A small causal Transformer: integers [n, length] -> logits of the next letter [n, length, len(vocabulary)].
+
+    Vaswani et al. 2017, section 3, with the norm before each part (Xiong et al. 2020): `depth` times attention with
+    `heads` heads over the letters up to here, and two Dense layers.
+    """
+    letters = keras.Input((length,), dtype="int32")
+    places = keras.ops.cumsum(keras.ops.ones_like(letters), axis=1) - 1
+    x = _embedding(letters, len(vocabulary), width) + _embedding(places, length, width)
+    for _ in range(depth):
+        normed = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(heads, width // heads)(normed, normed, use_causal_mask=True)
+        inner = layers.Dense(4 * width, "gelu")(layers.LayerNormalization()(x))
+        x = x + layers.Dense(width)(inner)
+    return keras.Model(letters, _next(vocabulary)(layers.LayerNormalization()(x)), name=name)
+
+
+def _embedding(numbers, count, width):
+    """`width` numbers for each; not layers.Embedding, whose sparse gradients keep students out of a Classroom's row."""
+    return layers.Dense(width, use_bias=False)(keras.ops.one_hot(numbers, count))
+
+
+def _next(vocabulary):
+    return layers.Dense(len(vocabulary), name="logits")
+
+
 def teacher_logits(teacher, x, batch_size=256):
     """The teacher's logits for x in one pass: a float32 array [len(x), ..., classes], to train on many times.
 

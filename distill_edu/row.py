@@ -35,7 +35,7 @@ class Row:
 
     def learn(self, batch):
         traced, stacked = self._traced(self.first.gradients, batch)
-        if self.sparse:  # the optimizer has to see the rows that a batch changed, and a map returns whole weights
+        if self.sparse or _loops(traced):
             for distiller in self.distillers:
                 distiller.learn(batch)
             return
@@ -52,6 +52,10 @@ class Row:
 
     def look(self, batch):
         traced, stacked = self._traced(lambda batch: ([], self.first.forward(batch, training=False)), batch)
+        if _loops(traced):
+            for distiller in self.distillers:
+                distiller.look(batch)
+            return
         _, state, _, problems = self._each(traced, stacked, batch)
         guard.change_unless(problems, lambda: _write(self._state(), state), self.first.lock)
 
@@ -89,6 +93,7 @@ class Row:
                 self.first.report(step)
                 state = [scope.get_current_value(variable) for variable in groups[2][0]]
                 seen = step.loss, guard.all_probabilities(step.logits)
+            # Then the optimizer has to see the rows that a batch changed, and a map returns whole weights.
             self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
             return _dense(gradients, self.trained[0]), seen, state
 
@@ -100,6 +105,13 @@ class Row:
             gradients, seen, state = tf.vectorized_map(traced, stacked)
         (_, alphas), trained, _ = stacked
         return gradients, state, trained, guard.problems(batch, alphas, *seen)
+
+
+def _loops(traced):
+    """Is there a loop in the graph, as in a GRU that is not unrolled? tf.vectorized_map cannot map over its memory."""
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return any(node.op in ("While", "StatelessWhile") for node in nodes)
 
 
 def _specs(values, skip=0):

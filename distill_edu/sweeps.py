@@ -50,6 +50,7 @@ def sweep(
     which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
     parameters, seconds, accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...; train:
     the labelled examples), test_right: [examples]; with `keep_weights`, weights. Choose by the valid_ columns.
+    Labels of sequences are [n, time], with -1 at padding: then each place that is no padding is an example.
     Ctrl-C returns the students that are finished. Rows are kept on disk, see `cache.folder`.
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
@@ -88,11 +89,16 @@ class Asked(NamedTuple):
     labels: np.ndarray
     teacher_logits: np.ndarray
 
+    def flat(self, logits):
+        """Labels [n] and logits [n, classes] of the examples; of sequences, of all places that are no padding."""
+        counts = self.labels != -1 if self.labels.ndim > 1 else slice(None)
+        return self.labels[counts], logits[counts]
+
 
 def _asked(teacher, x, labels):
-    logits = teacher_logits(teacher, x)
-    require_examples(labels, logits)
-    return Asked(x, labels, logits)
+    asked = Asked(x, labels, teacher_logits(teacher, x))
+    require_examples(*asked.flat(asked.teacher_logits))
+    return asked
 
 
 def _require_all(dataset, transfer, soft_loss, **counts):
@@ -101,6 +107,8 @@ def _require_all(dataset, transfer, soft_loss, **counts):
         require_count(count, name)
     if transfer and dataset.transfer is None:
         raise ValueError("This dataset has no transfer set: load it with labelled=... below 1, or leave transfer out.")
+    if transfer and np.ndim(dataset.train[1]) > 1:
+        raise ValueError("Where sequences end is told by their labels, -1 at padding, and a transfer set has none.")
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
 
@@ -148,7 +156,8 @@ def _lesson(train, teacher, transfer):
     if transfer is not None:
         x, y = np.concatenate([x, transfer]), np.concatenate([y, np.full(len(transfer), -1, y.dtype)])
         logits = np.concatenate([logits, teacher_logits(teacher, transfer)])
-    return x, {"labels": y, "teacher_logits": logits}
+    padding = {"mask": y != -1} if y.ndim > 1 else {}
+    return x, {"labels": y, "teacher_logits": logits, **padding}
 
 
 def _student(build_student, setting):
@@ -204,9 +213,9 @@ def batches(lesson, batch_size):
 def _results(setting, student, parts, logits, i, seconds):
     row = {**setting, "parameters": student.count_params(), "seconds": seconds}
     for part, asked in parts.items():
-        values = report(asked.labels, logits[part][:, i], asked.teacher_logits)
-        row.update({f"{part}_{name}": value for name, value in values.items()})
-    row["test_right"] = logits["test"][:, i].argmax(axis=-1) == parts["test"].labels
+        (labels, mine), (_, theirs) = asked.flat(logits[part][:, i]), asked.flat(asked.teacher_logits)
+        row.update({f"{part}_{name}": value for name, value in report(labels, mine, theirs).items()})
+    row["test_right"] = mine.argmax(axis=-1) == labels  # the last part is the test
     return row
 
 

@@ -3,10 +3,10 @@ import hashlib
 import numpy as np
 import pytest
 
-from distill_edu import as_letters, load_dataset
-from distill_edu.data import LANGUAGES, LETTERS
+from distill_edu import Vocabulary, as_letters, as_next_letter, load_dataset
+from distill_edu.data import END, LANGUAGES, LETTERS, PADDING, UNKNOWN, running_sums
 
-OFFLINE = ["mnist5k", "digits", "languages", "spirals"]
+OFFLINE = ["mnist5k", "digits", "languages", "spirals", "sums"]
 
 
 @pytest.fixture(scope="module", params=OFFLINE)
@@ -61,6 +61,7 @@ def test_images_are_float32_in_0_1_and_labels_are_integers():
         ("digits", "7f54e80fd4b2"),
         ("languages", "49ffe33e479c"),
         ("spirals", "4f9651d6ceec"),
+        ("sums", "815dd7a20bdc"),
     ],
 )
 def test_the_same_seed_gives_the_same_split_on_every_machine(name, digest):
@@ -185,3 +186,60 @@ def test_map_changes_every_x_and_no_y():
         assert (x == as_letters(words)).all() and y is labels
     assert (mapped.transfer == as_letters(data.transfer)).all() and mapped.class_names == data.class_names
     assert load_dataset("languages").map(as_letters).transfer is None
+
+
+# --- letters that come next -----------------------------------------------------------------------------------------
+
+
+def test_the_sums_are_eight_digits_and_the_last_digit_of_their_sum():
+    data = load_dataset("sums")
+    for x, y in (data.train, data.valid, data.test):
+        assert all(len(question) == 9 and question[:8].isdigit() and question[8] == "=" for question in x[:500])
+        assert [sum(int(digit) for digit in question[:8]) % 10 for question in x[:500]] == y[:500].tolist()
+    first = [int(question[0]) for question in data.train[0]]
+    assert np.bincount(first, minlength=10).min() > 0.08 * len(first)  # 00000000 to 99999999
+    assert data.class_names == tuple("0123456789")
+
+
+def test_running_sums_by_hand():
+    assert running_sums("4936=") == "4362" and running_sums("90") == "99" and running_sums("55555555=") == "50505050"
+
+
+def test_a_vocabulary_by_hand():
+    vocabulary = Vocabulary(["<it>", *"abc"])
+    rows = vocabulary.encode([["<it>", *"cab"], "abcabc", "a?"], 5)
+    assert rows.tolist() == [[3, 6, 4, 5, END], [4, 5, 6, 4, 5], [4, UNKNOWN, END, PADDING, PADDING]]
+    assert rows.dtype == np.int32 and len(vocabulary) == 7 and vocabulary.symbols == ("<it>", "a", "b", "c")
+    assert vocabulary.encode(["ab"], 3, end=False).tolist() == [[4, 5, PADDING]]
+    assert vocabulary.decode(rows) == ["<it>cab", "abcab", "a\N{REPLACEMENT CHARACTER}"]
+    assert vocabulary.decode(rows[:, 1:]) == ["cab", "bcab", "\N{REPLACEMENT CHARACTER}"]
+    assert vocabulary.decode([[END, 4, 5]]) == [""] and vocabulary.encode([], 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("symbols", [[], "aba"])
+def test_symbols_that_cannot_be_told_apart_are_refused(symbols):
+    with pytest.raises(ValueError, match="none of them twice"):
+        Vocabulary(symbols)
+
+
+def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padding():
+    rows = np.array([[3, 4, 5, END, PADDING], [6, 5, 4, 3, 5]])
+    x, labels, mask = as_next_letter(rows)
+    assert x.tolist() == [[3, 4, 5, END], [6, 5, 4, 3]]
+    assert labels.tolist() == [[4, 5, END, -1], [5, 4, 3, 5]]
+    assert mask.tolist() == [[True, True, True, False], [True] * 4]
+    x, labels, mask = as_next_letter(rows, prompt=3)
+    assert labels.tolist() == [[-1, -1, END, -1], [-1, -1, 3, 5]] and (mask == (labels != -1)).all()
+
+
+def test_rows_and_texts_that_are_none_are_refused():
+    with pytest.raises(ValueError, match=r"rows must be integers \[n, length\]"):
+        as_next_letter([1, 2])
+    with pytest.raises(ValueError, match="rows must be integers"):
+        as_next_letter([[0.5, 2.0]])
+    with pytest.raises(ValueError, match="prompt must be a whole number"):
+        as_next_letter([[1, 2]], prompt=0)
+    with pytest.raises(TypeError, match="a list of texts"):
+        Vocabulary("ab").encode("ab", 3)
+    with pytest.raises(ValueError, match="length must be"):
+        Vocabulary("ab").encode(["ab"], 0)

@@ -23,6 +23,18 @@ def test_accuracy_nll_and_agreement_are_what_a_loop_counts():
     assert metrics.agreement(LOGITS, other) == pytest.approx(sum(same) / 400) != 1
 
 
+def test_acceptance_is_what_two_models_share():
+    other = LOGITS + RANDOM.randn(400, 5)
+    p, q = soft_targets(LOGITS), soft_targets(other)
+    by_loop = np.mean([sum(min(a, b) for a, b in zip(*rows, strict=True)) for rows in zip(p, q, strict=True)])
+    assert metrics.acceptance(LOGITS, other) == pytest.approx(by_loop) == 1 - np.abs(p - q).sum(axis=1).mean() / 2
+    assert metrics.acceptance(LOGITS, LOGITS) == pytest.approx(1)
+    assert metrics.acceptance([[0.0, -1000.0]], [[-1000.0, 0.0]]) == 0
+    assert metrics.acceptance(np.log([[0.5, 0.3, 0.2]]), np.log([[0.2, 0.5, 0.3]])) == pytest.approx(0.7)
+    with pytest.raises(ValueError, match="give both for the same examples"):
+        metrics.acceptance(LOGITS, LOGITS[1:])
+
+
 def test_temperature_scaling_finds_the_temperature_that_was_put_in():
     labels = np.array([RANDOM.choice(5, p=p) for p in np.repeat(soft_targets(LOGITS), 50, axis=0)])
     logits = np.repeat(LOGITS, 50, axis=0)

@@ -3,9 +3,21 @@
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from small import LIGHT, X, Y, logits, model, same, weights
 
-from distill_edu import Classroom, Dataset, Distiller, Ensemble, as_letters, models, soft_targets, teacher_logits
+from distill_edu import (
+    Classroom,
+    Dataset,
+    Distiller,
+    Ensemble,
+    Vocabulary,
+    as_letters,
+    as_next_letter,
+    models,
+    soft_targets,
+    teacher_logits,
+)
 from distill_edu.data import LETTERS
 
 WORDS = ["Haus", "maison", "a", "", "casa de papel", "Übergrößenträger"]
@@ -156,3 +168,96 @@ def test_an_ensemble_of_no_models_gets_a_sentence(members):
 def test_an_ensemble_of_other_classes_gets_a_sentence():
     with pytest.raises(ValueError, match=r"\[\(3,\), \(4,\)\]: they need the same classes"):
         Ensemble([model(0), model(1, classes=3)])(X)
+
+
+# --- letters --------------------------------------------------------------------------------------------------------
+
+SYMBOLS = Vocabulary("abcdef")
+ROWS = np.random.RandomState(3).randint(1, 9, (4, 7))
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_a_model_of_letters_sees_the_letters_up_to_here_and_all_of_them(kind):
+    keras.utils.set_random_seed(0)
+    one = models.letter_gru(SYMBOLS) if kind == "gru" else models.letter_transformer(SYMBOLS, 7)
+    said = one.predict(ROWS, verbose=0)
+    assert said.shape == (4, 7, 9) and one.name == "student" and one.output.name != "softmax"
+    for place in range(7):
+        other = ROWS.copy()
+        other[:, place] = 1 + ROWS[:, place] % 8
+        changed = np.abs(one.predict(other, verbose=0) - said).max(axis=(0, 2)) > 1e-5
+        assert not changed[:place].any() and changed[place:].all()
+
+
+def test_a_gru_is_cho_and_others_equations():
+    """Section 2.3, with the reset gate after the matrix, as in Keras: h' = z h + (1 - z) tanh(W x + r (U h))."""
+    keras.utils.set_random_seed(0)
+    one = models.letter_gru(SYMBOLS, units=5, width=3, dropout=0.4)
+    embedding, w, u, (b, c), out, bias = one.get_weights()
+
+    def sigmoid(values):
+        return 1 / (1 + np.exp(-values))
+
+    h, said = np.zeros((4, 5)), []
+    for letters in ROWS.T:
+        (z, r, n), (zh, rh, nh) = (np.split(v, 3, axis=1) for v in (embedding[letters] @ w + b, h @ u + c))
+        z, r = sigmoid(z + zh), sigmoid(r + rh)
+        h = z * h + (1 - z) * np.tanh(n + r * nh)
+        said.append(h @ out + bias)
+    assert one.predict(ROWS, verbose=0) == pytest.approx(np.stack(said, axis=1), abs=1e-5)
+    assert not np.allclose(one(ROWS, training=True), one(ROWS, training=False))
+    assert one.predict(ROWS[:, :3], verbose=0) == pytest.approx(np.stack(said[:3], axis=1), abs=1e-5)
+
+
+def test_a_letter_transformer_is_attention_and_two_dense_layers():
+    keras.utils.set_random_seed(0)
+    one = models.letter_transformer(SYMBOLS, 7, width=4, depth=1, heads=2)
+    tables, rest = one.get_weights()[:2], one.get_weights()[2:]
+    by_size = {len(table): table for table in tables}  # 9 symbols, 7 places
+    g1, b1, wq, bq, wk, bk, wv, bv, wo, bo, g2, b2, w1, c1, w2, c2, g3, b3, out, bias = rest
+
+    def normed(x, gain, shift):
+        return gain * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-3) + shift
+
+    def gelu(x):
+        return x * scipy.stats.norm.cdf(x)
+
+    x = by_size[9][ROWS] + by_size[7]
+    n = normed(x, g1, b1)
+    q, k, v = (np.einsum("btd,dhe->bhte", n, w) + b[:, None] for w, b in ((wq, bq), (wk, bk), (wv, bv)))
+    scores = np.where(np.tri(7, dtype=bool), q @ k.swapaxes(-1, -2) / np.sqrt(2), -np.inf)
+    x = x + np.einsum("bhte,hed->btd", soft_targets(scores) @ v, wo) + bo
+    x = x + gelu(normed(x, g2, b2) @ w1 + c1) @ w2 + c2
+    assert one.predict(ROWS, verbose=0) == pytest.approx(normed(x, g3, b3) @ out + bias, abs=1e-4)
+    blocks = [models.letter_transformer(SYMBOLS, 7, width=4, depth=depth, heads=2).count_params() for depth in (1, 2)]
+    assert blocks[1] - blocks[0] == sum(part.size for part in rest[:16])
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_from_disk(kind, tmp_path):
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        made = models.letter_gru(SYMBOLS, 4, 3) if kind == "gru" else models.letter_transformer(SYMBOLS, 6, 4, 1, 2)
+        made(np.zeros((1, 6)))
+        return made
+
+    x, labels, mask = as_next_letter(np.where(np.arange(7) < [[7], [4], [5], [7]], ROWS, 0))
+    y = {"labels": labels, "teacher_logits": np.random.RandomState(1).randn(4, 6, 9).astype("float32"), "mask": mask}
+    # Not Adam: the bias of attention's keys has no gradient but rounding, and Adam makes whole steps of that.
+    students, alone = [build(seed) for seed in range(3)], [build(seed) for seed in range(3)]
+    room = Classroom(students=students, temperatures=[1, 2, 1], alphas=[0.5, 0, 1])
+    room.compile(keras.optimizers.SGD(0.5))
+    room.fit(x, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
+    said = room.predict(x, verbose=0)
+    for i, (student, temperature, alpha) in enumerate(zip(alone, [1, 2, 1], [0.5, 0, 1], strict=True)):
+        one = Distiller(student=student)
+        one.compile(keras.optimizers.SGD(0.5), temperature=temperature, alpha=alpha)
+        one.fit(x, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
+        assert same(weights(student), weights(students[i]), atol=1e-5)
+        assert said[:, i] == pytest.approx(student.predict(x, verbose=0), abs=1e-4)
+    assert not same(weights(students[0]), weights(build(0)), atol=1e-3)
+    values = room.evaluate(x, y, verbose=0, return_dict=True)
+    assert np.isfinite(np.concatenate([np.ravel(value) for value in values.values()])).all()
+    students[0].save(tmp_path / "letters.keras")
+    again = keras.saving.load_model(tmp_path / "letters.keras")
+    assert again.predict(x, verbose=0) == pytest.approx(students[0].predict(x, verbose=0), abs=1e-6)

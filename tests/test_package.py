@@ -227,7 +227,7 @@ FLOORS = [
     {"refusals", "cache"},
     {"losses", "hints", "features", "batch", "partly_trained"},
     {"distiller", "counting", "models"},
-    {"row", "compress", "cascade"},
+    {"row", "compress", "cascade", "language"},
     {"classroom"},
     {"sweeps"},
     {"pages.picture", "pages.exercise"},
@@ -282,7 +282,7 @@ def written(path):
 
 def test_the_evening_is_one_evening():
     assert sum(written(PACKAGE / f"{name}.py") for name in EVENING) <= 600
-    rooms = {"the house": 4600, "any model that its users bring": 150, "asking more, noise, bits": 520}
+    rooms = {"the house": 4600, "any model that its users bring": 150, "asking more, noise, bits": 520, "language": 600}
     assert sum(written(path) for path in MODULES) <= sum(rooms.values())
 
 

@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model
 
-from distill_edu import Dataset, Distiller, cache, losses, metrics, restore_students, sweep, sweeps, teacher_logits
+from distill_edu import (
+    Dataset,
+    Distiller,
+    Vocabulary,
+    as_next_letter,
+    cache,
+    losses,
+    metrics,
+    models,
+    restore_students,
+    sweep,
+    sweeps,
+    teacher_logits,
+)
 
 pytestmark = pytest.mark.slow  # it trains for minutes
 
@@ -273,3 +286,32 @@ def test_losses_of_other_labels_are_refused_before_anything_is_trained(teacher, 
     with pytest.raises(ValueError, match="soft_loss must be a function or one of kl, reverse_kl"):
         sweep(DATA, teacher, build, soft_loss="dkd", **SHORT)
     assert not trained
+
+
+def letters_model(size, seed=None):
+    if seed is not None:
+        keras.utils.set_random_seed(seed)
+    return models.letter_transformer(Vocabulary("abcd"), 5, width=size, depth=1, heads=2)
+
+
+def test_of_sequences_every_place_that_is_no_padding_is_an_example(trained):
+    rows = RANDOM.randint(1, 7, (30, 6))
+    rows = np.where(np.arange(6) < RANDOM.randint(2, 7, (30, 1)), rows, 0)
+    x, labels, mask = as_next_letter(rows)
+    parts = [(x[some], labels[some]) for some in (slice(20), slice(15, 25), slice(20, 30))]
+    data, teacher = Dataset("letters", *parts, tuple("_.?abcd")), letters_model(8, 50)
+    (row,) = sweep(data, teacher, letters_model, sizes=4, seeds=[2], **SHORT, keep_weights=True).to_dict("records")
+    one = Distiller(student=letters_model(4, 2))
+    one.compile()
+    lesson = (x[:20], {"labels": labels[:20], "teacher_logits": teacher_logits(teacher, x[:20]), "mask": mask[:20]})
+    one.fit(sweeps.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
+    assert np.allclose(row["weights"][0], one.student.get_weights()[0], atol=1e-5)
+    for part, (x_, labels_) in zip(("train", "valid", "test"), parts, strict=True):
+        real = labels_ >= 0
+        mine, its = (each.predict(x_, verbose=0)[real] for each in (one.student, teacher))
+        values = metrics.report(labels_[real], mine, its)
+        assert {name: row[f"{part}_{name}"] for name in values} == pytest.approx(values, abs=1e-4)
+    assert row["test_right"].tolist() == (mine.argmax(axis=-1) == labels_[real]).tolist()
+    assert 0 < real.sum() < real.size and len(trained) == 1
+    with pytest.raises(ValueError, match="-1 at padding, and a transfer set has none"):
+        sweep(dataclasses.replace(data, transfer=x), teacher, letters_model, transfer=True, **SHORT)

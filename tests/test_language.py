@@ -1,0 +1,209 @@
+"""Writing beside a plain loop, and drafts: the text has the teacher's distribution, whatever the draft is."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+
+from distill_edu import Vocabulary, language, metrics, models, soft_targets
+from distill_edu.data import END, PADDING
+
+VOCABULARY = Vocabulary("ab")  # five numbers: padding, end, unknown, a, b
+ALL = [2, 3, 4]
+
+
+def writer(seed, kind="gru", units=6, strength=3.0):
+    """A random model of letters that is sure of something, and ends now and then."""
+    keras.utils.set_random_seed(seed)
+    if kind == "gru":
+        model = models.letter_gru(VOCABULARY, units, width=4, dropout=0.3)
+    else:
+        model = models.letter_transformer(VOCABULARY, 7, width=8, depth=1, heads=2)
+    model.set_weights([strength * weight for weight in model.get_weights()])
+    return model
+
+
+def chances(model, rows, temperature=1.0):
+    """How probable the letters of each row are after its first one, padding never."""
+    logits = model.predict(np.pad(rows, [(0, 0), (0, 8 - rows.shape[1])])[:, :7], verbose=0).astype("float64")
+    logits[..., PADDING] = -np.inf
+    letters = np.take_along_axis(soft_targets(logits, temperature)[:, : rows.shape[1] - 1], rows[:, 1:, None], -1)
+    return np.where(rows[:, 1:] == PADDING, 1, letters[..., 0]).prod(axis=1)
+
+
+def texts(length):
+    """Every text after a first letter: ended ones are filled up with 0."""
+    for letters in itertools.product([END, *ALL], repeat=length):
+        ends = letters.index(END) if END in letters else length
+        if not any(letters[ends + 1 :]) or set(letters[ends + 1 :]) <= {END}:
+            yield (3, *letters[: ends + 1], *[PADDING] * (length - ends - 1))
+
+
+def counted(rows):
+    return {tuple(row.tolist()): count for row, count in zip(*np.unique(rows, axis=0, return_counts=True), strict=True)}
+
+
+def p_of_the_fit(model, rows, temperature=1.0):
+    """Of a chi-square test that the rows, which have three letters after the first, are drawn from the model."""
+    possible = np.array(sorted(set(texts(rows.shape[1] - 1))))
+    expected = dict(zip(map(tuple, possible.tolist()), chances(model, possible, temperature), strict=True))
+    assert sum(expected.values()) == pytest.approx(1, abs=1e-6)
+    seen = counted(rows)
+    assert set(seen) <= set(expected)
+    frequent = [text for text, p in expected.items() if p * len(rows) >= 5]
+    observed = [seen.get(text, 0) for text in frequent]
+    wanted = [expected[text] * len(rows) for text in frequent]
+    rest = len(rows) - sum(observed), len(rows) - sum(wanted)
+    if rest[1] > 1e-6:
+        observed, wanted = [*observed, rest[0]], [*wanted, rest[1]]
+    return scipy.stats.chisquare(observed, np.array(wanted) * sum(observed) / sum(wanted)).pvalue
+
+
+PROMPTS = np.full((4000, 1), 3, "int32")
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_what_is_written_has_the_models_probabilities(kind, temperature):
+    model = writer(1, kind)
+    rows = language.sample(model, PROMPTS, 4 if kind == "gru" else 8, temperature, seed=2)
+    assert rows.dtype == "int32" and (rows[:, 0] == 3).all()
+    cut = rows[:, :4]
+    assert p_of_the_fit(model, cut, temperature) > 0.001
+    assert p_of_the_fit(model, cut, 1.5 - temperature) < 1e-6  # the test can fail
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_at_temperature_0_it_writes_the_most_probable_letter_and_fills_up_after_the_end(kind):
+    model, prompts = writer(4, kind), np.array([[3, 4, 3], [4, 4, 4], [2, 3, 3], [3, 3, 4]])
+    rows = language.sample(model, prompts, 8, temperature=0)
+    for row, prompt in zip(rows, prompts, strict=True):
+        right = list(prompt)
+        while len(right) < 8 and right[-1] != END:
+            x = np.zeros((1, 7), "int32")
+            x[0, : len(right)] = right
+            right.append(1 + model.predict(x, verbose=0)[0, len(right) - 1, 1:].argmax())
+        assert row.tolist() == right + [PADDING] * (8 - len(right))
+    assert (language.sample(model, prompts, 8, temperature=0, seed=9) == rows).all()
+
+
+def test_a_gru_writes_the_same_one_step_at_a_time_and_row_by_row(monkeypatch):
+    model, prompts = writer(3), np.array([[3, 4], [4, 4], [2, 3]] * 20)
+    before = [weight.copy() for weight in model.get_weights()]
+    steps = language.sample(model, prompts, 9, seed=5)
+    monkeypatch.setattr(language, "_gru", lambda model: None)
+    assert (language.sample(model, prompts, 9, seed=5) == steps).all()
+    assert not (language.sample(model, prompts, 9, seed=6) == steps).all()
+    assert all((one == other).all() for one, other in zip(before, model.get_weights(), strict=True))
+    assert model.predict(prompts, verbose=0).shape == (60, 2, 5)  # it can still be called
+
+
+@pytest.mark.parametrize("extra", ["attention", "convolution", "second", "backwards"])
+def test_a_gru_that_does_not_remember_alone_reads_whole_rows(extra):
+    letters, layers = keras.Input((None,), dtype="int32"), keras.layers
+    x = layers.Embedding(5, 4)(letters)
+    if extra == "attention":
+        x = layers.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True)
+    x = layers.Conv1D(4, 2, padding="causal")(x) if extra == "convolution" else x
+    x = layers.GRU(4, return_sequences=True)(x) if extra == "second" else x
+    x = layers.GRU(4, return_sequences=True)(x)
+    x = x + keras.ops.cumsum(x, axis=1) if extra == "backwards" else x
+    model = keras.Model(letters, layers.Dense(5)(x))
+    rows = language.sample(model, np.full((20, 1), 3), 6, temperature=0)
+    said = model.predict(rows[:, :-1], verbose=0)[..., 1:].argmax(axis=-1) + 1
+    going_on = rows[:, :-1] > END
+    assert (rows[:, 1:] == said)[going_on].all() and going_on.sum() > 20
+
+
+# --- drafts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draft", ["another", "itself", "a sure one"])
+@pytest.mark.parametrize("drafted", [1, 3])
+def test_what_a_draft_helps_to_write_has_the_teachers_probabilities(draft, drafted):
+    teacher = writer(1)
+    drafts = {"another": writer(2), "itself": teacher, "a sure one": writer(6, strength=8.0)}
+    found = language.speculative(drafts[draft], teacher, PROMPTS, 4, drafted, seed=3)
+    assert p_of_the_fit(teacher, found.rows) > 0.001
+    if draft != "itself":
+        assert p_of_the_fit(drafts[draft], found.rows) < 1e-6
+    else:
+        assert (found.kept == found.checked).all()
+
+
+def test_the_longer_the_text_the_more_rounds_and_the_text_is_still_the_teachers():
+    """Several rounds: the letters far from the prompt are tested too, by what the teacher says to the text before."""
+    teacher, draft = writer(1, "transformer"), writer(3, "transformer")
+    found = language.speculative(draft, teacher, PROMPTS[:2000], 8, 2, seed=1)
+    last = np.flatnonzero(found.rows[:, 6] > END)
+    p = soft_targets(
+        np.pad(teacher.predict(found.rows[last, :-1], verbose=0)[:, 6, 1:], [(0, 0), (1, 0)], constant_values=-99)
+    )
+    expected = p.sum(axis=0)[1:]
+    observed = np.bincount(found.rows[last, 7], minlength=5)[1:]
+    assert len(last) > 300 and found.calls.min() >= 1
+    assert scipy.stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 0.001
+    assert (np.diff((found.rows == PADDING).astype(int), axis=1) >= 0).all()  # nothing after an end
+
+
+def test_a_draft_is_kept_as_often_as_the_probabilities_share():
+    """Leviathan et al. 2023, corollary 3.6, for the first letter, where both models read the same."""
+    teacher, draft = writer(1), writer(2)
+    found = language.speculative(draft, teacher, PROMPTS, 2, drafted=1, seed=4)
+    first = [model.predict(PROMPTS[:1], verbose=0)[:, 0, 1:] for model in (teacher, draft)]
+    share = metrics.acceptance(*first)
+    assert (found.calls == 1).all() and (found.checked == 1).all()
+    assert found.kept.mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 4000))
+    assert 0.1 < share < 0.9
+
+
+def test_letters_and_calls_by_hand():
+    """A teacher that agrees writes drafted + 1 letters a call; what is after the end or the length is not counted."""
+
+    def always(*letters):
+        """A model that says these letters at the places 1, 2, ..."""
+        table = np.full((len(letters), 5), -50.0, "float32")
+        table[np.arange(len(letters)), letters] = 50
+        return keras.Sequential(
+            [
+                keras.Input((len(letters),), dtype="int32"),
+                keras.layers.Lambda(
+                    lambda x: keras.ops.broadcast_to(table[None], (keras.ops.shape(x)[0], *table.shape))
+                ),
+            ]
+        )
+
+    teacher = always(3, 4, 3, 4, END, 3)
+    one = language.speculative(teacher, teacher, np.array([[3]]), 7, drafted=2)
+    assert one.rows.tolist() == [[3, 3, 4, 3, 4, END, PADDING]]
+    assert (one.calls.tolist(), one.checked.tolist(), one.kept.tolist()) == ([2], [4], [4])
+    half = language.speculative(always(3, 3, 3, 3, 3, 3), teacher, np.array([[3]]), 7, drafted=2)
+    assert half.rows.tolist() == one.rows.tolist()
+    assert (half.calls.tolist(), half.checked.tolist(), half.kept.tolist()) == ([3], [5], [2])
+    short = language.speculative(teacher, teacher, np.array([[3]]), 3, drafted=5)
+    assert short.rows.tolist() == [[3, 3, 4]] and short.kept.tolist() == [2] == short.checked.tolist()
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"prompts": [3, 4]}, "prompts must be integers"),
+        ({"prompts": [[3, 0]]}, "without padding"),
+        ({"prompts": [[3.0]]}, "prompts must be integers"),
+        ({"prompts": np.zeros((0, 1), int)}, "at least one letter"),
+        ({"length": 1}, "length must be a whole number of at least 2"),
+        ({"temperature": -1}, "temperature must be a number of at least 0"),
+        ({"model": None}, "model must be a Keras model"),
+    ],
+)
+def test_what_cannot_be_written_is_said(change, words):
+    arguments = {"model": writer(0), "prompts": [[3]], "length": 4, **change}
+    with pytest.raises((TypeError, ValueError), match=words):
+        language.sample(**arguments)
+
+
+def test_a_draft_of_no_letters_is_refused():
+    with pytest.raises(ValueError, match="drafted must be a whole number of at least 1"):
+        language.speculative(writer(0), writer(0), [[3]], 4, drafted=0)

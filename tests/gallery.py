@@ -22,6 +22,7 @@ from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import boundary_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
+from distill_edu.pages.working import starts_explorer, writing_explorer
 
 SWEEP = pandas.DataFrame(
     [
@@ -92,6 +93,18 @@ NOISY = np.random.RandomState(1).rand(5, 8, 8, 1)
 NOISE_SAID = np.random.RandomState(5).randint(4, size=(3, 3, 2, 5))  # seeds, stops, shares, images
 NOISE_SAID[:, 2, 0] = ASKED_LABELS
 NOISE_SAID[1, 2, 0, 0] = 3
+
+
+def adder(writes, sure):
+    """A writer of these symbols, `sure` of each of them, and after them of the end; it knows no other question."""
+    outcomes = [*map(int, writes), 10]
+    p = np.full((len(outcomes), 11), (1 - sure) / 10)
+    p[np.arange(len(outcomes)), outcomes] = sure
+    return lambda question: (writes, p) if question == "49633779=" else (writes[::-1], p[::-1])
+
+
+ADDERS = {"teacher": adder("43258528", 0.9), "traces": adder("43258527", 0.6), "answers": adder("8", 0.3)}
+STARTS = {200: [0.1, 0.05, 0.12], 1000: [0.2, 0.98, 1.0]}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -113,6 +126,8 @@ GALLERY = {
     "black box": lambda: black_box_explorer(LOGITS[0], BOXES, NAMES),
     "bits": lambda: bits_explorer(MENDED, SOME_WEIGHTS),
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
+    "working": lambda: writing_explorer(ADDERS, "49633779"),
+    "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }

@@ -38,6 +38,8 @@ STOPS = {
     "black box": {"top": [1, 2, 3], "temperature": [1, 4]},
     "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
+    "working": {"question": ["49633779", "00000001"], "written": list(range(9))},
+    "starts": {"count": [200, 1000]},
     "word": {"word": WORDS, "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }

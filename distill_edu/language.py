@@ -15,7 +15,8 @@ def sample(model, prompts, length, temperature=1.0, seed=0):
 
     `model`: integers [n, time] -> logits of the next letter [n, time, symbols], for which it looks at no later letter.
     `prompts`: integers [n, time] without padding. Each letter is drawn from softmax(logits / temperature); at 0 it is
-    the most probable one. A model with a GRU takes one step of it for a letter, others read the row again.
+    the most probable one. A model with a GRU takes one step of it for a letter; others, and one whose length is fixed,
+    read the row again.
     """
     prompts, random = _require_writing(model, prompts, length), np.random.RandomState(seed)
     temperature = require_number(temperature, "temperature", "a number of at least 0", lambda t: t >= 0)
@@ -65,9 +66,9 @@ def _gru(model):
     """The GRU of a model whose other layers look at one letter at a time; None of any other model."""
     kinds = [type(operation).__name__ for operation in getattr(model, "operations", [])]
     letterwise = {"InputLayer", "OneHot", "Embedding", "Dense", "Dropout", "LayerNormalization", "GRU"}
-    if kinds.count("GRU") != 1 or set(kinds) - letterwise:
-        return None
-    return next(layer for layer in model.layers if isinstance(layer, keras.layers.GRU))
+    grus = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
+    alone = len(grus) == 1 and not set(kinds) - letterwise
+    return grus[0] if alone and not (grus[0].unroll or grus[0].go_backwards) else None
 
 
 class Speculated(NamedTuple):

@@ -61,14 +61,16 @@ def bigram_bag(data, units=8, buckets=512, name="student"):
     return keras.Sequential([_input(data, "int32", axes=2), *blocks, _logits(data)], name=name)
 
 
-def letter_gru(vocabulary, units=32, width=16, dropout=0.0, name="student"):
+def letter_gru(vocabulary, units=32, width=16, dropout=0.0, length=None, name="student"):
     """A recurrent network that says the next letter after each letter: integers [n, length] -> logits [n, length, ...].
 
     `width` numbers for each symbol of the `vocabulary` (a data.Vocabulary), then a GRU with `units` (Cho et al. 2014,
-    section 2.3). Any length will do.
+    section 2.3). Any number of letters will do; with a `length` the loop over them is unrolled, so that students in a
+    Classroom can take their steps together.
     """
-    letters = keras.Input((None,), dtype="int32")
-    read = layers.GRU(units, return_sequences=True, name="gru")(_embedding(letters, len(vocabulary), width))
+    letters = keras.Input((length,), dtype="int32")
+    gru = layers.GRU(units, return_sequences=True, unroll=length is not None, name="gru")
+    read = gru(_embedding(letters, len(vocabulary), width))
     return keras.Model(letters, _next(vocabulary)(layers.Dropout(dropout)(read)), name=name)
 
 

@@ -23,6 +23,7 @@ from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import boundary_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
 from distill_edu.pages.working import starts_explorer, writing_explorer
+from distill_edu.pages.write import names_explorer
 
 SWEEP = pandas.DataFrame(
     [
@@ -105,6 +106,17 @@ def adder(writes, sure):
 
 ADDERS = {"teacher": adder("43258528", 0.9), "traces": adder("43258527", 0.6), "answers": adder("8", 0.3)}
 STARTS = {200: [0.1, 0.05, 0.12], 1000: [0.2, 0.98, 1.0]}
+KNOWN = {"suomi", "roma", "$x", "e0"}
+WRITTEN = {
+    model: {
+        temperature: {
+            "Finnish": ["suomi", *(f"{letter}{i * (2 * temperature if i else 1):g}" for i in range(9))],
+            "Italian": [*(f"{model[0]}{letter}{i}{temperature}" for i in range(7)), "$x", "roma", "e0"],
+        }
+        for temperature in (0.5, 1)
+    }
+    for model, letter in (("teacher", "e"), ("hard labels", "_"), ("distilled", "g"))
+}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -128,6 +140,7 @@ GALLERY = {
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
+    "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }

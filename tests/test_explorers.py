@@ -40,6 +40,7 @@ STOPS = {
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "working": {"question": ["49633779", "00000001"], "written": list(range(9))},
     "starts": {"count": [200, 1000]},
+    "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
     "word": {"word": WORDS, "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }

@@ -233,13 +233,19 @@ def test_a_letter_transformer_is_attention_and_two_dense_layers():
     assert blocks[1] - blocks[0] == sum(part.size for part in rest[:16])
 
 
-@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_an_unrolled_gru_is_the_same_gru():
+    loop, unrolled = models.letter_gru(SYMBOLS), models.letter_gru(SYMBOLS, length=7)
+    unrolled.set_weights(loop.get_weights())
+    assert unrolled.predict(ROWS, verbose=0) == pytest.approx(loop.predict(ROWS, verbose=0), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["gru", "unrolled", "transformer"])
 def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_from_disk(kind, tmp_path):
     def build(seed):
         keras.utils.set_random_seed(seed)
-        made = models.letter_gru(SYMBOLS, 4, 3) if kind == "gru" else models.letter_transformer(SYMBOLS, 6, 4, 1, 2)
-        made(np.zeros((1, 6)))
-        return made
+        if kind == "transformer":
+            return models.letter_transformer(SYMBOLS, 6, 4, 1, 2)
+        return models.letter_gru(SYMBOLS, 4, 3, length=6 if kind == "unrolled" else None)
 
     x, labels, mask = as_next_letter(np.where(np.arange(7) < [[7], [4], [5], [7]], ROWS, 0))
     y = {"labels": labels, "teacher_logits": np.random.RandomState(1).randn(4, 6, 9).astype("float32"), "mask": mask}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from distill_edu.arguments import require_attributes, require_count, require_number
-from distill_edu.backend import keras
+from distill_edu.backend import keras, only_errors
 from distill_edu.data import END, PADDING
 from distill_edu.probabilities import soft_targets
 
@@ -30,9 +30,15 @@ def sample(model, prompts, length, temperature=1.0, seed=0):
     return rows
 
 
+def _asked(model, inputs):
+    """What the model says. TensorFlow would warn where many models are asked one after the other."""
+    with only_errors():
+        return model.predict_on_batch(inputs)
+
+
 def _by_rows(model):
     """A function from rows and a place to the logits of the letter there, by reading the whole row."""
-    return lambda rows, place: model.predict_on_batch(rows[:, :-1])[:, place - 1]
+    return lambda rows, place: _asked(model, rows[:, :-1])[:, place - 1]
 
 
 def _by_steps(model, prompts):
@@ -59,7 +65,7 @@ def _one_step(model):
     letter, state = keras.Input((1,), dtype=copy.input.dtype), keras.Input((gru.units,))
     following = gru(before(letter), initial_state=state)  # what a GRU puts out is its state
     step = keras.Model([letter, state], [after(following), following[:, 0]])
-    return lambda letters, state: step.predict_on_batch([letters, state]), gru.units
+    return lambda letters, state: _asked(step, [letters, state]), gru.units
 
 
 def _gru(model):
@@ -120,7 +126,7 @@ def _drafted(draft, rows, ends, length, count, random):
 def _ahead(model, rows, ends, length, count):
     """The probabilities of the letters at `ends` and the places after it: [n, count, symbols]."""
     places = np.minimum(ends[:, None] + np.arange(count), length - 1)
-    logits = model.predict_on_batch(rows[:, : length - 1])
+    logits = _asked(model, rows[:, : length - 1])
     return _probabilities(logits[np.arange(len(rows))[:, None], places - 1])
 
 

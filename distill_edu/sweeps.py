@@ -50,8 +50,7 @@ def sweep(
     which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
     parameters, seconds, accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...; train:
     the labelled examples), test_right: [examples]; with `keep_weights`, weights. Choose by the valid_ columns. Of
-    sequences, labels [n, time] with -1 at padding, each other place is an example. Ctrl-C returns the students that are
-    finished. Rows are kept on disk, see `cache.folder`.
+    sequences, labels [n, time] with -1 at padding, each place counts. Ctrl-C returns what is done; `cache` keeps it.
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
     afterwards = random.getrandbits(31)

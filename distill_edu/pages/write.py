@@ -34,7 +34,7 @@ def names_explorer(written, known, language, temperature=1):
 
 def draw_names(figure, names, known, language, temperature):
     """The first names of each model, those that were read in grey; how many of all were read, as bars and in words."""
-    texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.79, 0.06, 0.2, 0.8))
+    texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.78, 0.06, 0.2, 0.8))
     colours = dict(zip(names, (TEACHER, HARD, DISTILLED), strict=False))
     shares = {model: np.mean([name in known for name in its]) for model, its in names.items()}
     for column, (model, its) in enumerate(names.items()):
@@ -45,7 +45,7 @@ def draw_names(figure, names, known, language, temperature):
     texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=f"{language}, at temperature {temperature:g}")
     texts.set_axis_off()
     grouped_bars(axes, {model: ([shares[model]], colours[model]) for model in names})
-    axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names", title="read, not made up")
+    axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names", title="read before")
     counted = "; ".join(f"{model} {percent(share)} of {len(names[model])}" for model, share in shares.items())
     return f"{language}, at temperature {temperature:g}: names that stand in the training data (grey): {counted}."
 

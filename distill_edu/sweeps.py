@@ -90,7 +90,8 @@ class Asked(NamedTuple):
 
     def flat(self, logits):
         """Labels [n] and logits [n, classes] of the examples; of sequences, of all places that are no padding."""
-        counts = self.labels != -1 if self.labels.ndim > 1 else slice(None)
+        sequences = self.labels.ndim > 1 and self.labels.shape == logits.shape[:-1]
+        counts = self.labels != -1 if sequences else slice(None)
         return self.labels[counts], logits[counts]
 
 

@@ -89,3 +89,9 @@ def labelled(description):
 def require_names(logits, class_names):
     if logits.shape[-1] != len(class_names):
         raise ValueError(f"There are {logits.shape[-1]} logits per example but {len(class_names)} class names.")
+
+
+def require_up_to_three(models):
+    """Refuse a comparison of no model, or of more than there are colours for: teacher and two students."""
+    if not 1 <= len(models) <= 3:
+        raise ValueError(f"Give one, two or three models, not {len(models)}.")

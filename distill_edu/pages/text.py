@@ -6,7 +6,7 @@ import ipywidgets
 
 from distill_edu.arguments import require_logits
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, labelled, require_names, temperature_slider
+from distill_edu.pages.explorer import Explorer, labelled, require_names, require_up_to_three, temperature_slider
 from distill_edu.pages.picture import DISTILLED, HARD, TEACHER, class_axis, empty_axes, grouped_bars, percent
 from distill_edu.probabilities import soft_targets
 
@@ -17,8 +17,7 @@ def word_explorer(models, class_names, word, temperature=1):
     `models`: name -> function from [word] to logits [1, classes]; one to three of them. The first has the teacher's
     colour, the others those of a hard-label and of a distilled student.
     """
-    if not 1 <= len(models) <= 3:
-        raise ValueError(f"Give one, two or three models, not {len(models)}.")
+    require_up_to_three(models)
     colours = dict(zip(models, (TEACHER, HARD, DISTILLED), strict=False))
 
     @lru_cache(maxsize=1)  # while T slides, the models need not answer again

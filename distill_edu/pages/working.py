@@ -7,7 +7,7 @@ import numpy as np
 
 from distill_edu.data import running_sums
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, labelled, slider, stop_slider
+from distill_edu.pages.explorer import Explorer, labelled, require_up_to_three, slider, stop_slider
 from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_axis, empty_axes, grouped_bars, percent
 
 DIGITS = 8
@@ -20,8 +20,7 @@ def writing_explorer(models, question, written=0):
     `models`: name -> function from a question, such as "49633779=", to (what the model writes, probabilities
     [symbols written + 1, 11] of ten digits and the end). One to three: teacher, student of traces, student of answers.
     """
-    if not 1 <= len(models) <= 3:
-        raise ValueError(f"Give one, two or three models, not {len(models)}.")
+    require_up_to_three(models)
 
     @lru_cache(maxsize=1)  # while the other slider moves, the models need not write again
     def said(question):

@@ -4,7 +4,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.explorer import Explorer, require_up_to_three, slider, stop_slider
 from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
 
 SHOWN = 8
@@ -16,8 +16,7 @@ def names_explorer(written, known, language, temperature=1):
     `written`: model -> temperature -> language -> names, at least eight; one to three models: the teacher, then a
     student of hard labels and a distilled one. `known`: the names that stand in the training data, of any language.
     """
-    if not 1 <= len(written) <= 3:
-        raise ValueError(f"Give one, two or three models, not {len(written)}.")
+    require_up_to_three(written)
     temperatures = next(iter(written.values()))
     languages = [(each, each) for each in next(iter(temperatures.values()))]
     controls = {

@@ -22,6 +22,7 @@ from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import boundary_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
+from distill_edu.pages.whose_words import colder_explorer, peaks_explorer
 from distill_edu.pages.working import starts_explorer, writing_explorer
 from distill_edu.pages.write import names_explorer
 
@@ -117,6 +118,8 @@ WRITTEN = {
     }
     for model, letter in (("teacher", "e"), ("hard labels", "_"), ("distilled", "g"))
 }
+COLDER = {0.5: [(1.0, 1.5), (1.1, 1.4), (0.9, 1.6)], 1: [(2.0, 2.5), (2.2, 2.6), (2.1, 2.3)]}
+OTHERS = {"reverse KL": [(1.4, 2.0), (1.5, 2.2), (1.6, 1.9)], "its own text": [(2.4, 3.0), (2.5, 2.7), (2.3, 2.6)]}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -141,6 +144,8 @@ GALLERY = {
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
     "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
+    "peaks": peaks_explorer,
+    "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer(LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
 }

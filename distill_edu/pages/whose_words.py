@@ -1,0 +1,165 @@
+"""Page "Whose words should the student read?": a bump under two peaks, own text against the sampling temperature."""
+
+import numpy as np
+
+from distill_edu.pages.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.explorer import Explorer, stop_slider
+from distill_edu.pages.picture import CLASSES, DISTILLED, NEUTRAL, TEACHER, empty_axes, percent, plain, with_room
+from distill_edu.probabilities import entropy, kl_divergence, soft_targets
+
+PLACES = np.arange(41)
+RARE = 0.005
+REVERSE = CLASSES[3]
+OTHERS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))
+
+
+def bump(middle, width):
+    """Probabilities of the 41 letters: one bump, from normal densities."""
+    return soft_targets(-(((PLACES - middle) / width) ** 2) / 2)
+
+
+# All bumps that the student may be: their middles half a letter apart, their widths 8% apart.
+BUMPS = np.array([bump(middle, width) for width in np.geomspace(1, 60, 52) for middle in np.arange(0, 40.5, 0.5)])
+
+
+def two_peaks(apart, share):
+    """The teacher: two bumps, `apart` letters from each other; `share` of the probability is in the left one."""
+    return share * bump(20 - apart / 2, 2) + (1 - share) * bump(20 + apart / 2, 2)
+
+
+def nearest_bumps(p):
+    """The bump of the lowest KL(p, bump), and that of the lowest KL(bump, p)."""
+    return BUMPS[kl_divergence(p, BUMPS).argmin()], BUMPS[kl_divergence(BUMPS, p).argmin()]
+
+
+def peaks_explorer(apart=0, share=0.7):
+    """Slide two peaks of a teacher apart, and see where each divergence puts a student of one bump."""
+    controls = {
+        "apart": stop_slider("Peaks apart (letters)", "apart", (0, 4, 6, 8, 12, 16, 20, 24), apart),
+        "share": stop_slider("Left peak (share of p)", "share", (0.5, 0.6, 0.7, 0.8, 0.9), share),
+    }
+    return Explorer(draw_peaks, controls)
+
+
+def draw_peaks(figure, apart, share):
+    """The teacher's two peaks and the nearest bump by each divergence; what each gives to letters that are rare."""
+    (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.72))
+    p = two_peaks(apart, share)
+    forward, reverse = nearest_bumps(p)
+    axes.stairs(p, np.arange(42) - 0.5, fill=True, color=TEACHER, alpha=0.45, label="teacher p")
+    axes.plot(PLACES, forward, color=DISTILLED, label="lowest KL(p, q): forward")
+    axes.plot(PLACES, reverse, color=REVERSE, linestyle="--", label="lowest KL(q, p): reverse")
+    axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
+    if axes.get_legend() is None:
+        axes.legend(fontsize=8, frameon=False, loc="upper right")
+    return _peaks_in_words(p, forward, reverse, apart, share)
+
+
+def _peaks_in_words(p, forward, reverse, apart, share):
+    rare, right = p < RARE, PLACES > 20
+    rarely, beyond = ([percent(q[which].sum()) for q in (p, forward, reverse)] for which in (rare, right))
+    return (
+        f"Peaks {apart} apart, {percent(share)} in the left one. Letters that the teacher says less than "
+        f"{percent(RARE)} of the time get {rarely[0]} from it, {rarely[1]} from the forward student, {rarely[2]} from "
+        f"the reverse one. The right half gets {beyond[0]}, {beyond[1]} and {beyond[2]}."
+    )
+
+
+def colder_explorer(colder, others):
+    """Slide the temperature at which students write, beside students that were taught otherwise and write at T = 1.
+
+    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `others`: name -> the same, of one
+    to four lessons.
+    """
+    if not 1 <= len(others) <= len(OTHERS):
+        raise ValueError(f"Give one to {len(OTHERS)} other lessons, not {len(others)}.")
+    stops = tuple(colder)
+    curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 2]
+    others = {name: np.asarray(points, float) for name, points in others.items()}
+    control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
+
+    def draw(figure, temperature):
+        return draw_colder(figure, curve, stops, others, temperature)
+
+    return Explorer(draw, {"temperature": control}, height=3.4)
+
+
+def draw_colder(figure, curve, stops, others, temperature):
+    """A thin line for each start of the students that write colder and colder, and a point for each of the others."""
+    (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
+    chosen = curve[stops.index(temperature)]
+    for line in curve.swapaxes(0, 1):
+        axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
+    axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
+    for (name, points), (colour, marker) in zip(others.items(), OTHERS, strict=False):
+        axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
+    entropies, surprises = np.concatenate([*curve, *others.values()]).T
+    axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
+    axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
+    if axes.get_legend() is None:
+        axes.legend(fontsize=8, frameon=False, loc="upper left")
+    said = "; ".join(f"{name} {_point_in_words(points)}" for name, points in others.items())
+    return f"Entropy and surprise, means in nats: forward KL at T = {temperature:g} {_point_in_words(chosen)}; {said}."
+
+
+def _point_in_words(points):
+    spread, surprise = points.mean(axis=0)
+    return f"{spread:.3f} and {surprise:.3f}"
+
+
+def check_reverse_by_hand(answer):
+    """KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5)."""
+    mistakes = [
+        (1.0, "that is in bits: take the natural logarithm for nats."),
+        (-np.log(2), "no KL is below 0: the student's probability stands above the fraction line."),
+        (np.inf, "that is the forward one, in which the teacher's probabilities weigh the logarithms."),
+        (np.log(2) / 2, "each logarithm is weighed by the student's probability, which is 1."),
+        (0.0, "they differ, so it is above 0: what does the letter add that the student always says?"),
+    ]
+    return check_answer(answer, float(np.log(2)), mistakes, "add q log(q / p) over both letters; 0 log 0 is 0.")
+
+
+def _kl(z_p, z_q):
+    return kl_divergence(soft_targets(z_p), soft_targets(z_q))
+
+
+def check_reverse_kl(function):
+    """function(teacher_logits, student_logits) -> KL(student, teacher), one value per row."""
+    mistakes = [
+        (_kl, "that is the forward one: exchange p and q."),
+        (lambda z_t, z_s: -_kl(z_s, z_t), "the sign is wrong: q log(q / p)."),
+        (lambda z_t, z_s: _kl(z_s, z_t) / np.log(2), "that is in bits: take np.log."),
+        (lambda z_t, z_s: _kl(z_s, z_t).mean(), "give one value for each row (axis=-1), not their mean."),
+        (lambda z_t, z_s: _kl(z_s, z_t).sum(), "give one value for each row (axis=-1), not their sum."),
+        (_cross, "that is a cross-entropy: the student's own log q is missing."),
+    ]
+    inputs = [(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)]
+    otherwise = "with p and q from soft_targets, sum q log(q / p) over the last axis."
+    return check_function(function, lambda z_t, z_s: _kl(z_s, z_t), inputs, mistakes, otherwise)
+
+
+def _cross(z_t, z_s):
+    return -(soft_targets(z_s) * np.log(soft_targets(z_t))).sum(axis=-1)
+
+
+def check_entropy_at(function):
+    """function(logits, T) -> the mean entropy of softmax(logits / T), in nats."""
+    mistakes = [
+        (lambda z, T: entropy(soft_targets(z)).mean(), "the temperature has no effect yet."),
+        (lambda z, T: entropy(soft_targets(z * T)).mean(), "you multiplied the logits by T: divide them."),
+        (lambda z, T: entropy(soft_targets(z, T)), "give their mean: one number."),
+        (lambda z, T: entropy(soft_targets(z, T)).sum(), "you added the rows' entropies up: take their mean."),
+        (lambda z, T: entropy(soft_targets(z, T)).mean() / np.log(2), "that is in bits: nats are wanted."),
+        (lambda z, T: entropy(soft_targets(z, T).mean(axis=0)), "first each row's entropy, then the mean."),
+    ]
+
+    def right(logits, T):
+        return entropy(soft_targets(logits, T)).mean()
+
+    return check_function(
+        function,
+        right,
+        [(Z_TEACHER, 0.5), (Z_STUDENT, 2.0)],
+        mistakes,
+        "entropy(soft_targets(logits, T)), and its mean.",
+    )

@@ -1,6 +1,7 @@
 # make lab    opens JupyterLab on the first page       make test   ruff, pytest and nbval over every page
 # make quick  ruff and the unit tests that need no page, no browser and no other process: a minute
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
+# make site   builds the pages as a web site in build/site: every slider works there without a kernel
 # make mutate changes the package in one place at a time and reports what no test notices (hours)
 VENV := .venv
 PYTHON ?= python3
@@ -15,12 +16,12 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-sta
 # The sliders answer about twice as fast: see distill_edu/lab.py.
 QUICK := --ServerApp.kernel_websocket_connection_class=distill_edu.lab.WithoutDelay
 
-.PHONY: lab test quick ruff pages bench mutate FORCE
+.PHONY: lab test quick ruff pages site check_site bench mutate FORCE
 lab: $(VENV)/lab.stamp
 	$(VENV)/bin/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) $(QUICK) $(LAB)
 
 # What the pages' sweeps keep on disk stays with this checkout.
-test pages: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
+test pages site: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 test: ruff
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal --durations=15
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(NBVAL) notebooks
@@ -34,6 +35,29 @@ ruff: $(VENV)/test.stamp
 
 pages: $(VENV)/test.stamp
 	$(VENV)/bin/python tests/tools/pages.py
+
+# A page is executed again when it, its module, or what all pages share has changed.
+.SECONDEXPANSION:
+OWN := $(shell ls notebooks | sed -n 's|^.._\(.*\)\.ipynb$$|distill_edu/pages/\1.py|p')
+SHARED := $(wildcard distill_edu/*.py) $(filter-out $(OWN),$(wildcard distill_edu/pages/*.py))
+SHARED += distill_edu/site/frames.py distill_edu/site/recording.py tests/tools/website.py tests/tools/pages.py
+build/pages/%.ipynb: notebooks/%.ipynb $(SHARED) $$(wildcard distill_edu/pages/$$(shell echo $$* | cut -c4-).py) | $(VENV)/test.stamp
+	PYTHONPATH=tests $(VENV)/bin/python -m tools.website $<
+
+# In English, and in the languages that distill_edu/site/locale has; `make site LANGUAGE=zh_CN` builds that one alone.
+LANGUAGES := en $(notdir $(wildcard distill_edu/site/locale/*))
+ifeq ($(origin LANGUAGE),command line)
+LANGUAGES := $(LANGUAGE)
+endif
+SPHINX := $(VENV)/bin/python -m sphinx -q -W --keep-going -c distill_edu/site build/pages
+site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
+	PYTHONPATH=tests $(VENV)/bin/python -m tools.website
+	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
+	rm -rf build/site/jupyter_execute build/site/.doctrees  # MyST-NB's copies of the notebooks
+
+# Opens every page of it in a browser.
+check_site: site
+	$(VENV)/bin/python -m pytest tests/built_site.py
 
 bench: $(VENV)/test.stamp
 	$(VENV)/bin/python tests/tools/bench.py
@@ -50,7 +74,7 @@ endif
 FORCE:
 NO_NETWORK := resolve|resolution|retries|connection|unreachable|timed out|dns error
 $(VENV)/lab.stamp: EXTRAS := lab
-$(VENV)/test.stamp: EXTRAS := lab,test
+$(VENV)/test.stamp: EXTRAS := lab,test,site
 $(VENV)/%.stamp: pyproject.toml $(STALE)
 	@$(PYTHON) -c '$(SUITABLE)'
 	@echo "Setting up $(VENV): about 2 GB, several minutes the first time."

@@ -49,7 +49,7 @@ def sweep(
     the same for all. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: train on `dataset.transfer`, too,
     which has no labels. `at_once`: how many students are trained together. Columns: size, temperature, alpha, seed,
     parameters, seconds, accuracy, nll, ece and agreement with the teacher on three parts (train_accuracy, ...; train:
-    the labelled examples), test_right: [examples]; with `keep_weights`, weights. Choose by the valid_ columns. Of
+    the labelled examples), test_right: [examples]; with `keep_weights`, weights. Choose by the `valid_` columns. Of
     sequences, labels [n, time] with -1 at padding, each place counts. Ctrl-C returns what is done; `cache` keeps it.
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)

@@ -1,10 +1,25 @@
-"""What pytest says at its end."""
+"""A browser for the tests that need one, and what pytest says at its end."""
 
+import os
 import statistics
 
 import pytest
+from browser import chromium
 
 TIMES = pytest.StashKey()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium. Without one the tests are skipped, but in CI they fail."""
+    reason = "Playwright is not installed: pip install playwright"
+    with pytest.importorskip("playwright.sync_api", reason=reason).sync_playwright() as playwright:
+        browser = chromium(playwright)
+        if browser is None:
+            missing = "No Chromium was found, so no page was opened in a browser."
+            pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,15 @@
 """The pages and the sliders as a reader has them: JupyterLab in Chromium, moved with the keyboard."""
 
-import os
 import statistics
 
 import nbformat
 import pytest
-from browser import Page, chromium, jupyterlab, picture, press, to_and_fro, until
+from browser import Page, jupyterlab, picture, press, to_and_fro, until
 from gallery import GALLERY
 from tools.pages import PAGES, normalise
 
 pytestmark = pytest.mark.browser
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 KEYS = 20
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = chromium(playwright)
-        if browser is None:
-            missing = "No Chromium was found, so no page was opened in a browser."
-            pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -293,13 +293,29 @@ def test_the_code_that_trains_is_in_the_key_and_no_other(tmp_path, monkeypatch):
     for name in modules:
         copy = tmp_path / name
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / f"{name}.py").write_text((copy / f"{name}.py").read_text() + "\n# changed")
+        (copy / f"{name}.py").write_text((copy / f"{name}.py").read_text() + "\nchanged = 1")
         assert (fingerprint.code(copy) != before) == (name in fingerprint.TRAINS), name
         if name == "losses":
             with monkeypatch.context() as patch:
                 changed = fingerprint.code(copy)
                 patch.setattr(fingerprint, "code", lambda changed=changed: changed)
                 assert cache.key("part") != kept
+
+
+def test_a_better_sentence_throws_nothing_away_but_another_number_does(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "copy", ignore=shutil.ignore_patterns("__pycache__"))
+    losses = tmp_path / "copy" / "losses.py"
+    text, before = losses.read_text(), fingerprint.code()
+    assert '"""`distillation_loss`: the student' in text and "# NaN is not" in text and "others=8.0" in text
+    for old, new, kept in (
+        ('"""`distillation_loss`: the student', '"""As `distillation_loss`: it', True),
+        ("# NaN is not", "# which NaN is not", True),
+        ("others=8.0", "others=9.0", False),
+        ('@soft_loss("kl")', '@soft_loss("lk")', False),
+    ):
+        losses.write_text(text.replace(old, new))
+        fingerprint.code.cache_clear()
+        assert (fingerprint.code(tmp_path / "copy") == before) == kept, new
 
 
 def test_what_trains_is_all_that_a_classroom_and_a_sweep_import():

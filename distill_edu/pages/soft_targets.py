@@ -56,7 +56,7 @@ def _item_and_axes(figure, item, title, classes):
     bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
     if item is None:
         return empty_axes(figure, (0.1, bottom, 0.88, height))[0]
-    side, axes = empty_axes(figure, (0.02, 0.2, 0.22, 0.6), (0.33, bottom, 0.65, height))
+    side, axes = empty_axes(figure, (0.02, 0.2, 0.2, 0.6), (0.33, bottom, 0.65, height))
     side.set_axis_off()
     side.set_title(plain(title or ""), fontsize=9)
     if isinstance(item, str):

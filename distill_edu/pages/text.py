@@ -6,9 +6,22 @@ import ipywidgets
 
 from distill_edu.arguments import require_logits
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, labelled, require_names, require_up_to_three, temperature_slider
+from distill_edu.pages.explorer import Explorer, require_names, require_up_to_three, slider, temperature_slider
 from distill_edu.pages.picture import DISTILLED, HARD, TEACHER, class_axis, empty_axes, grouped_bars, percent
 from distill_edu.probabilities import soft_targets
+
+# Suggestions: any other word may be typed.
+WORDS = (
+    "Frankreich",
+    "Suomen kieli",
+    "Angola",
+    "franco suizo",
+    "Deutschland",
+    "Allemagne",
+    "Saksa",
+    "Magyarország",
+    "Xyzzy",
+)
 
 
 def word_explorer(models, class_names, word, temperature=1):
@@ -30,7 +43,7 @@ def word_explorer(models, class_names, word, temperature=1):
     def draw(figure, word, temperature):
         return draw_answers(figure, answers(word), class_names, word, temperature)
 
-    text = ipywidgets.Text(word, layout=ipywidgets.Layout(width="460px"), **labelled("Word"))
+    text = slider(ipywidgets.Combobox, "Word", value=word, options=WORDS)
     return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
 
 

@@ -7,11 +7,12 @@ import numpy as np
 
 from distill_edu.data import running_sums
 from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, labelled, require_up_to_three, slider, stop_slider
+from distill_edu.pages.explorer import Explorer, require_up_to_three, slider, stop_slider
 from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_axis, empty_axes, grouped_bars, percent
 
 DIGITS = 8
 COLOURS = (TEACHER, DISTILLED, HARD)
+QUESTIONS = ("49633779", "12345678", "10203040", "99999999", "50505050", "27182818")  # others may be typed
 
 
 def writing_explorer(models, question, written=0):
@@ -32,7 +33,7 @@ def writing_explorer(models, question, written=0):
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
         return draw_writing(figure, said(question), question, written)
 
-    digits = ipywidgets.Text(question, layout=ipywidgets.Layout(width="460px"), **labelled("Digits to add (eight)"))
+    digits = slider(ipywidgets.Combobox, "Digits to add (eight)", value=question, options=QUESTIONS)
     steps = slider(ipywidgets.IntSlider, "Symbols written (number)", value=written, max=DIGITS)
     return Explorer(draw, {"question": digits, "written": steps})
 

@@ -55,11 +55,13 @@ def _normalise_output(output, count):
         output.execution_count = count
 
 
-def execute(path):
+def execute(path, *kernel_arguments):
     """Run a page from top to bottom in its own folder; a cell that raises stops it."""
     page = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(page, timeout=900, startup_timeout=600, kernel_name="python3", resources=resources).execute()
+    client = NotebookClient(page, timeout=900, startup_timeout=600, kernel_name="python3", resources=resources)
+    client.extra_arguments = list(kernel_arguments)
+    client.execute()
     return page
 
 

@@ -1,0 +1,119 @@
+"""Sliders without a kernel: an Explorer drawn at every stop, as one piece of HTML that carries all its pictures.
+
+`register(get_ipython())` makes a kernel show every Explorer that way. Only `make site` does; a notebook stays as it is.
+"""
+
+import html
+import itertools
+import json
+import math
+import re
+
+import ipywidgets
+import numpy as np
+
+from distill_edu.pages.explorer import Explorer
+from distill_edu.pages.picture import CLASSES, NEUTRAL, TEACHER, Picture
+
+LIMIT = 1000
+# What matplotlib paints with -> the site's own name of it: static/explorer.css gives a dark page lighter ones.
+PALETTE = {"#ffffff": "paper", "#000000": "ink", TEACHER: "teacher", NEUTRAL: "neutral", CLASSES[4]: "olive"}
+
+
+def stops(control):
+    """What a control can be set to: [(label, value)], in its order. A text that is typed has its suggestions."""
+    if isinstance(control, ipywidgets.Combobox):
+        return [(text, text) for text in dict.fromkeys([control.value, *control.options])]
+    if hasattr(control, "options"):
+        return [option if isinstance(option, tuple) else (str(option), option) for option in control.options]
+    values = np.arange(control.min, control.max + control.step / 2, control.step)
+    return [(f"{value:.4g}", type(control.value)(round(float(value), 9))) for value in values]
+
+
+def frames(explorer):
+    """(picture as SVG, sentence) of every combination of the controls' stops, those of the last control in a row."""
+    choices = [[value for _, value in stops(control)] for control in explorer.controls.values()]
+    if (count := math.prod(map(len, choices))) > LIMIT:
+        raise ValueError(f"These sliders have {count} combinations, and a page carries at most {LIMIT}: fewer stops.")
+    figure = Picture(*explorer.figure.get_size_inches())
+    for values in itertools.product(*choices):
+        words = explorer.draw(figure, **dict(zip(explorer.controls, values, strict=True)))
+        yield slim(figure.svg()), words
+
+
+def slim(svg):
+    """Coordinates to a hundredth of a pixel, nothing that is not seen, and colours that a dark page can turn."""
+    svg = re.sub(r"-?\d+\.\d{3,}(?=[\s\",)])", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' id="\w+_\d+"', "", svg)  # of groups; what is referred to has a hash
+    svg = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"\s*\n\s*|(?<=[MLQCz]) | (?=[MLQCz])", "", path[0]), svg)
+    # Letters in a colour need more contrast than areas: darker on a light page, lighter on a dark one.
+    svg = re.sub(r"(<text [^>]*fill: )(#\w{6})", r"\1color-mix(in oklab, \2 55%, var(--ink, #000))", svg)
+    for colour, name in PALETTE.items():
+        svg = svg.replace(colour.lower(), f"var(--{name}, {colour.lower()})")
+    return svg
+
+
+def pack(texts):
+    """Texts that share most of their lines as (lines, [numbers of a text's lines, ...])."""
+    numbers = {}
+    rows = [[numbers.setdefault(line, len(numbers)) for line in text.splitlines(keepends=True)] for text in texts]
+    return list(numbers), rows
+
+
+def fragment(explorer, note=""):
+    """A `<figure>`: the controls (hidden until a script finds them), picture and sentence as they are, all frames."""
+    pictures, words = zip(*frames(explorer), strict=True)
+    places = [_place(control) for control in explorer.controls.values()]
+    now = int(np.ravel_multi_index(places, [len(stops(control)) for control in explorer.controls.values()]))
+    lines, rows = pack(pictures)
+    carried = json.dumps({"lines": lines, "frames": rows, "words": words}, ensure_ascii=False, separators=(",", ":"))
+    carried = carried.replace("</", "<\\/")  # a sentence cannot end the script
+    controls = "".join(
+        _control(name, control, place) for (name, control), place in zip(explorer.controls.items(), places, strict=True)
+    )
+    said, hint = html.escape(words[now]), f"<p>{note}</p>" if note else ""
+    return (
+        f'<figure class="distill-explorer"><form hidden autocomplete="off">{controls}</form>{hint}'
+        f'<div class="picture" role="img" aria-label="{said}">{pictures[now]}</div>'
+        f'<figcaption aria-live="polite">{said}</figcaption>'
+        f'<script type="application/json">{carried}</script></figure>'
+    )
+
+
+def _place(control):
+    """The number of the stop at which a control stands."""
+    return [value for _, value in stops(control)].index(control.value)
+
+
+def _control(name, control, place):
+    label, labels = html.escape(control.description), [html.escape(label) for label, _ in stops(control)]
+    if isinstance(control, ipywidgets.Combobox):
+        options = "".join(f"<option{' selected' * (i == place)}>{one}</option>" for i, one in enumerate(labels))
+        return f'<label><span>{label}</span><select name="{name}">{options}</select></label>'
+    return (
+        f'<label><span>{label}</span><input type="range" name="{name}" max="{len(labels) - 1}" value="{place}" '
+        f'data-stops="{"|".join(labels)}" aria-valuetext="{labels[place]}"><output>{labels[place]}</output></label>'
+    )
+
+
+def register(shell):
+    """Make an IPython shell show Explorers as fragments, a live training as its recording, and Pictures as SVG."""
+    bundles = shell.display_formatter.mimebundle_formatter
+    bundles.for_type(Picture, _of_picture)
+    bundles.for_type(Explorer, _of_explorer)
+    bundles.for_type_by_name("distill_edu.pages.live", "LiveDistillation", _of_training)
+
+
+def _of_picture(figure, **_):
+    return {"text/plain": repr(figure), "text/html": f'<div class="distill-picture">{slim(figure.svg())}</div>'}
+
+
+def _of_explorer(explorer, **_):
+    return {"text/plain": repr(explorer), "text/html": fragment(explorer)}
+
+
+def _of_training(live, **_):
+    from distill_edu.site import recording  # imports TensorFlow
+
+    return {"text/plain": repr(live), "text/html": fragment(recording.recorded(live), recording.NOTE)}

@@ -1,0 +1,67 @@
+"""Execute pages so that their sliders carry all their pictures, for `make site`: one page, or several.
+
+Without a path it writes what stands beside the pages: the list of pages, the first page's first slider, the texts.
+"""
+
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+from tools.pages import FOLDER, PAGES, execute, normalise
+
+ROOT = FOLDER.parent
+SOURCES, BUILT = ROOT / "distill_edu" / "site", ROOT / "build" / "pages"
+FORMATTER = "from distill_edu.site import frames; frames.register(get_ipython())"
+HINT = """```{note}
+This page was run for you: every slider shows pictures that were drawn beforehand.
+Cells that ask for your answer need a kernel: {ref}`run it yourself <run-it-yourself>`.
+```"""
+
+
+def for_the_site(page):
+    """The executed page, without the stills that stand in for sliders elsewhere, with a hint below its title."""
+    page = normalise(page)
+    page.cells = [cell for cell in page.cells if not re.fullmatch(r"\w+\.still\(.*\)", cell.source)]
+    for output in (output for cell in page.cells for output in cell.get("outputs", ())):
+        if "text/html" in output.get("data", {}):
+            output.data.pop("image/png", None)
+    page.cells.insert(1, nbformat.v4.new_markdown_cell(HINT, id="hint"))
+    return page
+
+
+def title_and_minutes(path):
+    """What the first cell of a page says of it."""
+    text = nbformat.read(path, as_version=4).cells[0].source
+    return re.match(r"# \d\d · (.*)", text)[1], re.search(r"^Time: (\d+) minutes", text, re.MULTILINE)[1]
+
+
+def list_of_pages(paths):
+    """A table in Markdown."""
+    rows = ["| page | question | minutes |", "|---|---|---|"]
+    for path in paths:
+        title, minutes = title_and_minutes(path)
+        rows.append(f"| {path.stem[:2]} | [{title}]({path.name}) | {minutes} |")
+    return "\n".join(rows) + "\n"
+
+
+def first_slider(page):
+    """The HTML of the first slider that a page shows."""
+    shown = (output.get("data", {}).get("text/html", "") for cell in page.cells for output in cell.get("outputs", ()))
+    return next(text for text in shown if "distill-explorer" in text)
+
+
+if __name__ == "__main__":
+    BUILT.mkdir(parents=True, exist_ok=True)
+    for path in map(Path, sys.argv[1:]):
+        start = time.monotonic()
+        page = for_the_site(execute(path.resolve(), f"--IPKernelApp.exec_lines={FORMATTER}"))
+        nbformat.write(page, BUILT / path.name)
+        print(f"{path.name}: {time.monotonic() - start:.0f} s", flush=True)
+    if not sys.argv[1:]:
+        for text in SOURCES.glob("*.md"):
+            shutil.copy(text, BUILT)
+        (BUILT / "pages.md").write_text(list_of_pages(PAGES))
+        (BUILT / "hook.html").write_text(first_slider(nbformat.read(BUILT / PAGES[0].name, as_version=4)))

@@ -58,8 +58,9 @@ if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
         start = time.monotonic()
         page = for_the_site(execute(path.resolve(), f"--IPKernelApp.exec_lines={FORMATTER}"))
+        page.metadata["seconds"] = round(time.monotonic() - start)
         nbformat.write(page, BUILT / path.name)
-        print(f"{path.name}: {time.monotonic() - start:.0f} s", flush=True)
+        print(f"{path.name}: {page.metadata['seconds']} s", flush=True)
     if not sys.argv[1:]:
         for text in SOURCES.glob("*.md"):
             shutil.copy(text, BUILT)

@@ -62,3 +62,36 @@ def test_what_is_no_probability_is_a_logit(logits):
 def test_a_class_that_is_ruled_out_has_probability_0():
     assert soft_targets([[0.0, 0.0, -np.inf]], 3) == pytest.approx(np.array([[0.5, 0.5, 0.0]]))
     assert soft_targets(np.log([[0.25, 0.75]])) == pytest.approx(np.array([[0.25, 0.75]]))
+
+
+def test_classes_lie_on_the_last_axis_whatever_stands_before_it():
+    z = np.random.RandomState(0).randn(2, 3, 4)
+    p, q = soft_targets(z), soft_targets(2 * z)
+    assert np.allclose(p, softmax(z, axis=-1))
+    assert np.allclose(entropy(p), -(p * np.log(p)).sum(axis=-1)) and entropy(p).shape == (2, 3)
+    assert np.allclose(kl_divergence(p, q), (p * np.log(p / q)).sum(axis=-1))
+    one = kl_divergence(p[0, 0], q[0, 0])
+    assert np.shape(one) == () == np.shape(entropy(p[0, 0])) and one == pytest.approx(kl_divergence(p, q)[0, 0])
+    assert np.allclose(kl_divergence(p[0, 0], q), [[kl_divergence(p[0, 0], one) for one in row] for row in q])
+
+
+@pytest.mark.parametrize(
+    "wrong", [0.5, 1.0, [0.5, 0.6], [0.5, 0.4], [-0.5, 1.5], [-0.5, 0.5], [[0.5, 0.5], [0.2, 0.2]]]
+)
+def test_what_is_no_probability_has_no_entropy_and_no_divergence(wrong):
+    for call in (
+        lambda: entropy(wrong),
+        lambda: kl_divergence(wrong, [0.5, 0.5]),
+        lambda: kl_divergence([0.5, 0.5], wrong),
+    ):
+        with pytest.raises(ValueError, match="must be probabilities: no negative number, and a sum of 1"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("p", "q"), [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((3, 3), (3, 1)), ((1,), (3, 3)), ((3, 1), (3, 3))]
+)
+def test_other_classes_are_refused(p, q):
+    p, q = (np.full(shape, 1 / shape[-1]) for shape in (p, q))
+    with pytest.raises(ValueError, match="both need the same classes on the last axis"):
+        kl_divergence(p, q)

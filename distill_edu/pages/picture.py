@@ -53,6 +53,7 @@ def empty_axes(figure, *boxes):
             along, away = axes.transAxes, figure.transFigure
             axes.xaxis.set_label_coords(0.5, bottom - 0.12, blended_transform_factory(along, away))
             axes.yaxis.set_label_coords(left - 0.073, 0.5, blended_transform_factory(away, along))
+            axes.set_title("", y=1)  # and a fixed place for the title
     for axes in figure.axes:
         for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
             artist.remove()

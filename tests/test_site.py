@@ -66,6 +66,7 @@ def test_a_fragment_carries_what_the_widget_draws_at_every_combination_of_stops(
         assert "".join(data["lines"][line] for line in frame) == frames.slim(figure.svg())
 
 
+@pytest.mark.slow
 def test_it_begins_where_the_widget_stands_with_a_label_for_every_control(named):
     _, explorer = named
     text = frames.fragment(explorer)

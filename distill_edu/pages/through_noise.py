@@ -30,7 +30,7 @@ def noise_explorer(answers, stops, shares, images, labels, noise, teacher):
     examples = [int(np.argmax(labels == c)) for c in classes]
     controls = {
         "steps": stop_slider("Updates on noise (number)", "steps", tuple(stops), stops[0]),
-        "share": stop_slider("Share of another start (no unit)", "share", tuple(shares), shares[0]),
+        "share": stop_slider("Another start (share)", "share", tuple(shares), shares[0]),
     }
 
     def draw(figure, steps, share):

@@ -38,7 +38,7 @@ def writing_explorer(models, question, written=0):
     return Explorer(draw, {"question": digits, "written": steps})
 
 
-AXES = (0.02, 0.2, 0.36, 0.68), (0.46, 0.2, 0.52, 0.68)
+AXES = (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68)
 
 
 def draw_writing(figure, said, question, written):

@@ -321,7 +321,8 @@ def test_nothing_is_defined_that_nobody_uses():
 
 def test_the_texts_name_the_commands_that_exist():
     makefile = (ROOT / "Makefile").read_text()
-    for file in ("README.md", "CONTRIBUTING.md", ".github/workflows/test.yml", ".ci/run"):
+    workflows = [path.relative_to(ROOT) for path in (ROOT / ".github" / "workflows").iterdir()]
+    for file in ("README.md", "CONTRIBUTING.md", "distill_edu/site/index.md", ".ci/run", *workflows):
         for command in re.findall(r"(?<=[`\n ])make (\w+)(?=[`\s])", (ROOT / file).read_text()):
             assert re.search(rf"^{command}:", makefile, re.MULTILINE) or command in ("it", "one"), f"{file}: {command}"
 

@@ -49,7 +49,7 @@ LANGUAGES := en $(notdir $(wildcard distill_edu/site/locale/*))
 ifeq ($(origin LANGUAGE),command line)
 LANGUAGES := $(LANGUAGE)
 endif
-SPHINX := $(VENV)/bin/python -m sphinx -q -W --keep-going -c distill_edu/site build/pages
+SPHINX := $(VENV)/bin/python -m sphinx -q -E -a -W --keep-going -c distill_edu/site build/pages
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
 	PYTHONPATH=tests $(VENV)/bin/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true

@@ -29,6 +29,16 @@ def test_gains_are_drawn_with_their_intervals_in_their_order():
     assert [line.colour for line in lines(axes, "D")] == [colour.lower() for colour in colours]
 
 
+@pytest.mark.parametrize("label", ["short", "90 images: a lesson of thirty-nine letters", "W" * 24])
+def test_a_long_label_stands_in_the_picture(label):
+    figure = plots.gains({label: GAINS["first"]}, "gain in accuracy")
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    (text,) = axes.get_yticklabels()
+    box = text.get_window_extent()
+    assert box.x0 >= 0 and box.x1 < axes.get_window_extent().x0 < axes.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_the_verdicts_of_several_questions_are_corrected():
     """p of the last is below .05 alone, and not among four questions."""
     last = GAINS["borderline"]

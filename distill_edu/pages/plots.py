@@ -51,13 +51,17 @@ def gains(gains, xlabel):
     """
     found = _after_holm(gains)
     figure = Picture(7, 0.8 + 0.4 * len(gains))
-    axes = figure.add_axes((0.3, 0.55 / (0.8 + 0.4 * len(gains)), 0.66, 0.9 - 0.55 / (0.8 + 0.4 * len(gains))))
+    below = 0.55 / (0.8 + 0.4 * len(gains))
+    axes = figure.add_axes((0.3, below, 0.66, 0.9 - below))
     for row, (name, gain) in enumerate(gains.items()):
         _, verdict = found[name]
         axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=VERDICTS[verdict], capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
+    widest = max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.bbox.width
+    left = max(0.3, widest + 0.03)
+    axes.set_position((left, below, 0.96 - left, 0.9 - below))
     return figure
 
 

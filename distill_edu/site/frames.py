@@ -16,7 +16,7 @@ from distill_edu.pages.explorer import Explorer
 from distill_edu.pages.picture import CLASSES, NEUTRAL, TEACHER, Picture
 
 LIMIT = 1000
-# What matplotlib paints with -> the site's own name of it: conf.py says which colour that is on a light and a dark page.
+# What matplotlib paints with -> the site's own name of it: conf.py gives it a colour for light and for dark pages.
 PALETTE = {"#ffffff": "paper", "#000000": "ink", TEACHER: "teacher", NEUTRAL: "neutral", CLASSES[4]: "olive"}
 
 

@@ -77,7 +77,7 @@ def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_
         assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
         assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
         written, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
-        assert 0 <= written.x0 and 0 <= written.y0 and written.x1 <= width and written.y1 <= height  # letters, too
+        assert written.x0 >= 0 and written.y0 >= 0 and written.x1 <= width and written.y1 <= height  # letters, too
         for axes in figure.axes:
             (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
             for line in axes.lines:

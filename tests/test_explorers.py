@@ -41,7 +41,7 @@ STOPS = {
     "working": {"question": ["49633779", "00000001"], "written": list(range(9))},
     "starts": {"count": [200, 1000]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
-    "peaks": {"apart": [0, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
+    "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": WORDS, "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},

@@ -32,10 +32,10 @@ def nearest_bumps(p):
     return BUMPS[kl_divergence(p, BUMPS).argmin()], BUMPS[kl_divergence(BUMPS, p).argmin()]
 
 
-def peaks_explorer(apart=0, share=0.7):
+def peaks_explorer(apart=2, share=0.7):
     """Slide two peaks of a teacher apart, and see where each divergence puts a student of one bump."""
     controls = {
-        "apart": stop_slider("Peaks apart (letters)", "apart", (0, 4, 6, 8, 12, 16, 20, 24), apart),
+        "apart": stop_slider("Peaks apart (letters)", "apart", (2, 4, 6, 8, 12, 16, 20, 24), apart),
         "share": stop_slider("Left peak (share of p)", "share", (0.5, 0.6, 0.7, 0.8, 0.9), share),
     }
     return Explorer(draw_peaks, controls)

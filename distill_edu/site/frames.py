@@ -43,10 +43,7 @@ def frames(explorer):
 
 def slim(svg):
     """Coordinates to a hundredth of a pixel, nothing that is not seen, and colours that a dark page can turn."""
-    # Where the page is narrow, letters of 8 in a picture of 504 keep 9 pixels: the picture moves in its frame.
-    svg = re.sub(
-        r' width="([\d.]+)pt" height="[\d.]+pt"', lambda width: f' style="min-width: {_px(width[1])}"', svg, count=1
-    )
+    svg = re.sub(r' width="([\d.]+)pt" height="[\d.]+pt"', f' style="min-width: {_least_width(svg)}px"', svg, count=1)
     svg = re.sub(r"-?\d+\.\d{3,}(?=[\s\",)])", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="\w+_\d+"', "", svg)  # of groups; what is referred to has a hash
@@ -58,8 +55,10 @@ def slim(svg):
     return svg
 
 
-def _px(points):
-    return f"{float(points) * 9 / 8:.0f}px"
+def _least_width(svg):
+    """Of a picture whose smallest letters are 9 pixels high: where a page is narrower, it moves in its frame."""
+    sizes = map(float, re.findall(r"font-size: ([\d.]+)px", svg))
+    return math.ceil(float(re.search(r'width="([\d.]+)pt"', svg)[1]) * 9 / min(sizes, default=9))
 
 
 def pack(texts):

@@ -2,6 +2,7 @@
 # make quick  ruff and the unit tests that need no page, no browser and no other process: a minute
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
 # make site   builds the pages as a web site in build/site: every slider works there without a kernel
+# make check_site opens every page of it in a browser
 # make mutate changes the package in one place at a time and reports what no test notices (hours)
 VENV := .venv
 PYTHON ?= python3
@@ -53,9 +54,8 @@ SPHINX := $(VENV)/bin/python -m sphinx -q -E -a -W --keep-going -c distill_edu/s
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
 	PYTHONPATH=tests $(VENV)/bin/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
-	rm -rf build/site/jupyter_execute build/site/.doctrees  # MyST-NB's copies of the notebooks
+	rm -rf build/site/jupyter_execute  # MyST-NB's copies of the notebooks
 
-# Opens every page of it in a browser.
 check_site: site
 	$(VENV)/bin/python -m pytest tests/built_site.py
 

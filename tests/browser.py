@@ -160,5 +160,10 @@ def until(true, seconds=60):
 def to_and_fro(handle, count):
     """`count` keys that move a slider within its range."""
     now, last = (float(handle.get_attribute(name)) for name in ("aria-valuenow", "aria-valuemax"))
-    keys = ("ArrowLeft", "ArrowRight") if now >= last else ("ArrowRight", "ArrowLeft")
+    return back_and_forth(count, now >= last)
+
+
+def back_and_forth(count, at_the_end, onward="ArrowRight", back="ArrowLeft"):
+    """`count` keys, back at every second one; the first one back where there is nothing onward."""
+    keys = (back, onward) if at_the_end else (onward, back)
     return [keys[i % 2] for i in range(count)]

@@ -4,11 +4,12 @@ import gzip
 import json
 import re
 from pathlib import Path
+from statistics import median
 from urllib.parse import unquote
 
 import nbformat
 import pytest
-from opened import CONTRAST, LETTERS, median, move, opened, overflow
+from opened import CONTRAST, LETTERS, move, opened, overflow
 from tools.pages import PAGES
 from tools.website import BUILT, SOURCES
 
@@ -68,20 +69,20 @@ def test_without_a_script_it_can_be_read(name, browser):
             assert figure.query_selector("figcaption").inner_text().strip()
 
 
+def leads(page, link):
+    """Is there a file at this link, and in it the part after #?"""
+    file, _, part = unquote(link).partition("#")
+    there = page.parent / file.partition("?")[0] if file else page
+    return there.exists() and (not part or there.suffix != ".html" or f'id="{part}"' in there.read_text())
+
+
 @EVERY
 def test_its_links_lead_somewhere(name):
-    for language in ("", *(f"{folder.name}/" for folder in (SOURCES / "locale").glob("*"))):
-        page = SITE / f"{language}{name}.html"
-        for link in re.findall(
-            r'(?:href|src)="([^"]+)"', re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.DOTALL)
-        ):
-            if not re.match(r"https?:|data:|mailto:", link):
-                file, _, part = unquote(link).partition("#")
-                assert (page.parent / file.partition("?")[0]).exists(), f"{page.name}: {link}"
-                beside = (page.parent / file).read_text() if file.endswith(".html") else page.read_text()
-                assert not part or file and not file.endswith(".html") or f'id="{part}"' in beside, (
-                    f"{page.name}: {link}"
-                )
+    for folder in (SITE, *(SITE / language.name for language in (SOURCES / "locale").glob("*"))):
+        page = folder / f"{name}.html"
+        shown = re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r'(?:href|src)="([^"]+)"', shown):
+            assert re.match(r"https?:|data:|mailto:", link) or leads(page, link), f"{page.name}: {link}"
 
 
 def test_one_finds_ones_way(browser):
@@ -116,17 +117,17 @@ def test_the_first_page_shows_the_hook_and_every_page_and_how_to_run_it(browser)
     assert (SITE / "_static" / "hook.png").is_file()
 
 
+def megabytes(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
 def test_the_whole_is_small_and_this_is_its_table(capsys):
-    whole = dict.fromkeys(("en", "others"), 0)
-    for path in SITE.rglob("*"):
-        language = (
-            "en" if path.parent == SITE or path.parent.parent == SITE and path.parent.name.startswith("_") else "others"
-        )
-        whole[language] += path.stat().st_size / 1e6 if path.is_file() else 0
+    others = sum(megabytes(SITE / language.name) for language in (SOURCES / "locale").glob("*"))
+    english = megabytes(SITE) - others
     with capsys.disabled():
         print(f"\n{'page':20} {'KB gz':>6} {'frames':>7} {'built in s':>11} {'key to picture, ms':>19}")
         for name, (size, frames, seconds, time) in ROWS.items():
             print(f"{name:20} {size:6.0f} {frames:7} {seconds:11.0f} {time:19.0f}")
-        print(f"the site in English: {whole['en']:.1f} MB; other languages: {whole['others']:.1f} MB")
-    assert whole["en"] <= 12
+        print(f"the site in English: {english:.1f} MB; other languages: {others:.1f} MB")
+    assert english <= 12
     assert median([row[3] for row in ROWS.values()]) <= 33.4

@@ -1,8 +1,9 @@
 """Pages of the web site in a real browser, for test_site.py and built_site.py: what a passer-by sees and can do."""
 
 import contextlib
-import statistics
 from types import SimpleNamespace
+
+from browser import back_and_forth
 
 # Keeps the time from a key to the frame in which its picture is on the screen.
 WATCH = """figure => {
@@ -86,17 +87,12 @@ def move(tab, figure, keys=1):
 
 
 def _to_and_fro(control, count):
-    """So many keys that stay within the range of a control, back at every second one."""
+    """`count` keys that move a control within its range."""
     last = control.evaluate("one => one.matches('select') ? one.selectedIndex == one.length - 1 : one.value == one.max")
     select = control.evaluate("one => one.matches('select')")
-    onward, back = ("ArrowDown", "ArrowUp") if select else ("ArrowRight", "ArrowLeft")
-    return [(back, onward)[i % 2] if last else (onward, back)[i % 2] for i in range(count)]
+    return back_and_forth(count, last, *(("ArrowDown", "ArrowUp") if select else ()))
 
 
 def overflow(tab):
     """How many pixels the page is wider than the window."""
     return tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-
-
-def median(times):
-    return statistics.median(times)

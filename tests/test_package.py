@@ -237,8 +237,9 @@ FLOORS = [
     {"pages.picture", "pages.exercise"},
     {"pages.plots", "pages.explorer"},
     {"pages.pairs", "pages.live"},
-    {"site.__init__", "site.conf", "site.mathml", "site.recording"},
+    {"site.__init__", "site.mathml", "site.recording"},
     {"site.frames"},
+    {"site.conf"},
 ]
 
 

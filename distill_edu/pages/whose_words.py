@@ -14,12 +14,12 @@ OTHERS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))
 
 
 def bump(middle, width):
-    """Probabilities of the 41 letters: one bump, from normal densities."""
+    """Probabilities of the 41 letters: one bump, from normal densities; several for columns [bumps, 1] of numbers."""
     return soft_targets(-(((PLACES - middle) / width) ** 2) / 2)
 
 
 # All bumps that the student may be: their middles half a letter apart, their widths 8% apart.
-BUMPS = np.array([bump(middle, width) for width in np.geomspace(1, 60, 52) for middle in np.arange(0, 40.5, 0.5)])
+BUMPS = bump(*(grid.reshape(-1, 1) for grid in np.meshgrid(np.arange(0, 40.5, 0.5), np.geomspace(1, 60, 52))))
 
 
 def two_peaks(apart, share):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from babel import Locale
 
-from distill_edu.pages.picture import CLASSES, NEUTRAL, TEACHER
+from distill_edu.site.frames import PALETTE
 
 HERE = Path(__file__).parent
 project = "distill_edu"
@@ -44,12 +44,6 @@ html_context = {
 templates_path = [str(HERE / "templates")]
 html_theme_options = {
     "top_of_page_buttons": [],
-    "light_css_variables": {
-        "paper": "transparent",
-        "ink": "#111",
-        "teacher": TEACHER,
-        "neutral": NEUTRAL,
-        "olive": CLASSES[4],
-    },
+    "light_css_variables": {name: colour for colour, name in PALETTE.items()} | {"paper": "transparent", "ink": "#111"},
     "dark_css_variables": {"ink": "#ddd", "teacher": "#4aa8e0", "neutral": "#9a9a9a", "olive": "#c9a227"},
 }

@@ -24,7 +24,7 @@ def recorded(live):
     for variable, value in zip(live.variables, weights, strict=True):
         variable.assign(value)
     live.runs = runs
-    return _explorer(trained)
+    return _explorer(trained, live.controls)
 
 
 def _trained(live, temperature, alpha):
@@ -33,11 +33,11 @@ def _trained(live, temperature, alpha):
     return live.runs[-1]
 
 
-def _explorer(trained):
+def _explorer(trained, live):
     """The run at these settings as far as it got; behind it, in grey, the whole one at T = 4 and α = 0.1."""
     controls = {
-        "temperature": stop_slider("Temperature T (no unit)", "temperature", TEMPERATURES, 4),
-        "alpha": stop_slider("α (weight of hard labels)", "alpha", ALPHAS, 0.1),
+        "temperature": stop_slider(live["temperature"].description, "temperature", TEMPERATURES, 4),
+        "alpha": stop_slider(live["alpha"].description, "alpha", ALPHAS, 0.1),
         "updates": stop_slider("Updates (number)", "updates", UPDATES, UPDATES[-1]),
     }
 

@@ -1,6 +1,7 @@
 """`Classroom`: a Keras model that trains many students on the same batches of one teacher."""
 
 import collections
+import contextlib
 
 import numpy as np
 
@@ -36,6 +37,7 @@ class Classroom(PartlyTrained):
         self.distillers = [Distiller(student=student, teacher=teacher) for student in students]
         self._temperatures = _one_each("temperatures", temperatures, len(students))
         self._alphas = _one_each("alphas", alphas, len(students))
+        self._rows = []  # `compile` makes them
         self._distributed = tf.distribute.has_strategy()
         self.built = all(student.built for student in students)
 
@@ -70,25 +72,42 @@ class Classroom(PartlyTrained):
         return ops.stack([distiller(inputs, training=training) for distiller in self.distillers], axis=1)
 
     def train_step(self, data):
-        batch = self.distillers[0].read(data)  # the teacher answers here, once for all
-        for row in self._rows:
-            row.learn(batch)
-        return self.get_metrics_result()
+        return self._step("learn", data)
 
     def test_step(self, data):
-        batch = self.distillers[0].read(data)
-        for row in self._rows:
-            row.look(batch)
-        return self.get_metrics_result()
+        return self._step("look", data)
+
+    def _step(self, name, data):
+        batch = self.distillers[0].read(data)  # the teacher answers here, once for all
+        with _all(row.held() for row in self._rows):
+            return self._in_order([getattr(row, name)(batch) for row in self._rows])
+
+    def _in_order(self, results):
+        """The rows' results, each with one value per student, as one: in the order of the students."""
+        places = np.argsort([self.distillers.index(distiller) for row in self._rows for distiller in row.distillers])
+        return {name: tf.gather(tf.concat([each[name] for each in results], 0), places) for name in results[0]}
+
+    def around(self, function):
+        """Callbacks look at the students between two calls of Keras's function, which runs steps_per_execution steps."""
+        run = super().around(function)
+
+        def hold_and_run(iterator):
+            with _all(row.held() for row in self._rows):
+                return run(iterator)
+
+        return hold_and_run
 
     @property
     def metrics(self):
         return [metric for distiller in self.distillers for metric in distiller.metrics]
 
+    def reset_metrics(self):
+        with _all(row.given_back() for row in self._rows):
+            super().reset_metrics()
+
     def get_metrics_result(self):
         """All running means, each with one value per student."""
-        results = [distiller.get_metrics_result() for distiller in self.distillers]
-        return {name: ops.stack([result[name] for result in results]) for name in results[0]}
+        return self._in_order([row.results() for row in self._rows])
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Keras calls this below a tf.distribute strategy, where a replica's step cannot create variables.
@@ -98,8 +117,10 @@ class Classroom(PartlyTrained):
     @guard.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
-        refusals.require_callbacks_for_many(by_name(keras.Model.fit, self, *args, **kwargs).get("callbacks"))
-        history = super().fit(*args, **kwargs)
+        given = by_name(keras.Model.fit, self, *args, **kwargs)
+        refusals.require_callbacks_for_many(given.get("callbacks"))
+        with _all(row.held() for row in self._rows if not _is_looked_at(**given)):
+            history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
         return history
@@ -107,7 +128,9 @@ class Classroom(PartlyTrained):
     @guard.speaks_plainly(keras.Model.evaluate)
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
-        results = super().evaluate(*args, return_dict=True, **kwargs)
+        given = by_name(keras.Model.evaluate, self, *args, **kwargs)
+        with _all(row.held() for row in self._rows if not _is_looked_at(**given)):
+            results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
     def save(self, *args, **kwargs):
@@ -118,6 +141,19 @@ class Classroom(PartlyTrained):
 
     def get_config(self):
         raise NotImplementedError(NOT_AS_A_WHOLE)
+
+
+def _is_looked_at(y=None, callbacks=None, **_):
+    """May somebody see the students before the end? Callbacks may, and so may pipelines, which have no y."""
+    return bool(callbacks) or y is None
+
+
+@contextlib.contextmanager
+def _all(contexts):
+    with contextlib.ExitStack() as entered:
+        for context in contexts:
+            entered.enter_context(context)
+        yield
 
 
 def _require_students(students):

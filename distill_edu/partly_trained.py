@@ -28,12 +28,16 @@ class PartlyTrained(keras.Model):
         if self.train_function is None or force:
             self.require_apart()  # again: a shared layer may have been frozen until now
             super().make_train_function(force)
-            self.train_function = self.lock.speak_after(self.train_function) if self.lock else self.train_function
+            self.train_function = self.around(self.train_function)
 
     def make_test_function(self, force=False):
         if self.test_function is None or force:
             super().make_test_function(force)
-            self.test_function = self.lock.speak_after(self.test_function) if self.lock else self.test_function
+            self.test_function = self.around(self.test_function)
+
+    def around(self, function):
+        """Keras's function that runs steps, and what has to be done before or after them."""
+        return self.lock.speak_after(function) if self.lock else function
 
     @property
     def trainable_variables(self):

@@ -1,5 +1,8 @@
 """The fast path of a `Classroom`: students of one architecture in one step. To understand distillation, skip this."""
 
+import contextlib
+import itertools
+
 from distill_edu import guard
 from distill_edu.backend import keras, only_errors, tf
 from distill_edu.fingerprint import architecture
@@ -9,55 +12,86 @@ ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta",
 
 
 def rows_of(distillers, optimizer):
-    """The distillers, those that can take a step together as one Row: each Distiller and each Row can learn and look.
+    """The distillers in Rows, in one Row those that can take a step together.
 
     `optimizer`: each Row takes a fresh one like it; None keeps everybody apart.
     """
     together = optimizer is not None and _is_elementwise(optimizer)
     groups = _by_architecture(distillers) if together else [[distiller] for distiller in distillers]
-    return [group[0] if len(group) == 1 else Row(group, _like(optimizer)) for group in groups]
+    return [Row(group, _like(optimizer) if len(group) > 1 else None) for group in groups]
 
 
 class Row:
     """Distillers whose students have one architecture, in one step: tracing forty students alike would take a minute.
 
-    The first one's step runs once for each of them, with that one's variables in the place of its own
-    (keras.StatelessScope). The students' variables hold the truth before and after every step.
+    The first one's step runs for all of them, with their variables in the place of its own (keras.StatelessScope):
+    a stack of each, with one row per student. While the Row is held, the stacks are the truth; else the variables are.
     """
 
     def __init__(self, distillers, optimizer):
-        self.distillers, self.first = distillers, distillers[0]
-        self.trained = [distiller.student.trainable_variables for distiller in distillers]
-        self.settings = [distiller.settings for distiller in distillers]
-        self.stacks = [keras.Variable(_stack(same), dtype=same[0].dtype) for same in zip(*self.trained, strict=True)]
-        self.optimizer = optimizer
-        optimizer.build(self.stacks)
+        self.distillers, self.first, self.optimizer = distillers, distillers[0], optimizer
+        self.copies = {}  # id of the first student's variable -> (this variable of every student, their stack)
+        self.graphs, self.is_held = {}, False
+        if optimizer:
+            self.trained = self._stacks([distiller.student.trainable_variables for distiller in distillers])
+            optimizer.build(self.trained)
+
+    @contextlib.contextmanager
+    def held(self):
+        """Within it steps change the stacks alone; at its end, whatever ends it, the variables are written."""
+        if self.is_held or not self.optimizer:
+            yield
+            return
+        self._stacks(self._state())  # now, because Keras traces a step twice that makes a variable
+        self._run(self._read)
+        self.is_held = True
+        try:
+            yield
+        finally:
+            self.is_held = False
+            self._run(self._write)
+
+    @contextlib.contextmanager
+    def given_back(self):
+        """Within it the variables may be read and written, also while the Row is held."""
+        if self.is_held:
+            self._run(self._write)
+        yield
+        if self.is_held:
+            self._run(self._read)
+
+    def results(self):
+        """The running means and metrics as they are now, with one value per student."""
+        if not self.optimizer:
+            return _stacked_results([distiller.get_metrics_result() for distiller in self.distillers])
+        with self.held():
+            return self._run(self._results)
 
     def learn(self, batch):
-        traced, stacked = self._traced(self.first.gradients, batch)
-        if self.sparse or _loops(traced):
-            for distiller in self.distillers:
-                distiller.learn(batch)
-            return
-        gradients, state, trained, problems = self._each(traced, stacked, batch)
-
-        def change():
-            for stack, values in zip(self.stacks, trained, strict=True):
-                stack.assign(values)
-            self.optimizer.apply(gradients, self.stacks)
-            _write(self.trained, [stack.value for stack in self.stacks])
-            _write(self._state(), state)
-
-        guard.change_unless(problems, change, self.first.lock)
+        """As Distiller.learn, for every student, while held: the running means and metrics after it."""
+        return self._step("learn", self.first.gradients, batch)
 
     def look(self, batch):
-        traced, stacked = self._traced(lambda batch: ([], self.first.forward(batch, training=False)), batch)
-        if _loops(traced):
-            for distiller in self.distillers:
-                distiller.look(batch)
-            return
-        _, state, _, problems = self._each(traced, stacked, batch)
-        guard.change_unless(problems, lambda: _write(self._state(), state), self.first.lock)
+        return self._step("look", lambda batch: ([], self.first.forward(batch, training=False)), batch)
+
+    def _step(self, name, forward, batch):
+        """`forward`: batch -> gradients, step of the first; `name`: of the method that does it all, one by one."""
+        traced, stacked = self._traced(forward, batch) if self.optimizer else (None, None)
+        if traced is None or self.sparse or _loops(traced):
+            with self.given_back():
+                return _stacked_results([getattr(distiller, name)(batch) for distiller in self.distillers])
+        with only_errors():  # it warns of what it can only do for one student after the other
+            gradients, seen, state, results = tf.vectorized_map(traced, stacked)
+        (_, alphas), _, _ = stacked
+
+        def change():
+            if gradients:
+                self.optimizer.apply(gradients, self.trained)
+            for stack, values in zip(self._stacks(self._state()), state, strict=True):
+                stack.assign(values)
+
+        guard.change_unless(guard.problems(batch, alphas, *seen), change, self.first.lock)
+        return results
 
     def _state(self):
         """What a step changes besides the weights: BatchNorm's statistics, Dropout's seeds, the metrics."""
@@ -75,36 +109,63 @@ class Row:
                     if not getattr(metric, "built", True):
                         metric.build(batch.labels, batch.teacher_logits)
 
+    def _stacks(self, variables):
+        """The stacks of these variables, [student][variable]; each is made when it is first needed."""
+        for same in zip(*variables, strict=True):
+            if id(same[0]) not in self.copies:
+                with tf.init_scope():
+                    stack = keras.Variable(_stack(same), dtype=same[0].dtype, trainable=same[0].trainable)
+                self.copies[id(same[0])] = same, stack
+        return [self.copies[id(variable)][1] for variable in variables[0]]
+
+    def _run(self, what):
+        """Hundreds of small operations as one graph; anew where there are more variables."""
+        key = what.__name__, len(self.copies)
+        if key not in self.graphs:
+            self.graphs[key] = tf.function(what, autograph=False).get_concrete_function()
+        return self.graphs[key]()
+
+    def _read(self):
+        for same, stack in self.copies.values():
+            stack.assign(_stack(same))
+
+    def _write(self):
+        for same, stack in self.copies.values():
+            for variable, value in zip(same, tf.unstack(stack.value), strict=True):
+                variable.assign(value)
+
+    def _results(self):
+        mine = self._state()[0]
+
+        def one_student(values):
+            with keras.StatelessScope(state_mapping=zip(mine, values, strict=True)):
+                return self.first.get_metrics_result()
+
+        return tf.vectorized_map(one_student, _values(self._stacks(self._state())))
+
     def _traced(self, forward, batch):
-        """`forward` (batch -> gradients, step) as a graph of one student's variables, and these of all, stacked.
+        """`forward` as a graph of one student's variables, and these of all, stacked.
 
         Traced once, for one student; tf.vectorized_map makes of it what does the same for all.
         """
         self._build_metrics(batch)
-        groups = (self.settings, self.trained, self._state())
-        stacked = tuple([_stack(same) for same in zip(*group, strict=True)] for group in groups)
+        settings = [distiller.settings for distiller in self.distillers]
+        mine = self.first.settings, self.first.student.trainable_variables, self._state()[0]
+        stacks = self.trained, self._stacks(self._state())
+        stacked = [_stack(same) for same in zip(*settings, strict=True)], *map(_values, stacks)
 
         def one_student(values):
-            mapping = [
-                pair for group, new in zip(groups, values, strict=True) for pair in zip(group[0], new, strict=True)
-            ]
-            with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            pairs = [zip(*group, strict=True) for group in zip(mine, values, strict=True)]
+            with keras.StatelessScope(state_mapping=itertools.chain(*pairs), collect_losses=True) as scope:
                 gradients, step = forward(batch)
-                self.first.report(step)
-                state = [scope.get_current_value(variable) for variable in groups[2][0]]
+                results = self.first.report(step)
+                state = [scope.get_current_value(variable) for variable in mine[2]]
                 seen = step.loss, guard.all_probabilities(step.logits)
             # Then the optimizer has to see the rows that a batch changed, and a map returns whole weights.
             self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
-            return _dense(gradients, self.trained[0]), seen, state
+            return _dense(gradients, mine[1]), seen, state, results
 
         return tf.function(one_student, autograph=False).get_concrete_function(_specs(stacked, skip=1)), stacked
-
-    def _each(self, traced, stacked, batch):
-        """For each student: gradients, the state after the step, weights; stacked. And the problems of all."""
-        with only_errors():  # it warns of what it can only do for one student after the other
-            gradients, seen, state = tf.vectorized_map(traced, stacked)
-        (_, alphas), trained, _ = stacked
-        return gradients, state, trained, guard.problems(batch, alphas, *seen)
 
 
 def _loops(traced):
@@ -127,11 +188,12 @@ def _stack(variables):
     return tf.stack([variable.value for variable in variables])
 
 
-def _write(variables, stacked):
-    """Row i of every stacked value into the variables of student i."""
-    for same, values in zip(zip(*variables, strict=True), stacked, strict=True):
-        for variable, value in zip(same, tf.unstack(values), strict=True):
-            variable.assign(value)
+def _values(variables):
+    return [tf.convert_to_tensor(variable.value) for variable in variables]
+
+
+def _stacked_results(results):
+    return {name: tf.stack([each[name] for each in results]) for name in results[0]}
 
 
 def _dense(gradients, variables):

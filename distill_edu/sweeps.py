@@ -207,7 +207,10 @@ def batches(lesson, batch_size):
     """The lesson's examples in batches, without an end: each time round in another order, the same for everybody."""
     keras.utils.set_random_seed(0)  # building the students has set it: the batches must not depend on who is taught
     data = tf.data.Dataset.from_tensor_slices(lesson)
-    return data.shuffle(len(lesson[0]), seed=0).repeat().batch(batch_size).prefetch(2)
+    # There is nothing to tune, and a tuner that is asleep when the pipeline ends doubles the seconds (up to a minute).
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    return data.shuffle(len(lesson[0]), seed=0).repeat().batch(batch_size).prefetch(2).with_options(untuned)
 
 
 def _results(setting, student, parts, logits, i, seconds):

@@ -247,6 +247,74 @@ def test_weights_may_be_set_in_the_middle(teacher):
     assert same(weights(classroom.students[0]), weights(student))
 
 
+class Look(keras.callbacks.Callback):
+    """Keeps the second student's weights whenever Keras calls, and changes them after the first epoch."""
+
+    def __init__(self, student):
+        super().__init__()
+        self.student, self.seen = student, []
+
+    def look(self, *_, **__):
+        self.seen.append(weights(self.student))
+
+    on_train_begin = on_epoch_begin = on_train_batch_begin = on_train_batch_end = on_test_begin = on_test_end = look
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.look()
+        self.student.set_weights([weight / 2 for weight in weights(self.student)])
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_callback_sees_and_changes_what_it_would_alone(teacher, steps):
+    def seen(one, student):
+        look = Look(student)
+        one.compile(keras.optimizers.Adam(0.1), metrics=["accuracy"], steps_per_execution=steps)
+        one.fit(X, Y, **TWICE, callbacks=[look], validation_data=(X[:5], Y[:5]))
+        return look.seen + [weights(student)]
+
+    student, students = model(1, norm=True), [model(seed, norm=True) for seed in range(3)]
+    expected = seen(Distiller(student=student, teacher=teacher), student)
+    got = seen(Classroom(students=students, teacher=teacher), students[1])
+    assert len(got) == len(expected) > 10 and not same(got[0], got[-1])
+    assert all(same(mine, theirs, atol=1e-5) for mine, theirs in zip(got, expected, strict=True))
+
+
+@pytest.mark.parametrize("third", ["refused", "interrupted"])
+def test_what_was_learned_before_the_end_came_is_there(teacher, third):
+    students = [model(seed) for seed in range(2)]
+    classroom = Classroom(students=students, teacher=teacher)
+    classroom.compile(keras.optimizers.Adam(0.1))
+    classroom.make_train_function()
+    run, left = classroom.train_function, [1, 1]
+    if third == "interrupted":
+        classroom.train_function = lambda iterator: run(iterator) if left.pop() else None
+    labels = np.where(np.arange(33) < 16, Y, 9 if third == "refused" else Y)
+    with pytest.raises((ValueError, IndexError), match="not one of the classes|pop from empty"):
+        classroom.fit(X, labels, **{**TWICE, "epochs": 1})
+    for seed, student in enumerate(students):
+        alone = Distiller(student=model(seed), teacher=teacher)
+        alone.compile(keras.optimizers.Adam(0.1))
+        alone.fit(X[:16], Y[:16], **{**TWICE, "epochs": 1})
+        assert same(weights(student), weights(alone.student), atol=1e-5)
+
+
+def test_a_loop_of_ones_own_takes_the_steps_of_fit(teacher):
+    expected, _ = together(model, teacher, epochs=1, data=(X[:24], Y[:24]))
+    students = [model(seed) for seed in range(3)]
+    classroom = Classroom(students=students, teacher=teacher, temperatures=TEMPERATURES, alphas=ALPHAS)
+    classroom.compile()
+    classroom.train_on_batch(X[:8], Y[:8])
+    results = classroom.train_step((X[8:16], Y[8:16]))
+    assert all(np.allclose(results[name], value) for name, value in classroom.get_metrics_result().items())
+    tf.function(classroom.train_step)((tf.constant(X[16:24]), tf.constant(Y[16:24])))
+    assert all(
+        same(weights(mine), weights(theirs), atol=1e-5)
+        for mine, theirs in zip(students, expected.students, strict=True)
+    )
+    classroom.reset_metrics()
+    assert classroom.get_metrics_result()["loss"].numpy().tolist() == [0, 0, 0]
+
+
 def test_what_is_not_set_has_its_default(teacher):
     classroom = Classroom(students=[model()], teacher=teacher)
     classroom.compile()

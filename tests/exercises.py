@@ -1,5 +1,9 @@
 """One test for all exercises of a page: untouched, right, each likely mistake with its own hint, and anything."""
 
+import ast
+import functools
+import inspect
+
 import numpy as np
 import pytest
 
@@ -17,8 +21,19 @@ def answers(page, **exercises):
         cases += [pytest.param(name, wrong, hint, id=f"{name}: {hint}") for wrong, hint in mistakes]
         cases.append(pytest.param(name, ANYTHING, None, id=f"{name}: anything"))
 
+    for hint in _sentences(page, [f"check_{name}" for name in exercises]):
+        cases.append(pytest.param(None, None, hint, id=f"given: {hint}"))
+
+    @functools.cache
+    def said():
+        wrong = [(name, wrong) for name, (_, mistakes) in exercises.items() for wrong, _ in mistakes]
+        return "\n".join(getattr(page, f"check_{name}")(answer) for name, answer in wrong)
+
     @pytest.mark.parametrize("name, answer, hint", cases)
     def test(name, answer, hint):
+        if name is None:
+            assert hint in said(), "no wrong answer of this test is given this hint"
+            return
         check = getattr(page, f"check_{name}")
         if answer is ANYTHING:
             _answers_anything(check, by_hand=not callable(exercises[name][0]))
@@ -30,6 +45,14 @@ def answers(page, **exercises):
             assert verdict.startswith("Not yet: ") and hint in verdict and "\n" not in verdict
 
     return test
+
+
+def _sentences(page, checks):
+    """What these checks can say to a reader: each text of more than three words."""
+    for check in ast.parse(inspect.getsource(page)).body:
+        if isinstance(check, ast.FunctionDef) and check.name in checks:
+            texts = [node.value for node in ast.walk(check) if isinstance(node, ast.Constant)]
+            yield from (text for text in texts[1:] if isinstance(text, str) and text.count(" ") > 2)
 
 
 def _answers_anything(check, by_hand):

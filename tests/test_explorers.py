@@ -47,6 +47,17 @@ STOPS = {
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }
 
+# Where a slider stands at first, other than at its first stop and at T = 1.
+START = {
+    "loss with alpha": {"alpha": 0.1},
+    "trade-off": {"kilobytes": 32, "microseconds": 36},
+    "cascade": {"threshold": 0.9},
+    "bias": {"bias": 0},
+    "peaks": {"share": 0.7},
+    "word": {"word": "cat"},
+    "learning": {"temperature": 4},
+}
+
 
 @pytest.fixture(params=GALLERY)
 def named(request):
@@ -66,6 +77,8 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
         slider = widget.controls[control]
         assert slider.description.strip()
         assert isinstance(slider, ipywidgets.Text) or offered(slider) == pytest.approx(expected), control
+    first = {control: 1 if control == "temperature" else stops[0] for control, stops in STOPS[name].items()}
+    assert {control: slider.value for control, slider in widget.controls.items()} == first | START.get(name, {})
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
 
 

@@ -28,6 +28,7 @@ test_exercises = answers(
         [
             (lambda a, b: mean_and_error(b, a), "a - b"),
             (lambda a, b: ((a - b).mean(), (a - b).std(ddof=1)), "square root of n"),
+            (lambda a, b: ((a - b).mean(), (a - b).std(ddof=1) / len(a)), "not by n"),
             (lambda a, b: ((a - b).mean(), (a - b).std() / len(a) ** 0.5), "n - 1"),
             (lambda a, b: ((a - b).mean(), ((a.var(ddof=1) + b.var(ddof=1)) / len(a)) ** 0.5), "unpaired"),
             (lambda a, b: (a.mean(), b.mean()), "the mean of a - b"),

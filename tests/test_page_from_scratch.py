@@ -26,6 +26,7 @@ test_exercises = answers(
             ([-0.2, 0.1, 0.1], "factor T is missing"),
             ([-0.1, 0.05, 0.05], "forgot the T²"),
             ([-0.8, 0.4, 0.4], "one T too many"),
+            ([0, 0, 0], "for each class"),
         ],
     ),
     soft_loss=(
@@ -41,6 +42,7 @@ test_exercises = answers(
             (lambda a, b, t: soft_loss(a, b, t).mean(), "one value per example"),
             (lambda a, b, t: soft_loss(a, b, t).sum(), "sum over the classes only"),
             (lambda a, b, t: soft_loss(a, b, t) / a.shape[1], "add over the classes"),
+            (lambda a, b, t: soft_loss(a, b, t) + 1, "log p - log q"),
         ],
     ),
     total_loss=(

@@ -82,6 +82,7 @@ test_exercises = answers(
             (lambda z: np.exp(z) / np.exp(z).sum(axis=1, keepdims=True), "overflows"),
             (lambda z: z / z.sum(axis=1, keepdims=True), "exp"),
             (lambda z: z.nothing, "AttributeError"),
+            (lambda z: z, "then divide"),
             (lambda z: z[0], "shape"),
             (lambda z: soft_targets([[4, 1, -2], [0.5, 2.5, 1]]), "shape"),
         ],

@@ -65,6 +65,12 @@ def most_frequent(words, labels):
     return sum(max(np.bincount([y for w, y in zip(words, labels, strict=True) if w == word])) for word in set(words))
 
 
+def sure(words, labels):
+    """The words that always have one label."""
+    pairs = set(zip(words, labels, strict=True))
+    return [word for word in set(words) if sum(word == one for one, _ in pairs) == 1]
+
+
 test_exercises = answers(
     page,
     pairs_by_hand=(
@@ -99,6 +105,7 @@ test_exercises = answers(
             (lambda words, labels: len(set(words)) / len(words), "distinct words"),
             (lambda words, labels: 1.0, "several labels"),
             (most_frequent, "divide"),
+            (lambda words, labels: sum(words.count(w) for w in sure(words, labels)) / len(words), "without any doubt"),
             (lambda words, labels: max(labels.count(label) for label in labels) / len(labels), "for each word"),
             (lambda words, labels: 0, "most frequent label"),
             (lambda words, labels: 5 / 8, "most frequent label"),

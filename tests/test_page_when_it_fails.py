@@ -80,6 +80,8 @@ test_exercises = answers(
             (lambda low, high: "it helps" if low + high > 0 else "it hurts", "may be nothing"),
             (lambda low, high: "no verdict", "above 0"),
             (lambda low, high: "it helps" if low > 0 else "no verdict", "below 0"),
+            (lambda low, high: "it hurts" if high < 0 else "no verdict", "above 0, it helps"),
+            (lambda low, high: "it hurts", 'say "it helps" above 0'),
             (lambda low, high: 1, "a text"),
             (lambda low, high: low + "", "TypeError"),
         ],

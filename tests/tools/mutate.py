@@ -52,10 +52,18 @@ TESTS = {
     "site.frames": "test_site",
     "site.recording": "test_site",
     "pages.explorer": "test_explorers test_page_soft_targets",
-    "pages.picture": "test_explorers test_page_soft_targets test_page_loss test_page_smaller_models",
+    "pages.picture": "test_page_plots test_page_soft_targets test_page_loss test_page_smaller_models",
 }
 PAGES = sorted(path.stem for path in (ROOT / "distill_edu" / "pages").glob("*.py"))
-TESTS |= {f"pages.{name}": f"test_page_{name}" for name in PAGES if f"pages.{name}" not in TESTS and name != "__init__"}
+# Where the sliders stand, and whether all that is drawn has its place: of every page, and fast.
+SLIDERS = " ".join(
+    f"test_explorers.py::test_every_{name}"
+    for name in (
+        "slider_offers_these_stops_and_has_a_label",
+        "axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_drawn_in_it",
+    )
+)
+TESTS |= {f"pages.{name}": f"test_page_{name} {SLIDERS}" for name in PAGES if name != "__init__"} | TESTS
 # Left out: what raises a TypeError at once, and so says nothing about the tests.
 CONFIG = """
 [cosmic-ray]
@@ -78,7 +86,7 @@ def mutate(module):
     copy, session = FOLDER / module, FOLDER / f"{module}.sqlite"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "build"))
-    tests = " ".join(f"tests/{name}.py" for name in TESTS[module].split())
+    tests = " ".join(f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split())
     (copy / "mutate.toml").write_text(CONFIG.format(path=module.replace(".", "/"), tests=tests))
     os.chdir(copy)
     if _in_a_fork(tests, timeout=1000)[0] is not TestOutcome.SURVIVED:

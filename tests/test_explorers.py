@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from drawn import at
 from gallery import GALLERY, LOGITS, NAMES
+from matplotlib.transforms import Bbox
 
 from distill_edu.pages import explorer as explorers
 from distill_edu.pages.soft_targets import temperature_explorer
@@ -82,6 +83,15 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
 
 
+def in_data(axes):
+    def points(line):
+        ends = line.get_marker() in ("|", "_")  # of error bars
+        found = line.get_transform() == axes.transData and not ends
+        return np.asarray(line.get_data(), float) if found else ([], [])
+
+    return points
+
+
 def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_drawn_in_it(named):
     name, widget = named
     for stop in (0, -1):
@@ -92,11 +102,14 @@ def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_
         written, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         assert written.x0 >= 0 and written.y0 >= 0 and written.x1 <= width and written.y1 <= height  # letters, too
         for axes in figure.axes:
+            images = [Bbox.from_extents(*np.reshape(image.get_extent(), (2, 2)).T.ravel()) for image in axes.images]
+            assert not any(one.overlaps(other) for one, other in itertools.combinations(images, 2))
+            heights = [patch.get_data().values[::2] for patch in axes.patches]
+            assert not heights or np.min(heights) < 0 or axes.get_ylim()[0] == 0  # a bar is as long as its number
             (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-            for line in axes.lines:
-                if line.get_transform() == axes.transData and line.get_marker() not in ("|", "_"):  # not bars' ends
-                    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
-                    assert (left <= x).all() and (x <= right).all() and (low <= y).all() and (y <= high).all()
+            for x, y in [*map(in_data(axes), axes.lines), *(box.get_points().T for box in images)]:
+                assert np.min(x, initial=left) >= left and np.max(x, initial=right) <= right
+                assert np.min(y, initial=low) >= low and np.max(y, initial=high) <= high
 
 
 @pytest.mark.slow
@@ -123,6 +136,14 @@ def test_a_still_picture_may_be_of_another_stop(named):
     at(widget, **first)
     assert still.svg() == widget.view.value
     assert still._repr_png_().startswith(b"\x89PNG")
+
+
+def test_one_two_or_three_models_are_compared():
+    for count in (1, 2, 3):
+        explorers.require_up_to_three(range(count))
+    for count in (0, 4):
+        with pytest.raises(ValueError, match=f"one, two or three models, not {count}"):
+            explorers.require_up_to_three(range(count))
 
 
 def test_texts_stay_texts_in_a_picture():

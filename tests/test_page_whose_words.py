@@ -26,6 +26,7 @@ def drawn_peaks(**values):
     assert (forward.colour, forward.style) == (picture.DISTILLED.lower(), "-")
     assert (reverse.colour, reverse.style) == (page.REVERSE.lower(), "--")
     assert np.array_equal(forward.x, LETTERS) and np.array_equal(reverse.x, LETTERS)
+    assert axes.get_xlim() == (-0.5, 40.5) and page.REVERSE == "#CC79A7"  # as in the other figure
     shown = {text.get_text() for text in axes.get_legend().get_texts()}
     assert shown == {"teacher p", forward.label, reverse.label}
     assert forward.label == "lowest KL(p, q): forward" and reverse.label == "lowest KL(q, p): reverse"
@@ -82,6 +83,8 @@ def test_a_line_for_each_start_and_a_point_for_each_of_the_others(temperature):
 
 
 def test_none_or_five_other_lessons_are_refused():
+    for count in (1, 4):
+        assert page.colder_explorer(COLDER, dict.fromkeys("abcd"[:count], OTHERS["reverse KL"])).words.value
     for others in ({}, dict.fromkeys("abcde", OTHERS["reverse KL"])):
         with pytest.raises(ValueError, match=f"one to 4 other lessons, not {len(others)}"):
             page.colder_explorer(COLDER, others)

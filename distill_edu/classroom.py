@@ -88,7 +88,7 @@ class Classroom(PartlyTrained):
         return {name: tf.gather(tf.concat([each[name] for each in results], 0), places) for name in results[0]}
 
     def around(self, function):
-        """Callbacks look at the students between two calls of Keras's function, which runs steps_per_execution steps."""
+        """Keras's function runs steps_per_execution steps; callbacks look at the students between two calls of it."""
         run = super().around(function)
 
         def hold_and_run(iterator):

@@ -46,7 +46,9 @@ def test_each_loss_alone(t):
     for (_, heights, _), expected in zip(drawn, (hard, soft / t**2, soft), strict=True):
         assert heights == pytest.approx(expected, abs=1e-6)
     low, high = right.get_ylim()
-    assert low == -high and all(np.abs(heights).max() < high for _, heights, _ in drawn)
+    assert -low == high == pytest.approx(max(1.1, *(1.1 * np.abs(heights).max() for _, heights, _ in drawn)))
+    (zero,) = right.lines
+    assert list(zero.get_ydata()) == [0, 0] and left.get_ylim() == (0, 1)
     assert ticks(left) == ticks(right) == list(NAMES) and right.get_ylabel() == "push on the logit"
     lengths = [np.linalg.norm(each) for each in (hard, soft / t**2, soft)]
     assert numbers(words) == pytest.approx([t, *lengths], abs=6e-4)
@@ -59,6 +61,7 @@ def test_both_losses_with_their_weights(t, alpha):
     hard, soft = pushes(t)
     (hard_label, of_hard, _), (soft_label, of_soft, _) = bars(figure.axes[1])
     assert (hard_label, soft_label) == ("α × hard", "(1 − α) × soft")
+    assert figure.axes[1].get_ylim()[1] == pytest.approx(max(0.8, *(1.1 * np.abs([of_hard, of_soft]).max(axis=1))))
     assert of_hard == pytest.approx(alpha * hard, abs=1e-6) and of_soft == pytest.approx((1 - alpha) * soft, abs=1e-6)
     assert f"α = {alpha:g}: loss = α CE + (1 − α) T² KL" in words
     lengths = alpha * np.linalg.norm(hard), (1 - alpha) * np.linalg.norm(soft)

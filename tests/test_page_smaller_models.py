@@ -47,6 +47,7 @@ def test_every_technique_has_its_points_areas_error_bars_and_colour():
         values = seeds("hard labels", size).test_accuracy.to_numpy()
         reach = half_width(values)
         assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=1e-6)
+        assert axes.get_ylim()[0] < low < high < axes.get_ylim()[1]
     assert axes.get_xlabel() == "latency of one example (µs)"
 
 

@@ -26,7 +26,7 @@ def test_every_model_answers_this_word_at_t(word, t):
         p = np.exp(z) / np.exp(z).sum()
         assert (label, colour) == (name, expected) and heights == pytest.approx(p)
         said.append(f"{name} {NAMES[p.argmax()]} {100 * p.max():.1f}%")
-    assert ticks(axes) == list(NAMES) and axes.get_title() == f"{word!r} at T = {t}"
+    assert ticks(axes) == list(NAMES) and axes.get_ylim() == (0, 1) and axes.get_title() == f"{word!r} at T = {t}"
     assert words == f"{word!r} at T = {t}: {'; '.join(said)}."
 
 

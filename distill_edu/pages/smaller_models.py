@@ -62,7 +62,7 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
 
 
 def tradeoff(table, shown=None):
-    """`draw_tradeoff` without a budget, as a picture. `table`: see `widgets.tradeoff_explorer`."""
+    """`draw_tradeoff` without a budget, as a picture. `table`: see `tradeoff_explorer`."""
     figure = Picture(7, 3.4)
     draw_tradeoff(figure, tradeoff_points(table), shown=shown)
     return figure

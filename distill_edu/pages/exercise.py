@@ -119,7 +119,7 @@ def _numbers(value):
 
 def number(value):
     """`value` as a float, or None where it is anything but one number."""
-    numbers = None if isinstance(value, (str, bytes, bool)) else _numbers(value)
+    numbers = None if value is None or isinstance(value, (str, bytes, bool)) else _numbers(value)
     return None if numbers is None or numbers.ndim else float(numbers)
 
 

@@ -105,6 +105,8 @@ def fit(model, *args, **kwargs):
     """
     if not getattr(model, "compiled", False):
         raise ValueError("model must be a compiled Keras model: call model.compile(...) first.")
+    if not model.built:
+        raise ValueError("model has no weights yet, by which it is known again: call it once, model(x[:1]), then fit.")
     given = inspect.signature(model.fit).bind(*args, **kwargs)
     given.apply_defaults()
     given = {**given.arguments, "verbose": 0}
@@ -113,14 +115,15 @@ def fit(model, *args, **kwargs):
     order = seed if given["shuffle"] else None
     parts = getattr(model, "distillers", [model])  # a Classroom has no configuration as a whole
     configs = [text for part in parts for text in (architecture(part), as_text(part.get_compile_config()))]
-    name = key(*configs, start, given, order)
+    name = key("variables", *configs, start, given, order)
     kept = recall(name)
     if kept is None:
         history = model.fit(*args, **kwargs).history
-        kept = keep(name, [model.get_weights(), history])
+        kept = keep(name, [[np.array(variable) for variable in model.variables], history])
     keras.utils.set_random_seed(seed)
-    weights, history = kept
-    model.set_weights(weights)
+    values, history = kept
+    for variable, value in zip(model.variables, values, strict=True):  # more than weights: Dropout's random state, too
+        variable.assign(value)
     return history
 
 

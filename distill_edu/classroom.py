@@ -77,22 +77,43 @@ class Classroom(PartlyTrained):
     def test_step(self, data):
         return self._step("look", data)
 
+    def predict_step(self, data):
+        if not self._rows:
+            return super().predict_step(data)
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return ops.moveaxis(self._in_order([row.answer(x) for row in self._rows]), 0, 1)
+
     def _step(self, name, data):
         batch = self.distillers[0].read(data)  # the teacher answers here, once for all
-        with _all(row.held() for row in self._rows):
-            return self._in_order([getattr(row, name)(batch) for row in self._rows])
+        with self.held():
+            results = [getattr(row, name)(batch) for row in self._rows]
+        return self._by_name(results)
 
-    def _in_order(self, results):
-        """The rows' results, each with one value per student, as one: in the order of the students."""
+    def _by_name(self, results):
+        return {name: self._in_order([each[name] for each in results]) for name in results[0]}
+
+    def _in_order(self, values):
+        """The rows' values, each with one entry per student, as one: in the order of the students."""
         places = np.argsort([self.distillers.index(distiller) for row in self._rows for distiller in row.distillers])
-        return {name: tf.gather(tf.concat([each[name] for each in results], 0), places) for name in results[0]}
+        return tf.gather(tf.concat(values, axis=0), places)
+
+    @contextlib.contextmanager
+    def held(self, held=True):
+        """Within it students alike learn in stacks of their weights; their own weights are written at its end.
+
+        For a `fit` in which nobody looks at them: it need not write them for each of its callbacks.
+        """
+        with contextlib.ExitStack() as entered:
+            for row in self._rows if held else ():
+                entered.enter_context(row.held())
+            yield
 
     def around(self, function):
         """Keras's function runs steps_per_execution steps; callbacks look at the students between two calls of it."""
         run = super().around(function)
 
         def hold_and_run(iterator):
-            with _all(row.held() for row in self._rows):
+            with self.held():
                 return run(iterator)
 
         return hold_and_run
@@ -102,12 +123,14 @@ class Classroom(PartlyTrained):
         return [metric for distiller in self.distillers for metric in distiller.metrics]
 
     def reset_metrics(self):
-        with _all(row.given_back() for row in self._rows):
+        with contextlib.ExitStack() as entered:
+            for row in self._rows:
+                entered.enter_context(row.given_back())
             super().reset_metrics()
 
     def get_metrics_result(self):
         """All running means, each with one value per student."""
-        return self._in_order([row.results() for row in self._rows])
+        return self._by_name([row.results() for row in self._rows])
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Keras calls this below a tf.distribute strategy, where a replica's step cannot create variables.
@@ -119,7 +142,7 @@ class Classroom(PartlyTrained):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         refusals.require_callbacks_for_many(given.get("callbacks"))
-        with _all(row.held() for row in self._rows if not _is_looked_at(**given)):
+        with self.held(not _is_looked_at(**given)):
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
@@ -129,7 +152,7 @@ class Classroom(PartlyTrained):
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        with _all(row.held() for row in self._rows if not _is_looked_at(**given)):
+        with self.held(not _is_looked_at(**given)):
             results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
@@ -146,14 +169,6 @@ class Classroom(PartlyTrained):
 def _is_looked_at(y=None, callbacks=None, **_):
     """May somebody see the students before the end? Callbacks may, and so may pipelines, which have no y."""
     return bool(callbacks) or y is None
-
-
-@contextlib.contextmanager
-def _all(contexts):
-    with contextlib.ExitStack() as entered:
-        for context in contexts:
-            entered.enter_context(context)
-        yield
 
 
 def _require_students(students):

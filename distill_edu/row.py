@@ -31,7 +31,7 @@ class Row:
     def __init__(self, distillers, optimizer):
         self.distillers, self.first, self.optimizer = distillers, distillers[0], optimizer
         self.copies = {}  # id of the first student's variable -> (this variable of every student, their stack)
-        self.graphs, self.is_held = {}, False
+        self.graphs, self.copied, self.is_held = {}, set(), False
         if optimizer:
             self.trained = self._stacks([distiller.student.trainable_variables for distiller in distillers])
             optimizer.build(self.trained)
@@ -43,29 +43,44 @@ class Row:
             yield
             return
         self._stacks(self._state())  # now, because Keras traces a step twice that makes a variable
-        self._run(self._read)
+        self._copy(self._read)
         self.is_held = True
         try:
             yield
         finally:
             self.is_held = False
-            self._run(self._write)
+            self._copy(self._write)
 
     @contextlib.contextmanager
     def given_back(self):
         """Within it the variables may be read and written, also while the Row is held."""
         if self.is_held:
-            self._run(self._write)
+            self._copy(self._write)
         yield
         if self.is_held:
-            self._run(self._read)
+            self._copy(self._read)
 
     def results(self):
         """The running means and metrics as they are now, with one value per student."""
         if not self.optimizer:
             return _stacked_results([distiller.get_metrics_result() for distiller in self.distillers])
         with self.held():
-            return self._run(self._results)
+            return self._in_a_graph(self._results)
+
+    def answer(self, x):
+        """The students' logits, [students, examples, ..., classes]."""
+
+        def one_student(values):
+            with keras.StatelessScope(state_mapping=zip(self.first.student.variables, values, strict=True)):
+                return self.first(x, training=False)
+
+        if self.optimizer:
+            variables = [distiller.student.variables for distiller in self.distillers]
+            stacked = [_stack(same) for same in zip(*variables, strict=True)]
+            traced = _graph(one_student, stacked)
+            if not _loops(traced):
+                return _for_all(traced, stacked)
+        return tf.stack([distiller(x, training=False) for distiller in self.distillers])
 
     def learn(self, batch):
         """As Distiller.learn, for every student, while held: the running means and metrics after it."""
@@ -80,8 +95,7 @@ class Row:
         if traced is None or self.sparse or _loops(traced):
             with self.given_back():
                 return _stacked_results([getattr(distiller, name)(batch) for distiller in self.distillers])
-        with only_errors():  # it warns of what it can only do for one student after the other
-            gradients, seen, state, results = tf.vectorized_map(traced, stacked)
+        gradients, seen, state, results = _for_all(traced, stacked)
         (_, alphas), _, _ = stacked
 
         def change():
@@ -118,9 +132,14 @@ class Row:
                 self.copies[id(same[0])] = same, stack
         return [self.copies[id(variable)][1] for variable in variables[0]]
 
-    def _run(self, what):
-        """Hundreds of small operations as one graph; anew where there are more variables."""
-        key = what.__name__, len(self.copies)
+    def _copy(self, what):
+        """Hundreds of small operations: as a graph from the second time on, whose making takes as long as many runs."""
+        again = (what, len(self.copies)) in self.copied
+        self.copied.add((what, len(self.copies)))
+        return self._in_a_graph(what) if again else what()
+
+    def _in_a_graph(self, what):
+        key = what, len(self.copies)
         if key not in self.graphs:
             self.graphs[key] = tf.function(what, autograph=False).get_concrete_function()
         return self.graphs[key]()
@@ -165,7 +184,18 @@ class Row:
             self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
             return _dense(gradients, mine[1]), seen, state, results
 
-        return tf.function(one_student, autograph=False).get_concrete_function(_specs(stacked, skip=1)), stacked
+        return _graph(one_student, stacked), stacked
+
+
+def _graph(one_student, stacked):
+    """What is done for one student, traced with a row of each stack."""
+    specs = tf.nest.map_structure(lambda value: tf.TensorSpec(value.shape[1:], value.dtype), stacked)
+    return tf.function(one_student, autograph=False).get_concrete_function(specs)
+
+
+def _for_all(traced, stacked):
+    with only_errors():  # it warns of what it can only do for one student after the other
+        return tf.vectorized_map(traced, stacked)
 
 
 def _loops(traced):
@@ -173,11 +203,6 @@ def _loops(traced):
     graph = traced.graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     return any(node.op in ("While", "StatelessWhile") for node in nodes)
-
-
-def _specs(values, skip=0):
-    """Shapes and types, without the first `skip` axes."""
-    return tf.nest.map_structure(lambda value: tf.TensorSpec(value.shape[skip:], value.dtype), values)
 
 
 def _metric_variables(distiller):

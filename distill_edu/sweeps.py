@@ -193,7 +193,8 @@ def teach(settings, course, lesson, parts, bar):
     updates = at_a_time * len(students)
     advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(updates))
     endless = batches(lesson, course.batch_size)
-    classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
+    with classroom.held():
+        classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
     seconds = (time.perf_counter() - start) / len(students)
     classroom.steps_per_execution = 1  # few large calls, each traced anew, would look to TensorFlow like a mistake
     logits = {part: classroom.predict(asked.x, batch_size=256, verbose=0) for part, asked in parts.items()}

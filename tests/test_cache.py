@@ -237,6 +237,30 @@ def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     assert len(fits) == 1
 
 
+def test_what_is_learned_next_is_the_same_after_a_hit_as_after_a_miss(fits):
+    """Dropout has a random state of its own, which is no weight: with another one the next lesson was another, too."""
+    learned = []
+    for _ in range(2):
+        teacher = compiled()
+        cache.fit(teacher, X, Y, **QUIET)
+        one = Distiller(student=model(1, noise=0.5), teacher=teacher)
+        one.compile("sgd")
+        for _ in range(2):
+            cache.fit(one, X, {"labels": Y, "teacher_logits": LOGITS}, **QUIET)
+        learned.append([np.array(variable) for variable in one.variables])
+    assert len(fits) == 3 and len(learned[0]) > len(weights(one)) and same(*learned, atol=0)
+
+
+def test_a_model_without_weights_yet_is_refused_at_the_first_time_not_at_the_second(fits):
+    one = keras.Sequential([keras.layers.Dense(4)])
+    one.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="call it once"):
+        cache.fit(one, X, Y, **QUIET)
+    one(X)
+    cache.fit(one, X, Y, **QUIET)
+    assert len(fits) == 1
+
+
 def test_the_random_state_is_the_same_after_a_hit_as_after_a_miss(fits):
     states = []
     for _ in range(2):

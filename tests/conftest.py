@@ -1,5 +1,6 @@
 """A browser for the tests that need one, and what pytest says at its end."""
 
+import gc
 import os
 import statistics
 
@@ -7,6 +8,18 @@ import pytest
 from browser import chromium
 
 TIMES = pytest.StashKey()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Throw a test's own garbage away after it, and look at nothing older, which would take a second.
+
+    Among it are pipelines of tf.data, whose tuner may sleep on for as long as they have lived: up to a minute, in
+    whatever test Python happens to collect them.
+    """
+    gc.freeze()
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -222,6 +222,39 @@ def test_predict_and_evaluate_have_a_value_for_each_student(teacher):
     assert np.allclose(classroom.evaluate(X, Y, verbose=0)[0], right)
 
 
+def recurrent(seed):
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    return keras.Sequential([keras.Input((FEATURES,)), layers.Reshape((3, 2)), layers.GRU(3), layers.Dense(CLASSES)])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("name", ["noise, norm and a penalty", "all sizes, mixed", "subclassed", "a loop inside"])
+def test_answers_come_in_the_order_of_the_students(teacher, name, compiled):
+    students = [{**STUDENTS, "a loop inside": recurrent}[name](seed) for seed in range(4)]
+    classroom = Classroom(students=students, teacher=teacher)
+    if compiled:
+        classroom.compile()
+    predicted = classroom.predict(X, batch_size=8, verbose=0)
+    assert np.allclose(predicted, np.stack([logits(student) for student in students], axis=1), atol=1e-5)
+    students[2].set_weights([weight / 2 for weight in weights(students[2])])
+    assert np.allclose(classroom.predict(X, batch_size=8, verbose=0)[:, 2], logits(students[2]), atol=1e-5)
+
+
+def test_held_students_are_written_at_the_end(teacher):
+    (student, _), *_ = alone(model, teacher, epochs=1)
+    students = [model(seed) for seed in range(3)]
+    classroom = Classroom(students=students, teacher=teacher, temperatures=TEMPERATURES, alphas=ALPHAS)
+    classroom.compile()
+    start, look = weights(students[0]), Look(students[1])
+    look.on_epoch_end = look.look
+    with pytest.raises(RuntimeError, match="the reader's"), classroom.held():
+        classroom.fit(X, Y, **{**TWICE, "epochs": 1}, callbacks=[look])
+        assert same(start, weights(students[0]), atol=0) and all(same(look.seen[0], each, atol=0) for each in look.seen)
+        raise RuntimeError("the reader's own mistake")
+    assert same(weights(students[0]), weights(student), atol=1e-5)
+
+
 def test_an_evaluation_is_that_of_a_distiller_and_nobody_drops_units_in_it(teacher):
     students = [model(seed, noise=0.9, norm=True) for seed in range(2)]
     distillers = [Distiller(student=student, teacher=teacher) for student in students]

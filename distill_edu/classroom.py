@@ -97,16 +97,12 @@ class Classroom(PartlyTrained):
         places = np.argsort([self.distillers.index(distiller) for row in self._rows for distiller in row.distillers])
         return tf.gather(tf.concat(values, axis=0), places)
 
-    @contextlib.contextmanager
-    def held(self, held=True):
+    def held(self):
         """Within it students alike learn in stacks of their weights; their own weights are written at its end.
 
         For a `fit` in which nobody looks at them: it need not write them for each of its callbacks.
         """
-        with contextlib.ExitStack() as entered:
-            for row in self._rows if held else ():
-                entered.enter_context(row.held())
-            yield
+        return _all(row.held() for row in self._rows)
 
     def around(self, function):
         """Keras's function runs steps_per_execution steps; callbacks look at the students between two calls of it."""
@@ -123,9 +119,7 @@ class Classroom(PartlyTrained):
         return [metric for distiller in self.distillers for metric in distiller.metrics]
 
     def reset_metrics(self):
-        with contextlib.ExitStack() as entered:
-            for row in self._rows:
-                entered.enter_context(row.given_back())
+        with _all(row.given_back() for row in self._rows):
             super().reset_metrics()
 
     def get_metrics_result(self):
@@ -142,7 +136,7 @@ class Classroom(PartlyTrained):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         refusals.require_callbacks_for_many(given.get("callbacks"))
-        with self.held(not _is_looked_at(**given)):
+        with contextlib.nullcontext() if _is_looked_at(**given) else self.held():
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
@@ -152,7 +146,7 @@ class Classroom(PartlyTrained):
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        with self.held(not _is_looked_at(**given)):
+        with contextlib.nullcontext() if _is_looked_at(**given) else self.held():
             results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
@@ -164,6 +158,14 @@ class Classroom(PartlyTrained):
 
     def get_config(self):
         raise NotImplementedError(NOT_AS_A_WHOLE)
+
+
+@contextlib.contextmanager
+def _all(contexts):
+    with contextlib.ExitStack() as entered:
+        for context in contexts:
+            entered.enter_context(context)
+        yield
 
 
 def _is_looked_at(y=None, callbacks=None, **_):

@@ -72,16 +72,14 @@ class Hint(BaseHint):
         return ops.mean(ops.square(projected - teacher_features), axis=-1)
 
 
-def _length(vectors):
-    """Euclidean length along the last axis, kept as an axis of size 1; the gradient at length 0 is 0, not NaN."""
-    squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
+def _root(squares):
+    """The gradient at 0 is 0, not NaN."""
     return ops.where(squares > 0, ops.sqrt(ops.where(squares > 0, squares, 1.0)), 0.0)
 
 
-def _unit(vectors):
-    """Vectors of length 1; what has length 0 stays 0."""
-    length = _length(vectors)
-    return vectors / ops.where(length > 0, length, 1.0)
+def _length(vectors):
+    """Euclidean length along the last axis, kept as an axis of size 1."""
+    return _root(ops.sum(ops.square(vectors), axis=-1, keepdims=True))
 
 
 @register
@@ -101,7 +99,9 @@ class AttentionTransfer(BaseHint):
 
 
 def _attention(features):
-    return _unit(_flat(ops.sum(ops.square(features), axis=-1)))
+    """The map as a vector of length 1; where nothing is active it stays 0."""
+    squares = _flat(ops.sum(ops.square(features), axis=-1))
+    return _divided(squares, _length(squares))
 
 
 @register
@@ -119,16 +119,16 @@ class RelationalDistance(BaseHint):
         return ops.sum(_huber(teacher, student), axis=-1) / ops.maximum(others, 1)
 
 
-def _differences(vectors):
-    return vectors[:, None] - vectors[None]
+def _squared_distances(vectors):
+    """Of all pairs, [n, n]."""
+    return ops.sum(ops.square(vectors[:, None] - vectors[None]), axis=-1)
 
 
 def _relative_distances(vectors):
     """Distances of all pairs [n, n], divided by their mean over the pairs of different examples."""
-    distances = _length(_differences(vectors))[..., 0]
+    distances = _root(_squared_distances(vectors))
     count = ops.cast(ops.shape(vectors)[0], "float32")
-    mean = ops.sum(distances) / ops.maximum(count * (count - 1), 1)
-    return distances / ops.where(mean > 0, mean, 1.0)
+    return _divided(distances, ops.sum(distances) / ops.maximum(count * (count - 1), 1))
 
 
 @register
@@ -147,9 +147,19 @@ class RelationalAngle(BaseHint):
 
 
 def _angles(vectors):
-    """[j, i, k]: the cosine of the angle at example j between the directions to i and to k."""
-    directions = _unit(_differences(vectors))
-    return ops.matmul(directions, ops.transpose(directions, (0, 2, 1)))
+    """[j, i, k]: the cosine of the angle at example j between i and k by the law of cosines; 0 where one of them is j.
+
+    Directions would be n x n x width numbers to multiply.
+    """
+    squares = _squared_distances(vectors)
+    sides = _root(squares)
+    products = (squares[:, :, None] + squares[:, None] - squares[None]) / 2
+    return _divided(products, sides[:, :, None] * sides[:, None])
+
+
+def _divided(a, b):
+    """a / b, and a itself where b is 0."""
+    return a / ops.where(b > 0, b, 1.0)
 
 
 def _huber(a, b):

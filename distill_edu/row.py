@@ -64,8 +64,10 @@ class Row:
         """The running means and metrics as they are now, with one value per student."""
         if not self.optimizer:
             return _stacked_results([distiller.get_metrics_result() for distiller in self.distillers])
-        with self.held():
-            return self._in_a_graph(self._results)
+        self._stacks(self._state())
+        if not self.is_held:
+            self._copy(self._read)
+        return self._in_a_graph(self._results)
 
     def answer(self, x):
         """The students' logits, [students, examples, ..., classes]."""

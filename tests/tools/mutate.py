@@ -2,6 +2,7 @@
 
 cosmic-ray writes each mutant into the file, runs the tests of that module and keeps what became of it in
 `.venv/mutants/<module>.sqlite`; started again it goes on where it was stopped, and anew where the module has changed.
+They come in a random order, so what was tried until then is a fair sample: TRIES=15 stops after fifteen of each module.
 Survivors are printed as diffs.
 """
 
@@ -13,8 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cosmic_ray.commands
-import cosmic_ray.config
 import cosmic_ray.mutating
 import pytest
 from cosmic_ray.work_db import WorkDB, use_db
@@ -97,7 +96,10 @@ def mutate(module):
         _run("cosmic-ray", "init", "mutate.toml", session)
         _run("cr-filter-operators", session, "mutate.toml")
     with use_db(str(session), WorkDB.Mode.open) as database:
-        cosmic_ray.commands.execute(database, cosmic_ray.config.load_config("mutate.toml"))
+        pending = sorted(database.pending_work_items, key=lambda item: item.job_id)  # a random one
+        for item in pending[: int(os.environ.get("TRIES", len(pending)))]:
+            result = cosmic_ray.mutating.mutate_and_test(item.mutations, tests, timeout=400)
+            database.set_result(item.job_id, result)
     _report(module, session)
 
 

@@ -35,6 +35,13 @@ WATCH = """view => {
     requestAnimationFrame(frame);
     view.seen = seen;
 }"""
+RUN = """async count => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const code = notebook.widgets.filter(cell => cell.model.type == "code");
+    if (count === null || count >= code.length) return window.jupyterapp.commands.execute("notebook:run-all-cells");
+    notebook.activeCellIndex = notebook.widgets.indexOf(code[count]);
+    return window.jupyterapp.commands.execute("notebook:run-all-above");
+}"""
 OUTPUTS = """window.jupyterapp.shell.currentWidget.content.widgets
     .filter(cell => cell.model.type == "code")
     .map(cell => ({count: cell.model.executionCount, outputs: cell.model.outputs.toJSON()}))"""
@@ -106,12 +113,12 @@ class Page:
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
         )
 
-    def run(self):
-        """Run all cells; what they gave: [{count, outputs}] of the code cells."""
+    def run(self, count=None):
+        """Run the first `count` code cells, or all; what they gave: [{count, outputs}]."""
         self.tab.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
-        self.tab.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.tab.evaluate(RUN, count)
         self.tab.wait_for_timeout(1000)  # the widgets' views come after the last cell's answer
-        return self.tab.evaluate(OUTPUTS)
+        return self.tab.evaluate(OUTPUTS)[:count]
 
     def value(self, expression):
         """The repr of an expression in the page's kernel, as another cell would see it now."""

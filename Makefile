@@ -3,7 +3,7 @@
 # make pages  executes and normalises the pages        make bench  how long a distillation step takes
 # make site   builds the pages as a web site in build/site: every slider works there without a kernel
 # make check_site opens every page of it in a browser
-# make mutate changes the package in one place at a time and reports what no test notices (hours)
+# make mutate changes the package in one place at a time and reports what no test notices (hours; TRIES=15: of each module fifteen)
 VENV := .venv
 PYTHON ?= python3
 # This setting makes every start of TensorFlow compile thousands of files again.

@@ -103,6 +103,17 @@ def test_a_legend_is_made_once_below():
     assert 0 <= box.y0 < box.y1 < axes.bbox.y0 and box.x0 + box.x1 == pytest.approx(axes.bbox.x0 + axes.bbox.x1, abs=1)
 
 
+def test_a_legend_of_other_names_is_made_anew():
+    (axes,) = picture.empty_axes(picture.Picture(), (0.1, 0.2, 0.8, 0.7))
+    for names in (("a", "b"), ("a", "c"), ("c",)):
+        picture.empty_axes(axes.figure, *axes.figure.boxes)
+        picture.grouped_bars(axes, {name: ([1], picture.HARD) for name in names})
+        picture.legend(axes, fontsize=7, title="these")
+        texts = axes.get_legend().get_texts()
+        assert tuple(text.get_text() for text in texts) == names and texts[0].get_fontsize() == 7
+        assert axes.get_legend().get_title().get_text() == "these" and not axes.get_legend().get_frame_on()
+
+
 def test_means_over_stops_have_their_intervals_and_the_chosen_stop_a_band():
     (axes,) = picture.empty_axes(picture.Picture(), (0.1, 0.2, 0.8, 0.7))
     ends = picture.means_over_stops(axes, [[1, 2, 3], [4, 4, 7]], "o--", color=picture.HARD, label="a")

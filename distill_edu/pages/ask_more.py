@@ -15,6 +15,7 @@ from distill_edu.pages.picture import (
     class_axis,
     empty_axes,
     grouped_bars,
+    legend,
     means_over_stops,
     plain,
     stop_axis,
@@ -72,7 +73,7 @@ def draw_results(figure, results, copies):
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))
     axes.set(xlabel="copies", ylabel="accuracy", title="ways to learn from copies")
-    axes.legend(fontsize=7, frameon=False, ncols=3, loc="upper center", columnspacing=1)
+    legend(axes, fontsize=7, ncols=3, loc="upper center", columnspacing=1)
     means = ", ".join(f"{name} {of_copies[copies].mean():.3f}" for name, of_copies in results.items())
     asked, old, _ = (of_copies[copies] for of_copies in results.values())
     return f"{copies:,} copies: {means}. Asking, over the old answers: {gain_in_words(paired_gain(asked, old))}"
@@ -86,7 +87,7 @@ def draw_copy(figure, image, targets, of_the_image, class_names, temperature):
     grouped_bars(right, {"this copy": (targets, TEACHER), "the image": (of_the_image, NEUTRAL)})
     class_axis(right, class_names)
     right.set(ylim=(0, 1), title=f"teacher, T = {temperature:g}")
-    right.legend(fontsize=7, frameon=False)
+    legend(right, fontsize=7)
 
 
 def black_box_explorer(logits, results, class_names, top=None, temperature=1):
@@ -117,7 +118,7 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     grouped_bars(left, {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)})
     class_axis(left, class_names)
     left.set(ylim=(0, 1), ylabel="soft target", title=f"one answer at T = {temperature:g}")
-    left.legend(fontsize=8, frameon=False)
+    legend(left)
     ends = []
     for number, of_temperature in results.items():
         values = of_temperature.values()
@@ -129,7 +130,7 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     stop_axis(right, results[top], temperature)
     right.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy")
     right.set_title("students of such answers")
-    right.legend(fontsize=8, frameon=False)
+    legend(right)
     named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])
     return (
         f"Soft targets from the {top} largest of {len(logits)} shares at T = {temperature:g}: {named}"

@@ -4,7 +4,7 @@ import numpy as np
 
 from distill_edu.pages.exercise import CORRECT, Verdict, check_answer, check_function, not_yet, number, value
 from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, percent, two_axes, with_room
+from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, legend, percent, two_axes, with_room
 
 THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 
@@ -50,7 +50,7 @@ def draw_cascade(figure, valid, test, student, teacher, threshold):
     right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
     for axes in (left, right):
         axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        legend(axes, loc="lower right")
     return (
         f"Threshold {threshold:g}: the teacher gets {percent(now.teacher_share)} of the test questions. Accuracy "
         f"{now.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "

@@ -12,6 +12,7 @@ from distill_edu.pages.picture import (
     HARD,
     NEUTRAL,
     empty_axes,
+    legend,
     means_over_stops,
     plain,
     stop_axis,
@@ -103,7 +104,7 @@ def draw_ways(axes, ways, lesson, bits):
     stop_axis(axes, stops, bits)
     axes.set(xlim=(len(stops) - 0.7, -0.3), ylim=(0, 1), xlabel="bits of a weight", ylabel="accuracy")
     axes.set_title(plain(lesson))
-    axes.legend(fontsize=7, frameon=False, loc="lower left")
+    legend(axes, fontsize=7, loc="lower left")
     return means
 
 

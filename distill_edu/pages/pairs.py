@@ -5,7 +5,7 @@ import numpy as np
 
 from distill_edu.metrics import paired_gain
 from distill_edu.pages.explorer import Explorer, slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, empty_axes
+from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, empty_axes, legend
 from distill_edu.pages.plots import gain_in_words
 
 
@@ -38,7 +38,7 @@ def draw_pairs(figure, distilled, hard, pairs, first, what):
     room = 0.1 * np.ptp(both) + 1e-3
     left.set(xlim=(0.4, len(hard) + 0.6), ylim=(both.min() - room, both.max() + 2.5 * room))
     left.set(xlabel=f"{what} (number)", ylabel="accuracy", title="pairs, equal but for the teacher")
-    left.legend(fontsize=8, frameon=False, ncols=2, loc="upper center")
+    legend(left, ncols=2, loc="upper center")
     right.axhline(0, color="black", linewidth=0.8)
     reach = 1.5 * np.abs(mean_of[0] - mean_of[1]).max() + 1e-3
     right.set(ylim=(-reach, reach), xticks=[], title="mean gain, 95%")

@@ -66,11 +66,16 @@ def two_axes(figure):
     return empty_axes(figure, (0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.375, 0.67))
 
 
+def legend(axes, **look):
+    """The names of what is drawn; made anew only when they have changed, because it takes as long as the rest."""
+    handles, names = axes.get_legend_handles_labels()
+    made = axes.get_legend()
+    if made is None or [text.get_text() for text in made.get_texts()] != names:
+        axes.legend(handles, names, **{"fontsize": 8, "frameon": False, **look})
+
+
 def legend_below(axes):
-    if axes.get_legend() is None:
-        axes.legend(
-            fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1
-        )
+    legend(axes, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12), columnspacing=1)
 
 
 def class_axis(axes, class_names):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from distill_edu.metrics import holm
-from distill_edu.pages.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, plain
+from distill_edu.pages.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, legend, plain
 
 __all__ = [
     "DISTILLED",
@@ -93,7 +93,7 @@ def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
     if logx:
         axes.set_xticks(x, [f"{value:g}" for value in x], minor=False)
         axes.minorticks_off()
-    axes.legend(fontsize=8, frameon=False)
+    legend(axes)
     return figure
 
 

@@ -6,7 +6,7 @@ from distill_edu.arguments import require_columns
 from distill_edu.metrics import mean_and_reach, pareto_front
 from distill_edu.pages.exercise import check_answer, check_function
 from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import NEUTRAL, STYLES, Picture, empty_axes, plain, with_room
+from distill_edu.pages.picture import NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
 
 
 def tradeoff_explorer(table):
@@ -56,8 +56,7 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
     front = within[pareto_front(within.us, within.test_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     axes.scatter([], [], _area(10), c="none", edgecolors=NEUTRAL, label="10 KB")
-    if axes.get_legend() is None:
-        axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
+    legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
     return _choose(axes, points, *budget) if budget else ""
 
 

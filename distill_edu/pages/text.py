@@ -7,7 +7,7 @@ import ipywidgets
 from distill_edu.arguments import require_logits
 from distill_edu.pages.exercise import check_answer, check_function
 from distill_edu.pages.explorer import Explorer, require_names, require_up_to_three, slider, temperature_slider
-from distill_edu.pages.picture import DISTILLED, HARD, TEACHER, class_axis, empty_axes, grouped_bars, percent
+from distill_edu.pages.picture import DISTILLED, HARD, TEACHER, class_axis, empty_axes, grouped_bars, legend, percent
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: any other word may be typed.
@@ -55,7 +55,7 @@ def draw_answers(figure, answers, class_names, word, temperature):
     class_axis(axes, class_names)
     axes.set(ylim=(0, 1), ylabel="probability", title=f"{word!r} at T = {temperature:g}")
     axes.title.set_parse_math(False)  # a $ in a word is a $
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    legend(axes, loc="upper right")
     said = [f"{name} {class_names[p.argmax()]} {percent(p.max())}" for name, (p, _) in targets.items()]
     return f"{word!r} at T = {temperature:g}: {'; '.join(said)}."
 

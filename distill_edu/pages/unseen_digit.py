@@ -6,7 +6,7 @@ import numpy as np
 from distill_edu.arguments import require_logits
 from distill_edu.pages.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function, not_yet
 from distill_edu.pages.explorer import Explorer, require_names, slider
-from distill_edu.pages.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, plain, two_axes
+from distill_edu.pages.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, legend, plain, two_axes
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):
@@ -53,7 +53,7 @@ def draw_bias(figure, logits, labels, class_names, omitted, bias):
     left.set(
         ylim=(0, 1), xlabel=f"bias added to {plain(class_names[omitted])}", ylabel="accuracy", title=f"bias {bias:+g}"
     )
-    left.legend(fontsize=8, frameon=False, loc="lower right")
+    legend(left, loc="lower right")
     per_class = np.array([correct[-1, labels == c].mean() for c in range(len(class_names))])
     grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
     grouped_bars(right, {None: (np.where(shift, per_class, 0), DISTILLED)})

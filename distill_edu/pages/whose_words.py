@@ -4,7 +4,17 @@ import numpy as np
 
 from distill_edu.pages.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
 from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import CLASSES, DISTILLED, NEUTRAL, TEACHER, empty_axes, percent, plain, with_room
+from distill_edu.pages.picture import (
+    CLASSES,
+    DISTILLED,
+    NEUTRAL,
+    TEACHER,
+    empty_axes,
+    legend,
+    percent,
+    plain,
+    with_room,
+)
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 PLACES = np.arange(41)
@@ -50,8 +60,7 @@ def draw_peaks(figure, apart, share):
     axes.plot(PLACES, forward, color=DISTILLED, label="lowest KL(p, q): forward")
     axes.plot(PLACES, reverse, color=REVERSE, linestyle="--", label="lowest KL(q, p): reverse")
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
-    if axes.get_legend() is None:
-        axes.legend(fontsize=8, frameon=False, loc="upper right")
+    legend(axes, loc="upper right")
     return _peaks_in_words(p, forward, reverse, apart, share)
 
 
@@ -96,8 +105,7 @@ def draw_colder(figure, curve, stops, others, temperature):
     entropies, surprises = np.concatenate([*curve, *others.values()]).T
     axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
     axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
-    if axes.get_legend() is None:
-        axes.legend(fontsize=8, frameon=False, loc="upper left")
+    legend(axes, loc="upper left")
     said = "; ".join(f"{name} {_point_in_words(points)}" for name, points in others.items())
     return f"Entropy and surprise, means in nats: forward KL at T = {temperature:g} {_point_in_words(chosen)}; {said}."
 

@@ -382,6 +382,21 @@ def test_what_a_layer_marks_as_padding_counts_nowhere():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["kl", "sigmoid", "mean_square"])
+def test_padding_counts_nowhere_where_a_label_is_a_row(name):
+    teacher, student = tagger(8, 1), tagger(4, 0)
+    rows = {"kl": np.eye(CLASSES)[TAGS], "sigmoid": TAGS[..., None] > np.arange(CLASSES), "mean_square": None}[name]
+    labels = (RANDOM.randn(33, 5, CLASSES) if rows is None else rows).astype("float32")
+    one = compiled(name, teacher, student, metrics=["mse"])
+    z, s = (each.predict(TOKENS, verbose=0).astype("float64")[REAL] for each in (teacher, student))
+    soft = np.mean([ORACLES[name](*each, None, 3.0) for each in zip(z, s, strict=True)])
+    hard, _ = hard_values(name, TAGS[REAL] if name == "kl" else labels[REAL], s)
+    got = one.evaluate(TOKENS, labels, batch_size=33, verbose=0, return_dict=True)
+    assert (got["distillation_loss"], got["student_loss"]) == pytest.approx((soft, hard.mean()), rel=1e-4)
+    assert got["mse"] == pytest.approx(((labels[REAL] - s) ** 2).mean(), rel=1e-4)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_with_padding_alpha_1_is_plain_training_step_for_step(weighted):
     plain, student = tagger(4, 0), tagger(4, 0)

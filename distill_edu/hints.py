@@ -147,10 +147,7 @@ class RelationalAngle(BaseHint):
 
 
 def _angles(vectors):
-    """[j, i, k]: the cosine of the angle at example j between i and k by the law of cosines; 0 where one of them is j.
-
-    Directions would be n x n x width numbers to multiply.
-    """
+    """[j, i, k]: the cosine of the angle at j between i and k, by the law of cosines; 0 where one of them is j."""
     squares = _squared_distances(vectors)
     sides = _root(squares)
     products = (squares[:, :, None] + squares[:, None] - squares[None]) / 2

@@ -9,7 +9,7 @@ from gallery import GALLERY
 from tools.pages import PAGES, normalise
 
 pytestmark = pytest.mark.browser
-KEYS = 20
+KEYS = 10
 
 
 @pytest.fixture(scope="module")

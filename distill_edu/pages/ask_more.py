@@ -25,7 +25,7 @@ from distill_edu.pages.picture import (
 from distill_edu.pages.plots import gain_in_words
 from distill_edu.probabilities import soft_targets
 
-LINES = ((DISTILLED, "D-"), (DISTILLED, "D--"), (HARD, "o-"))
+LINES = ((DISTILLED, "D-", "full"), (DISTILLED, "D--", "none"), (HARD, "o-", "full"))
 
 
 def copies_explorer(results, images, logits, class_names, temperature=4, copies=0, shown=0):
@@ -66,9 +66,9 @@ def draw_results(figure, results, copies):
     axes, *_ = empty_axes(figure, (0.11, 0.22, 0.4, 0.67), (0.55, 0.4, 0.13, 0.4), (0.77, 0.22, 0.22, 0.67))
     stops = list(next(iter(results.values())))
     ends = []
-    for (name, of_copies), (colour, style) in zip(results.items(), LINES, strict=True):
+    for (name, of_copies), (colour, style, fill) in zip(results.items(), LINES, strict=True):
         accuracies = [right.mean(axis=1) for right in of_copies.values()]
-        ends += means_over_stops(axes, accuracies, style, color=colour, label=plain(name))
+        ends += means_over_stops(axes, accuracies, style, color=colour, fillstyle=fill, label=plain(name))
     stop_axis(axes, stops, copies)
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))

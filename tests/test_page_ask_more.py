@@ -5,6 +5,7 @@ import pytest
 from drawn import at, bars, error_bars, half_width, lines, numbers, ticks
 from exercises import answers
 from gallery import BOXES, COPIES, GALLERY, IMAGES, LOGITS, NAMES
+from matplotlib.lines import Line2D
 
 from distill_edu import metrics, soft_targets
 from distill_edu.pages import ask_more as page
@@ -26,7 +27,7 @@ def test_the_lines_the_copy_and_the_teachers_two_answers(copies, shown):
     looks = [(line.colour, line.style) for line in lines(left) if len(line.x) == 2 and line.style in ("-", "--")][:3]
     green, orange = picture.DISTILLED.lower(), picture.HARD.lower()
     assert looks == [(green, "-"), (green, "--"), (orange, "-")]
-    marks = [mark for mark in left.get_legend().get_lines() if mark.get_marker() in ("D", "o")]
+    marks = [mark for mark in left.get_legend().findobj(Line2D) if mark.get_marker() in ("D", "o")]
     assert [mark.get_fillstyle() for mark in marks] == ["full", "none", "full"]  # dashes are too short to be seen there
     assert [text.get_text() for text in left.get_legend().get_texts()] == list(COPIES)
     assert ticks(left) == ["0", "300"] and [0, 300].index(copies) in [line.x[0] for line in lines(left, "None")]

@@ -1,17 +1,20 @@
 """Would the tests notice? `make mutate`, or `python tests/tools/mutate.py losses`: one change at a time, in a copy.
 
-cosmic-ray writes each mutant into the file, runs the tests of that module and keeps what became of it in
-`.venv/mutants/<module>.sqlite`; started again it goes on where it was stopped, and anew where the module has changed.
-They come in a random order, so what was tried until then is a fair sample: TRIES=15 stops after fifteen of each module.
-Survivors are printed as diffs.
+cosmic-ray writes each mutant into the file; we run the tests that call the changed function, the quickest first, and
+if none notices it all tests of that module. What became of it stands in `.venv/mutants/<module>.sqlite`; started again
+it tries the survivors again and goes on, or begins anew where the module has changed. The mutants come in a random
+order, so what was tried is a fair sample: TRIES=15 stops after fifteen of each module. Survivors are printed as diffs.
 """
 
+import ast
+import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -67,10 +70,10 @@ TESTS |= {f"pages.{name}": f"test_page_{name} {SLIDERS}" for name in PAGES if na
 # Left out: what raises a TypeError at once, and so says nothing about the tests.
 CONFIG = """
 [cosmic-ray]
-module-path = "distill_edu/{path}.py"
+module-path = "{file}"
 timeout = {timeout}
 excluded-modules = []
-test-command = "{tests}"
+test-command = ""
 [cosmic-ray.distributor]
 name = "local"
 [cosmic-ray.filters.operators-filter]
@@ -86,23 +89,29 @@ def mutate(module):
     copy, session = FOLDER / module, FOLDER / f"{module}.sqlite"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "build"))
-    tests = " ".join(f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split())
+    tests = [f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split()]
     os.chdir(copy)
+    file = copy / "distill_edu" / f"{module.replace('.', '/')}.py"
     start = time.monotonic()
-    if _in_a_fork(tests, timeout=3000)[0] is not TestOutcome.SURVIVED:
-        sys.exit(f"The tests of {module} fail before anything is changed: run {tests} first.")
+    if _in_a_fork(tests, 3000, Calls(file))[0] is not TestOutcome.SURVIVED:
+        sys.exit(f"The tests of {module} fail before anything is changed: run {' '.join(tests)} first.")
     timeout = 60 + 3 * (time.monotonic() - start)  # a machine that gets busy must not count as a test that notices
-    text = CONFIG.format(path=module.replace(".", "/"), tests=tests, timeout=timeout)
-    (copy / "mutate.toml").write_text(text)
-    source = ROOT / "distill_edu" / f"{module.replace('.', '/')}.py"
-    if not session.exists() or session.stat().st_mtime < source.stat().st_mtime:
+    (copy / "mutate.toml").write_text(CONFIG.format(file=file, timeout=timeout))
+    if not session.exists() or session.stat().st_mtime < (ROOT / file.relative_to(copy)).stat().st_mtime:
         session.unlink(missing_ok=True)
         _run("cosmic-ray", "init", "mutate.toml", session)
         _run("cr-filter-operators", session, "mutate.toml")
+    with sqlite3.connect(session) as results:
+        results.execute("delete from work_results where test_outcome = 'SURVIVED'")  # a new test may notice them
+    calls, tree = json.loads((copy / "calls.json").read_text()), ast.parse(file.read_text())
     with use_db(str(session), WorkDB.Mode.open) as database:
         pending = sorted(database.pending_work_items, key=lambda item: item.job_id)  # a random one
         for item in pending[: int(os.environ.get("TRIES", len(pending)))]:
-            result = cosmic_ray.mutating.mutate_and_test(item.mutations, tests, timeout)
+            near = _tests_of(item.mutations[0].start_pos[0], tree, calls)
+            for some in (near, tests) if near else (tests,):
+                result = cosmic_ray.mutating.mutate_and_test(item.mutations, some, timeout)
+                if result.test_outcome is not TestOutcome.SURVIVED:
+                    break
             database.set_result(item.job_id, result)
     _report(module, session)
 
@@ -111,7 +120,42 @@ def _run(command, *arguments):
     subprocess.run([Path(sys.executable).with_name(command), *arguments], check=True)
 
 
-def _in_a_fork(tests, timeout):
+class Calls:
+    """For pytest: which functions of a file each test calls, by their first lines, and how many seconds it takes."""
+
+    def __init__(self, file):
+        self.file, self.tests = str(file), {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item):
+        lines, start = set(), time.monotonic()
+
+        def note(frame, event, _):
+            if event == "call" and frame.f_code.co_filename == self.file:
+                lines.add(frame.f_code.co_firstlineno)
+
+        threading.setprofile(note)
+        sys.setprofile(note)
+        try:
+            return (yield)
+        finally:
+            sys.setprofile(None)
+            self.tests[item.nodeid] = time.monotonic() - start, sorted(lines)
+
+    def pytest_sessionfinish(self):
+        Path("calls.json").write_text(json.dumps(self.tests))
+
+
+def _tests_of(line, tree, calls):
+    """The tests that call the function in which this line stands, the quickest first; none for a line outside."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    firsts = {min([node, *node.decorator_list], key=lambda part: part.lineno).lineno: node for node in functions}
+    inside = [first for first, node in firsts.items() if first <= line <= node.end_lineno]
+    its = [(seconds, test) for test, (seconds, lines) in calls.items() if inside and max(inside) in lines]
+    return [test for _, test in sorted(its)]
+
+
+def _in_a_fork(tests, timeout, *plugins):
     """Run the tests in a copy of this process, which has imported TensorFlow: each start of it takes ten seconds."""
     child = os.fork()
     if not child:
@@ -119,7 +163,7 @@ def _in_a_fork(tests, timeout):
         sys.dont_write_bytecode = True  # two mutants within a second would look alike
         sys.path.insert(0, os.getcwd())
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests.split()]))
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins))
     _, status = os.waitpid(child, 0)
     return TestOutcome.KILLED if status else TestOutcome.SURVIVED, ""
 

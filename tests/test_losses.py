@@ -97,7 +97,9 @@ def test_half_precision_logits_are_computed_in_float32():
 
 def test_leading_dimensions_are_kept():
     z_t, z_s = np.random.RandomState(0).normal(size=(2, 3, 5, 4))
-    assert np.allclose(distillation_loss(z_t, z_s, 2.0), soft_values(z_t, z_s, 2.0), atol=1e-5)
+    for places in (5, 1):  # a sequence of one place is none of one class
+        pair = z_t[:, :places], z_s[:, :places]
+        assert np.allclose(distillation_loss(*pair, 2.0), soft_values(*pair, 2.0), atol=1e-5)
     assert hard_label_loss(np.zeros((3, 5), "int32"), z_s).shape == (3, 5)
 
 
@@ -116,6 +118,7 @@ def test_hard_label_loss_takes_integers_and_one_hot_rows():
         ((2, 5), (2, 4), "The teacher gives 5 logits per example and the student 4"),
         ((2, 3, 5), (2, 3, 4), "The teacher gives 5 logits per example and the student 4"),
         ((2, 1), (2, 1), "one number per example. A softmax over one class is always 1"),
+        ((2, 3, 1), (2, 3, 1), "one number per example. A softmax over one class is always 1"),
         ((2, 1, 4), (2, 4), "must be the same, example by example"),
         ((2, 4), (2, 1, 4), "must be the same, example by example"),
         ((4, 4), (4, 4, 4), "must be the same, example by example"),

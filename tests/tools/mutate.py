@@ -130,16 +130,16 @@ class Calls:
     def pytest_runtest_protocol(self, item):
         lines, start = set(), time.monotonic()
 
-        def note(frame, event, _):
-            if event == "call" and frame.f_code.co_filename == self.file:
+        def note(frame, *_):
+            if frame.f_code.co_filename == self.file:
                 lines.add(frame.f_code.co_firstlineno)
 
-        threading.setprofile(note)
-        sys.setprofile(note)
+        threading.settrace(note)
+        sys.settrace(note)
         try:
             return (yield)
         finally:
-            sys.setprofile(None)
+            sys.settrace(None)
             self.tests[item.nodeid] = time.monotonic() - start, sorted(lines)
 
     def pytest_sessionfinish(self):

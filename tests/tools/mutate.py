@@ -140,6 +140,7 @@ class Calls:
             return (yield)
         finally:
             sys.settrace(None)
+            threading.settrace(None)
             self.tests[item.nodeid] = time.monotonic() - start, sorted(lines)
 
     def pytest_sessionfinish(self):

@@ -138,7 +138,7 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
 
 
 def model_cards(groups, data, formats=(None, "int8")):
-    """The cards of many models as one table, with technique and size, as `widgets.tradeoff_explorer` wants it.
+    """The cards of many models as one table, with technique and size, as the slider of page 16 wants it.
 
     `groups`: a technique -> its models, as (size, model). The int8 form of a technique is a technique of its own.
     Models of one size and format do the same work, so they share the median of their latencies.

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from browser import Page, jupyterlab, picture, press, to_and_fro, until
 from gallery import GALLERY
-from tools.pages import PAGES, normalise
+from tools.pages import PAGES, is_a_warning, normalise
 
 pytestmark = pytest.mark.browser
 KEYS = 10
@@ -40,9 +40,8 @@ def open_page(browser, lab):
 
 def failures(cells):
     """What a reader would see in red, and the cells that did not run."""
-    bad = [
-        out for cell in cells for out in cell["outputs"] if out["output_type"] == "error" or out.get("name") == "stderr"
-    ]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    bad = [output for output in outputs if output["output_type"] == "error" or is_a_warning(output)]
     return bad + [f"cell {number} did not run" for number, cell in enumerate(cells) if not cell["count"]]
 
 

@@ -32,6 +32,11 @@ def normalise(page):
     return page
 
 
+def is_a_warning(output):
+    """What a library says past the page: on the error stream or, as TensorFlow in a notebook, among the prints."""
+    return output.get("name") == "stderr" or "WARNING" in str(output.get("text"))
+
+
 def _is_progress_bar(output):
     return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
 

@@ -131,12 +131,16 @@ class Classroom(PartlyTrained):
         for distiller in self.distillers:
             distiller._symbolic_build(iterator, data_batch)
 
+    def _held_unless_seen(self, y=None, callbacks=None, **_):
+        """Callbacks may see the students before the end, and so may pipelines, which have no y."""
+        return contextlib.nullcontext() if callbacks or y is None else self.held()
+
     @guard.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         refusals.require_callbacks_for_many(given.get("callbacks"))
-        with contextlib.nullcontext() if _is_looked_at(**given) else self.held():
+        with self._held_unless_seen(**given):
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
@@ -146,7 +150,7 @@ class Classroom(PartlyTrained):
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        with contextlib.nullcontext() if _is_looked_at(**given) else self.held():
+        with self._held_unless_seen(**given):
             results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
@@ -166,11 +170,6 @@ def _all(contexts):
         for context in contexts:
             entered.enter_context(context)
         yield
-
-
-def _is_looked_at(y=None, callbacks=None, **_):
-    """May somebody see the students before the end? Callbacks may, and so may pipelines, which have no y."""
-    return bool(callbacks) or y is None
 
 
 def _require_students(students):

@@ -33,7 +33,7 @@ TESTS = {
     "guard": "test_guard test_distiller test_bad_input",
     "refusals": "test_bad_input test_hints test_distiller test_field",
     "counting": "test_field test_compress",
-    "partly_trained": "test_distiller test_promises test_guard",
+    "partly_trained": "test_distiller test_promises test_guard test_field",
     "features": "test_hints test_field test_distiller",
     "classroom": "test_classroom",
     "row": "test_classroom",

@@ -123,6 +123,15 @@ def test_a_file_without_permission_is_not_called_damaged(monkeypatch):
         assert cache.recall("a") is None
 
 
+def test_a_warning_names_the_line_that_asked(folder, monkeypatch):
+    folder.mkdir()
+    (folder / "a").write_text("no file of ours")
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.warns(UserWarning, match="is damaged|could not be kept") as said:
+        assert cache.recall("a") is None and cache.keep("b", 1) == 1
+    assert [each.filename for each in said] == [__file__, __file__]
+
+
 def test_the_folder_is_at_home_or_where_the_variable_says(monkeypatch, tmp_path):
     assert cache.folder() == tmp_path / "kept"
     monkeypatch.setenv("DISTILL_EDU_CACHE", "~/x")

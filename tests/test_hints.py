@@ -422,6 +422,13 @@ def test_wrong_use_gets_a_sentence(teacher, arguments, sentence):
         Distiller(**{"student": image_model(), "teacher": teacher, **made})
 
 
+@pytest.mark.parametrize("count, last", [(20, "f19[.]$"), (21, "f19, [.][.][.][.]$")])
+def test_of_many_layers_twenty_are_named(teacher, count, last):
+    layers = [keras.layers.Flatten(name=f"f{number}") for number in range(count)]
+    with pytest.raises(ValueError, match=f"has no layer 'cow'.*f0, f1, .*{last}"):
+        Distiller(student=keras.Sequential([keras.Input((9,)), *layers]), teacher=teacher, hints=[Hint("cow", "conv")])
+
+
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_a_wrong_weight_gets_a_sentence(weight):
     with pytest.raises(ValueError, match="weight must be a number of at least 0"):

@@ -144,7 +144,7 @@ WRONG = {
     "export: nothing to calibrate with": (lambda: export_litert(model(), "int8"), "int8 needs representative=x"),
     "export: no model": (lambda: export_litert(None), "model must be a Keras model"),
     "LiteRT: no file": (lambda: litert_predict(b"xx", X), "content must be the bytes of a LiteRT file"),
-    "LiteRT: another kind of file": (lambda: litert_predict(b"....WAVE", X), "content must be the bytes of a LiteRT file"),
+    "LiteRT: a sound": (lambda: litert_predict(b"....WAVE", X), "content must be the bytes of a LiteRT file"),
     "card: no data": (lambda: model_card(model(), None), "data must be a Dataset"),
     "a name with a slip": (lambda: distill_edu.Destiller, "has no 'Destiller'. It has"),
 }  # fmt: skip

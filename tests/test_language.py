@@ -64,6 +64,15 @@ def p_of_the_fit(model, rows, temperature=1.0):
 PROMPTS = np.full((4000, 1), 3, "int32")
 
 
+def test_what_has_no_chance_is_not_written_at_the_smallest_random_number(monkeypatch):
+    class Zeros:
+        def __init__(self, seed):
+            self.random_sample = np.zeros
+
+    monkeypatch.setattr(np.random, "RandomState", Zeros)
+    assert (language.sample(writer(1), PROMPTS[:3], 4) == [3, END, PADDING, PADDING]).all()
+
+
 @pytest.mark.parametrize("kind", ["gru", "transformer"])
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_what_is_written_has_the_models_probabilities(kind, temperature):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+import tensorflow as tf
 from small import LIGHT, X, Y, logits, model, same, weights
 
 from distill_edu import (
@@ -144,6 +145,14 @@ def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
 
 
 @pytest.mark.slow
+def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar(capsys):
+    drops = keras.layers.Dropout(0.9)
+    assert (teacher_logits(drops, X) == X).all()
+    batches = tf.data.Dataset.from_tensor_slices(X).batch(8)
+    assert same([teacher_logits(model(), batches)], [logits(model())])
+    assert capsys.readouterr().out == ""
+
+
 def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
     members = [model(seed, noise=0.5) for seed in range(3)]
     before = [weights(member) for member in members]

@@ -29,7 +29,7 @@ TESTS = {
     "losses": "test_soft_losses test_losses",
     "hints": "test_hints test_recipes",
     "batch": "test_soft_losses test_distiller test_promises test_field",
-    "distiller": "test_distiller test_hints test_peer test_promises test_guard",
+    "distiller": "test_distiller test_hints test_field test_peer test_promises test_guard",
     "guard": "test_guard test_distiller test_bad_input",
     "refusals": "test_bad_input test_hints test_distiller test_field",
     "counting": "test_field test_compress",

@@ -133,7 +133,7 @@ WRONG = {
     "distiller: before compile": (lambda: taught().fit(X, Y), "compile"),
     "distiller: T as text": (lambda: taught().compile(temperature="hot"), "temperature must be .* not 'hot'"),
     "distiller: many T": (lambda: taught().compile(temperature=[1, 2]), "temperature must be a positive number"),
-    "distiller: alpha as text": (lambda: taught().compile(alpha="x"), "alpha must be between 0 and 1, not 'x': it is the weight of"),
+    "distiller: alpha as text": (lambda: taught().compile(alpha="x"), "between 0 and 1, not 'x': it is the weight of"),
     "distiller: hints as text": (lambda: taught(hints="hint"), "A hint must be a layer such as"),
     "hint: a layer's number": (lambda: Hint(1, "conv1"), "student_layer must be the name of a layer"),
     "hint: a weight as text": (lambda: Hint("a", "b", weight="x"), "weight must be a number .* not 'x'[.]$"),

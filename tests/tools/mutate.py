@@ -25,7 +25,7 @@ from cosmic_ray.work_item import TestOutcome
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".venv" / "mutants"
-# Others of test_package look into the pages, which a copy has not.
+# Others of test_package ask git, or install something.
 OF_THE_BACKEND = """
 test_package.py::test_import_does_not_start_tensorflow_and_neither_do_the_pages_without_training
 test_package.py::test_a_wrong_keras_backend_gets_one_sentence
@@ -97,7 +97,7 @@ exclude-operators = [
 def mutate(module):
     copy, session = FOLDER / module, FOLDER / f"{module}.sqlite"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "build"))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build"))
     tests = [f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split()]
     os.chdir(copy)
     file = copy / "distill_edu" / f"{module.replace('.', '/')}.py"

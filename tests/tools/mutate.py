@@ -97,7 +97,7 @@ exclude-operators = [
 def mutate(module):
     copy, session = FOLDER / module, FOLDER / f"{module}.sqlite"
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build"))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "*_cache", "build"))
     tests = [f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split()]
     os.chdir(copy)
     file = copy / "distill_edu" / f"{module.replace('.', '/')}.py"

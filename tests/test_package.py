@@ -50,11 +50,30 @@ def test_a_wrong_keras_backend_gets_one_sentence(backend):
     assert f"'{backend}'" in run.stderr and "During handling" not in run.stderr
 
 
+WITHOUT = """
+import sys
+class Nowhere:
+    def find_spec(name, *_):
+        if name == {name!r}:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Nowhere)
+from distill_edu import Distiller
+"""
+
+
 @pytest.mark.slow
-def test_a_backend_that_keras_had_before_gets_the_sentence_too():
+@pytest.mark.parametrize("name", ["tensorflow", "keras"])
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(name):
+    last = python(WITHOUT.format(name=name)).stderr.splitlines()[-1]
+    assert f"{name} is not installed here" in last and "Run `make lab`" in last
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["jax", "torch"])
+def test_a_backend_that_keras_had_before_gets_the_sentence_too(name):
     fake = "import sys, types; keras = types.ModuleType('keras'); keras.backend = types.ModuleType('keras.backend');"
-    fake += "keras.backend.backend = lambda: 'jax'; sys.modules['keras'] = keras; import distill_edu.backend"
-    assert "Keras is set to 'jax' here" in python(fake).stderr.splitlines()[-1]
+    fake += f"keras.backend.backend = lambda: '{name}'; sys.modules['keras'] = keras; import distill_edu.backend"
+    assert f"Keras is set to '{name}' here" in python(fake).stderr.splitlines()[-1]
 
 
 @pytest.mark.slow

@@ -29,10 +29,12 @@ FOLDER = ROOT / ".venv" / "mutants"
 OF_THE_BACKEND = """
 test_package.py::test_import_does_not_start_tensorflow_and_neither_do_the_pages_without_training
 test_package.py::test_a_wrong_keras_backend_gets_one_sentence
+test_package.py::test_what_is_not_installed_is_named_with_the_command_that_installs_it
 test_package.py::test_a_backend_that_keras_had_before_gets_the_sentence_too
 test_package.py::test_without_a_setting_keras_runs_on_tensorflow_whatever_its_own_file_says
 test_package.py::test_quietly_gives_standard_error_back test_package.py::test_in_a_notebook_the_sentence_stands_alone
 test_distiller.py::test_temperature_and_alpha_can_be_read_and_set_without_retracing
+test_models.py::test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
 """
 TESTS = {
     "losses": "test_soft_losses test_losses",

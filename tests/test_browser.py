@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from browser import Page, jupyterlab, picture, press, to_and_fro, until
 from gallery import GALLERY
-from tools.pages import PAGES, is_a_warning, normalise
+from tools.pages import PAGES, is_trouble, normalise
 
 pytestmark = pytest.mark.browser
 KEYS = 10
@@ -40,8 +40,7 @@ def open_page(browser, lab):
 
 def failures(cells):
     """What a reader would see in red, and the cells that did not run."""
-    outputs = [output for cell in cells for output in cell["outputs"]]
-    bad = [output for output in outputs if output["output_type"] == "error" or is_a_warning(output)]
+    bad = [output for cell in cells for output in cell["outputs"] if is_trouble(output)]
     return bad + [f"cell {number} did not run" for number, cell in enumerate(cells) if not cell["count"]]
 
 

@@ -144,7 +144,6 @@ def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
     assert logits(Ensemble(members[:1])) == pytest.approx(np.log(soft_targets(logits(members[0]))), abs=1e-5)
 
 
-@pytest.mark.slow
 def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar(capsys):
     drops = keras.layers.Dropout(0.9)
     assert (teacher_logits(drops, X) == X).all()
@@ -153,6 +152,7 @@ def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
     members = [model(seed, noise=0.5) for seed in range(3)]
     before = [weights(member) for member in members]

@@ -9,7 +9,7 @@ import sys
 
 import nbformat
 import pytest
-from tools.pages import HOOK, PAGES, first_picture, is_a_warning, normalise
+from tools.pages import HOOK, PAGES, first_picture, is_trouble, normalise
 
 ROOT = PAGES[0].parent.parent
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_it_is_executed_and_normalised(path):
     assert len(shown) > 8
     for cell in cells(page, "code"):
         assert cell.execution_count, "a cell without a count is not compared by nbval"
-        assert not [output for output in cell.outputs if output.output_type == "error" or is_a_warning(output)]
+        assert not any(map(is_trouble, cell.outputs))
         # A cell that ends in an expression or prints must have something stored to be compared with.
         assert cell.outputs or not re.search(r"^print\(|^page\.check_|\.still\(", cell.source, re.MULTILINE)
 

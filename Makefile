@@ -14,8 +14,8 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 JOBS ?= 2
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
 
-# The sliders answer about twice as fast: see distill_edu/lab.py.
-QUICK := --ServerApp.kernel_websocket_connection_class=distill_edu.lab.WithoutDelay
+# The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.
+QUICK := --ServerApp.kernel_websocket_connection_class=distill_edu.pages.shared.lab.WithoutDelay
 
 .PHONY: lab test quick ruff pages site check_site bench mutate FORCE
 lab: $(VENV)/lab.stamp
@@ -35,24 +35,24 @@ ruff: $(VENV)/test.stamp
 	$(VENV)/bin/ruff format --check .
 
 pages: $(VENV)/test.stamp
-	$(VENV)/bin/python tests/tools/pages.py
+	$(VENV)/bin/python tools/pages.py
 
 # A page is executed again when it, its module, or what all pages share has changed.
 .SECONDEXPANSION:
 OWN := $(shell ls notebooks | sed -n 's|^.._\(.*\)\.ipynb$$|distill_edu/pages/\1.py|p')
-SHARED := $(wildcard distill_edu/*.py) $(filter-out $(OWN),$(wildcard distill_edu/pages/*.py))
-SHARED += distill_edu/site/frames.py distill_edu/site/recording.py tests/tools/website.py tests/tools/pages.py
+SHARED := $(wildcard distill_edu/*.py distill_edu/_inside/*.py distill_edu/pages/shared/*.py) $(filter-out $(OWN),$(wildcard distill_edu/pages/*.py))
+SHARED += docs/frames.py docs/recording.py tools/website.py tools/pages.py
 build/pages/%.ipynb: notebooks/%.ipynb $(SHARED) $$(wildcard distill_edu/pages/$$(shell echo $$* | cut -c4-).py) | $(VENV)/test.stamp
-	PYTHONPATH=tests $(VENV)/bin/python -m tools.website $<
+	PYTHONPATH=. $(VENV)/bin/python -m tools.website $<
 
-# In English, and in the languages that distill_edu/site/locale has; `make site LANGUAGE=zh_CN` builds that one alone.
-LANGUAGES := en $(notdir $(wildcard distill_edu/site/locale/*))
+# In English, and in the languages that docs/locale has; `make site LANGUAGE=zh_CN` builds that one alone.
+LANGUAGES := en $(notdir $(wildcard docs/locale/*))
 ifeq ($(origin LANGUAGE),command line)
 LANGUAGES := $(LANGUAGE)
 endif
-SPHINX := $(VENV)/bin/python -m sphinx -q -E -a -W --keep-going -c distill_edu/site build/pages
+SPHINX := $(VENV)/bin/python -m sphinx -q -E -a -W --keep-going -c docs build/pages
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
-	PYTHONPATH=tests $(VENV)/bin/python -m tools.website
+	PYTHONPATH=. $(VENV)/bin/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
 	rm -rf build/site/jupyter_execute  # MyST-NB's copies of the notebooks
 
@@ -60,10 +60,10 @@ check_site: site
 	$(VENV)/bin/python -m pytest tests/built_site.py
 
 bench: $(VENV)/test.stamp
-	$(VENV)/bin/python tests/tools/bench.py
+	$(VENV)/bin/python tools/bench.py
 
 mutate: $(VENV)/test.stamp
-	$(VENV)/bin/python tests/tools/mutate.py
+	$(VENV)/bin/python tools/mutate.py
 
 # Out of date is: older than pyproject.toml, or without a Python of the right age that runs.
 SUITABLE := import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else \

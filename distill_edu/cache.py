@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_edu.backend import keras, tf
-from distill_edu.files import sweep_up, whole
-from distill_edu.fingerprint import architecture, as_text, key
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.cache_key import architecture, as_text, key
+from distill_edu._inside.disk import sweep_up, whole
 
 
 def folder():

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu.arguments import require_count, require_logits, require_number, require_temperature
-from distill_edu.backend import keras
-from distill_edu.features import one_output
-from distill_edu.files import whole
+from distill_edu._inside.backend import keras
+from distill_edu._inside.check_values import require_count, require_logits, require_number, require_temperature
+from distill_edu._inside.disk import whole
+from distill_edu._inside.layer_outputs import one_output
+from distill_edu._inside.time_limit import warn, within
 from distill_edu.metrics import threshold_curve
-from distill_edu.patience import warn, within
 from distill_edu.probabilities import entropy, soft_targets
 
 MODELS = ("student", "teacher")

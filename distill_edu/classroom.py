@@ -5,12 +5,12 @@ import contextlib
 
 import numpy as np
 
-from distill_edu import guard, refusals
-from distill_edu.backend import keras, tf
+from distill_edu._inside import check_models, check_steps
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.keras_model import PartlyTrained, by_name
+from distill_edu._inside.layer_outputs import moving
+from distill_edu._inside.stacked import rows_of
 from distill_edu.distiller import Distiller
-from distill_edu.features import moving
-from distill_edu.partly_trained import PartlyTrained, by_name
-from distill_edu.row import rows_of
 
 ops = keras.ops
 NOT_AS_A_WHOLE = (
@@ -48,7 +48,7 @@ class Classroom(PartlyTrained):
 
     def compile(self, optimizer="adam", *, soft_loss="kl", student_loss=None, metrics=None, **others):
         """As Distiller.compile. Every student gets its own copy of the optimizer and of the metrics."""
-        refusals.require_our_names(others)
+        check_models.require_our_names(others)
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             copies = [_copy(metric) for metric in metrics or []]
@@ -135,18 +135,18 @@ class Classroom(PartlyTrained):
         """Callbacks may see the students before the end, and so may pipelines, which have no y."""
         return contextlib.nullcontext() if callbacks or y is None else self.held()
 
-    @guard.speaks_plainly(keras.Model.fit)
+    @check_steps.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
-        refusals.require_callbacks_for_many(given.get("callbacks"))
+        check_models.require_callbacks_for_many(given.get("callbacks"))
         with self._held_unless_seen(**given):
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
         return history
 
-    @guard.speaks_plainly(keras.Model.evaluate)
+    @check_steps.speaks_plainly(keras.Model.evaluate)
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)

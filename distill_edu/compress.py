@@ -10,10 +10,10 @@ import warnings
 
 import numpy as np
 
-from distill_edu.arguments import require_attributes
-from distill_edu.backend import WrongSetup, keras, only_errors, quietly, tf
+from distill_edu._inside.backend import WrongSetup, keras, only_errors, quietly, tf
+from distill_edu._inside.check_values import require_attributes
+from distill_edu._inside.layer_outputs import input_specs
 from distill_edu.counting import multiply_adds
-from distill_edu.features import input_specs
 from distill_edu.metrics import report
 
 FORMATS = (None, "float16", "int8")

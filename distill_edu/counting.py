@@ -2,8 +2,8 @@
 
 import math
 
-from distill_edu.backend import keras
-from distill_edu.features import input_specs, recorded, traced
+from distill_edu._inside.backend import keras
+from distill_edu._inside.layer_outputs import input_specs, recorded, traced
 
 layers = keras.layers
 FREE = (

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu.arguments import require_count, require_number
+from distill_edu._inside.check_values import require_count, require_number
 
 # Twenty languages in the Latin alphabet: CLDR code -> (name, family). Every family has at least two members.
 LANGUAGES = {
@@ -262,7 +262,7 @@ def _same_name_groups(names, kinds):
 
 def _from_keras(name, class_names):
     def load(seed):
-        from distill_edu.backend import keras
+        from distill_edu._inside.backend import keras
 
         try:
             (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()

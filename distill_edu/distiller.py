@@ -1,9 +1,9 @@
 """`Distiller`: a Keras model that trains a student on hard labels and on the soft targets of a teacher."""
 
-from distill_edu import guard, losses, refusals
-from distill_edu.arguments import require_temperature
-from distill_edu.backend import keras, live_number, tf
-from distill_edu.batch import (
+from distill_edu import losses
+from distill_edu._inside import check_models, check_steps
+from distill_edu._inside.backend import keras, live_number, tf
+from distill_edu._inside.batch import (
     Batch,
     Step,
     features_without_padding,
@@ -16,9 +16,10 @@ from distill_edu.batch import (
     weight_like,
     zero_at_padding,
 )  # fmt: skip
-from distill_edu.features import one_output, prepared, require_apart, with_features
-from distill_edu.files import whole
-from distill_edu.partly_trained import PartlyTrained
+from distill_edu._inside.check_values import require_temperature
+from distill_edu._inside.disk import whole
+from distill_edu._inside.keras_model import PartlyTrained
+from distill_edu._inside.layer_outputs import one_output, prepared, require_apart, with_features
 
 ops = keras.ops
 
@@ -42,11 +43,11 @@ class Distiller(PartlyTrained):
         "_temperature", require_temperature, "The temperature T > 0; may be set while `fit` runs."
     )
     alpha = live_number(
-        "_alpha", refusals.require_alpha, "The hard labels' weight, in [0, 1]; may be set while `fit` runs."
+        "_alpha", check_models.require_alpha, "The hard labels' weight, in [0, 1]; may be set while `fit` runs."
     )
 
     def __init__(self, *, student, teacher=None, hints=(), **keras_arguments):
-        refusals.require_models(student, teacher)
+        check_models.require_models(student, teacher)
         require_apart(student, teacher)
         hints = prepared(hints, student, teacher)
         # The student's dtype policy: Keras scales the loss of a mixed_float16 model, and only of one.
@@ -74,12 +75,12 @@ class Distiller(PartlyTrained):
         cross-entropy from logits. `others`: any other argument of keras.Model.compile, such as jit_compile or
         weighted_metrics. Raises ValueError before anything is changed.
         """
-        refusals.require_our_names(others)
-        refusals.require_own_hooks(self)
-        refusals.require_student_loss(student_loss)
+        check_models.require_our_names(others)
+        check_models.require_own_hooks(self)
+        check_models.require_student_loss(student_loss)
         of_soft = losses.named_soft_loss(soft_loss)
-        refusals.require_heads(getattr(of_soft, "task", "classes"), self.student, self.teacher)
-        temperature, alpha = require_temperature(temperature), refusals.require_alpha(alpha)
+        check_models.require_heads(getattr(of_soft, "task", "classes"), self.student, self.teacher)
+        temperature, alpha = require_temperature(temperature), check_models.require_alpha(alpha)
         super().compile(optimizer=optimizer, metrics=metrics, **others)
         self._soft_loss, self.temperature, self.alpha = of_soft, temperature, alpha
         self._hard_loss = getattr(student_loss, "call", student_loss) or losses.HARD_LOSSES[self.task]
@@ -120,13 +121,13 @@ class Distiller(PartlyTrained):
         if not self.optimizer.built:  # here, because XLA cannot create variables below a condition
             self.optimizer.build(self.trainable_variables)
         pairs = list(zip(gradients, self.trainable_variables, strict=True))
-        guard.change_unless(self.problems(step), lambda: self.optimizer.apply_gradients(pairs), self.lock)
+        check_steps.change_unless(self.problems(step), lambda: self.optimizer.apply_gradients(pairs), self.lock)
         return self.report(step)
 
     def look(self, batch):
         """Evaluate the student on a batch that has been read; the running means and metrics after it."""
         step = self.forward(batch, training=False)
-        guard.change_unless(self.problems(step), tf.no_op, self.lock)
+        check_steps.change_unless(self.problems(step), tf.no_op, self.lock)
         return self.report(step)
 
     def read(self, data):
@@ -135,12 +136,12 @@ class Distiller(PartlyTrained):
         labels, logits, mask = read_targets(y)
         features = []
         if logits is None or self.hints:
-            refusals.require_teacher(self.teacher)
+            check_models.require_teacher(self.teacher)
             answer, features = self._run_teacher(x, training=False)
             mask = getattr(answer, "_keras_mask", None) if mask is None and logits is None else mask
             logits = answer if logits is None else logits
         logits = ops.cast(logits, "float32")
-        guard.require_width(logits.shape)
+        check_steps.require_width(logits.shape)
         labels = None if labels is None else read_labels(labels, logits, self.task)
         return Batch(x, labels, read_weight(sample_weight), mask, logits, features, self.task)
 
@@ -183,14 +184,14 @@ class Distiller(PartlyTrained):
         known = labelled(batch.labels, logits, self.task)
         labels = ops.where(batch.labels == -1, 0, batch.labels) if self.task == "classes" else batch.labels
         values = self._hard_loss(labels, logits)
-        guard.require_one_value_each(tuple(values.shape), tuple(logits.shape))
+        check_steps.require_one_value_each(tuple(values.shape), tuple(logits.shape))
         if len(values.shape) < len(known.shape):  # one value per example, which has many labels: all of them are needed
             known = ops.all(known, axis=range(1, len(known.shape)))
         return mean(values, known, batch.weight)
 
     def problems(self, step):
         """What forbids this step: see `guard.problems`."""
-        return guard.problems(step.batch, self._alpha, step.loss, guard.all_probabilities(step.logits))
+        return check_steps.problems(step.batch, self._alpha, step.loss, check_steps.all_probabilities(step.logits))
 
     def report(self, step):
         """Update the running means, each weighted by its number of examples, and the metrics; return all of them."""
@@ -225,7 +226,7 @@ class Distiller(PartlyTrained):
 
     # --- as any Keras model ---
 
-    @guard.speaks_plainly(keras.Model.summary)
+    @check_steps.speaks_plainly(keras.Model.summary)
     def summary(self, *args, **kwargs):
         """Keras's table, under a line that says which of both models is trained."""
         teacher = "none" if self.teacher is None else self.teacher.name
@@ -236,7 +237,7 @@ class Distiller(PartlyTrained):
 
     def save(self, filepath, *args, **kwargs):
         """As keras.Model.save: student, teacher, hints and the state of training, whole or not at all."""
-        refusals.require_keras_file(filepath)
+        check_models.require_keras_file(filepath)
         with whole(filepath) as aside:
             super().save(aside, *args, **kwargs)
 

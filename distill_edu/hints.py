@@ -2,8 +2,8 @@
 
 import re
 
-from distill_edu import refusals
-from distill_edu.backend import keras, live_number
+from distill_edu._inside import check_models
+from distill_edu._inside.backend import keras, live_number
 
 ops = keras.ops
 register = keras.saving.register_keras_serializable(package="distill_edu")
@@ -17,10 +17,12 @@ class BaseHint(keras.layers.Layer):
     [batch, ...], and register it with keras.saving.register_keras_serializable. `build` refuses what does not fit.
     """
 
-    weight = live_number("_weight", refusals.require_weight, "The factor of this hint; may be set while `fit` runs.")
+    weight = live_number(
+        "_weight", check_models.require_weight, "The factor of this hint; may be set while `fit` runs."
+    )
 
     def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
-        refusals.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
+        check_models.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
         name = name or f"{kind}_{student_layer}".replace("/", "_")
         super().__init__(name=name, **{"dtype": "float32", **keras_arguments})
@@ -62,7 +64,7 @@ class Hint(BaseHint):
         return student_features_shape[:-1]
 
     def build(self, student_features_shape, teacher_features_shape):
-        refusals.require_places(self, student_features_shape, teacher_features_shape)
+        check_models.require_places(self, student_features_shape, teacher_features_shape)
         if student_features_shape[-1] != teacher_features_shape[-1]:
             self.projector = keras.layers.Dense(teacher_features_shape[-1], dtype="float32", name="projector")
             self.projector.build(student_features_shape)
@@ -92,7 +94,7 @@ class AttentionTransfer(BaseHint):
     """
 
     def build(self, student_features_shape, teacher_features_shape):
-        refusals.require_places(self, student_features_shape, teacher_features_shape, least=1)
+        check_models.require_places(self, student_features_shape, teacher_features_shape, least=1)
 
     def call(self, student_features, teacher_features):
         return _length(_attention(student_features) - _attention(teacher_features))[..., 0] / 2

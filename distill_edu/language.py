@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu.arguments import require_attributes, require_count, require_number
-from distill_edu.backend import keras, only_errors
+from distill_edu._inside.backend import keras, only_errors
+from distill_edu._inside.check_values import require_attributes, require_count, require_number
 from distill_edu.data import END, PADDING
 from distill_edu.probabilities import soft_targets
 

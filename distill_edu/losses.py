@@ -1,8 +1,8 @@
 """The losses of distillation, from logits, one value per example; the soft ones have names, see `SOFT_LOSSES`."""
 
-from distill_edu import guard, refusals
-from distill_edu.arguments import require_temperature
-from distill_edu.backend import keras, tf
+from distill_edu._inside import check_models, check_steps
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.check_values import require_temperature
 
 ops = keras.ops
 # Name -> function (batch, student_logits, temperature): what `compile(soft_loss=...)` knows. See `soft_loss`.
@@ -12,8 +12,7 @@ SOFT_LOSSES = {}
 def soft_loss(name, task="classes"):
     """Give a soft loss its name: `@soft_loss("mine")` above a function (batch, student_logits, temperature).
 
-    The function returns one value per example, float32. `batch`: a `distill_edu.batch.Batch`, of which teacher_logits
-    and labels matter here. `task` says what the outputs are: "classes" (one of them is right), "yes_no" (each is an
+    The function returns one value per example, float32. `batch.teacher_logits` and `batch.labels` matter here. `task` says what the outputs are: "classes" (one of them is right), "yes_no" (each is an
     answer of its own) or "numbers"; it decides which labels fit and which loss of the labels stands beside it.
     """
 
@@ -77,8 +76,8 @@ class Decoupled:
     task = "classes"
 
     def __init__(self, target=1.0, others=8.0):
-        self.target = refusals.require_weight(target, "target")
-        self.others = refusals.require_weight(others, "others")
+        self.target = check_models.require_weight(target, "target")
+        self.others = check_models.require_weight(others, "others")
 
     def __call__(self, batch, student_logits, temperature):
         log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
@@ -105,7 +104,7 @@ def hard_label_loss(labels, logits):
     logits = ops.cast(logits, "float32")
     if len(labels.shape) == len(logits.shape):
         return ops.categorical_crossentropy(ops.cast(labels, "float32"), logits, from_logits=True)
-    guard.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+    check_steps.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
@@ -169,7 +168,7 @@ def _kl(log_p, log_q):
 def _log_softmax(teacher_logits, student_logits, temperature):
     """Both models' log-probabilities at the temperature, in float32."""
     logits, temperature = _like(teacher_logits, student_logits), _temperature(temperature)
-    guard.require_classes(logits[1].shape[-1])
+    check_steps.require_classes(logits[1].shape[-1])
     return [ops.log_softmax(each / temperature, axis=-1) for each in logits]
 
 
@@ -205,5 +204,5 @@ def _temperature(temperature):
 def _like(teacher_logits, student_logits):
     """Both in float32, and of one shape."""
     pair = [ops.cast(logits, "float32") for logits in (teacher_logits, student_logits)]
-    guard.require_same_shape(*(tuple(logits.shape) for logits in pair))
+    check_steps.require_same_shape(*(tuple(logits.shape) for logits in pair))
     return pair

@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student_t
 
-from distill_edu.arguments import require_count, require_logits, require_numbers
+from distill_edu._inside.check_values import require_count, require_logits, require_numbers
 
 
 def accuracy(labels, logits):

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from distill_edu.arguments import looks_like_probabilities, require_attributes, require_count, require_logits
-from distill_edu.backend import keras, only_errors
+from distill_edu._inside.backend import keras, only_errors
+from distill_edu._inside.check_values import looks_like_probabilities, require_attributes, require_count, require_logits
+from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
-from distill_edu.features import one_output
 
 layers = keras.layers
 

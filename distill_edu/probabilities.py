@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import entr, rel_entr
 
-from distill_edu.arguments import require_logits, require_numbers, require_temperature
+from distill_edu._inside.check_values import require_logits, require_numbers, require_temperature
 
 
 def soft_targets(logits, temperature=1.0):

@@ -72,7 +72,7 @@ def jupyterlab(root, theme="JupyterLab Light"):
     options = {
         "ServerApp.port": port,
         "ServerApp.root_dir": root / "notebooks",
-        "ServerApp.kernel_websocket_connection_class": "distill_edu.lab.WithoutDelay",  # as in `make lab`
+        "ServerApp.kernel_websocket_connection_class": "distill_edu.pages.shared.lab.WithoutDelay",  # as in `make lab`
         "IdentityProvider.token": token,
         "LabApp.app_settings_dir": root / "settings",
         "LabApp.user_settings_dir": root / "user",

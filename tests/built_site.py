@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 from opened import CONTRAST, LETTERS, move, opened, overflow
+
 from tools.pages import PAGES
 from tools.website import BUILT, SOURCES
 

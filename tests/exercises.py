@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pytest
 
-from distill_edu.pages.exercise import CORRECT, NOT_ATTEMPTED
+from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED
 
 # What a reader may type: no check raises anything, and none of this is right.
 ANYTHING = [np.nan, np.inf, -1, "x", b"x", [], {}, {1}, (), object(), 1 + 2j, True, np.array("a"), [[1], [1, 2]]]

@@ -12,8 +12,8 @@ from distill_edu.pages.ask_more import black_box_explorer, copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.few_bits import bits_explorer
 from distill_edu.pages.hints import attention_explorer
-from distill_edu.pages.loss import loss_explorer
-from distill_edu.pages.pairs import pairs_explorer
+from distill_edu.pages.shared.loss import loss_explorer
+from distill_edu.pages.shared.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
 from distill_edu.pages.soft_targets import temperature_explorer
 from distill_edu.pages.text import word_explorer

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from browser import Page, jupyterlab, picture, press, to_and_fro, until
 from gallery import GALLERY
+
 from tools.pages import PAGES, is_trouble, normalise
 
 pytestmark = pytest.mark.browser
@@ -103,7 +104,7 @@ LIVE = """
 import numpy as np
 from small import X, Y, model
 from distill_edu import Distiller
-from distill_edu.pages.live import live_distillation
+from distill_edu.pages.shared.live import live_distillation
 distiller = Distiller(student=model(4), teacher=model(16))
 distiller.compile("adam", temperature=4, alpha=0.5)
 live = live_distillation(distiller, X, Y, validation_data=(X, Y), batch_size=8)

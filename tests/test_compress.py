@@ -12,7 +12,7 @@ import tensorflow as tf
 from small import CLASSES, FEATURES, X, Y, logits, model
 
 from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards
-from distill_edu.backend import WrongSetup
+from distill_edu._inside.backend import WrongSetup
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
 pytestmark = pytest.mark.slow  # it converts models

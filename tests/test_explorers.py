@@ -14,7 +14,7 @@ from drawn import at
 from gallery import GALLERY, LOGITS, NAMES
 from matplotlib.transforms import Bbox
 
-from distill_edu.pages import explorer as explorers
+from distill_edu.pages.shared import explorer as explorers
 from distill_edu.pages.soft_targets import temperature_explorer
 
 T_STOPS = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20]

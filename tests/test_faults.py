@@ -17,7 +17,7 @@ import pytest
 from small import X, Y, model
 
 from distill_edu import Cascade, Dataset, Distiller, cache, sweep
-from distill_edu.pages.live import live_distillation
+from distill_edu.pages.shared.live import live_distillation
 
 pytestmark = pytest.mark.slow  # each test starts other processes
 DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
@@ -104,7 +104,7 @@ def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monk
     kill(in_another_process(SWEEP, 200), when=lambda: len(kept(folder)) >= 3)
     finished = len(kept(folder))
     trained = []
-    monkeypatch.setattr("distill_edu.sweeps.teach", counted("distill_edu.sweeps", "teach", trained))
+    monkeypatch.setattr("distill_edu.experiments.teach", counted("distill_edu.experiments", "teach", trained))
     table = sweep(DATA, model(9), build, seeds=finished + 2, **HOW)
     assert list(table.seed) == list(range(finished + 2)) and len(trained) == 2
 

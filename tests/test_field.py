@@ -28,7 +28,7 @@ from distill_edu import (
     teacher_logits,
 )
 from distill_edu.hints import Hint
-from distill_edu.pages.live import live_distillation
+from distill_edu.pages.shared.live import live_distillation
 
 pytestmark = pytest.mark.slow
 T, ALPHA = 3.0, 0.25

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from distill_edu.lab import WithoutDelay, ZMQChannelsWebsocketConnection
+from distill_edu.pages.shared.lab import WithoutDelay, ZMQChannelsWebsocketConnection
 
 
 def test_a_connection_has_no_delay_and_is_else_the_servers(monkeypatch):

@@ -72,7 +72,10 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(name):
 @pytest.mark.parametrize("name", ["jax", "torch"])
 def test_a_backend_that_keras_had_before_gets_the_sentence_too(name):
     fake = "import sys, types; keras = types.ModuleType('keras'); keras.backend = types.ModuleType('keras.backend');"
-    fake += f"keras.backend.backend = lambda: '{name}'; sys.modules['keras'] = keras; import distill_edu.backend"
+    fake += (
+        f"keras.backend.backend = lambda: '{name}'; sys.modules['keras'] = keras;"
+    fake += "import distill_edu._inside.backend"
+    )
     assert f"Keras is set to '{name}' here" in python(fake).stderr.splitlines()[-1]
 
 
@@ -80,14 +83,13 @@ def test_a_backend_that_keras_had_before_gets_the_sentence_too(name):
 def test_without_a_setting_keras_runs_on_tensorflow_whatever_its_own_file_says(tmp_path):
     (tmp_path / ".keras").mkdir()
     (tmp_path / ".keras" / "keras.json").write_text('{"backend": "jax"}')
-    code = (
-        "import os; del os.environ['KERAS_BACKEND']; import distill_edu.backend as b; print(b.keras.backend.backend())"
-    )
+    code = "import os; del os.environ['KERAS_BACKEND']; from distill_edu._inside.backend import keras;"
+    code += "print(keras.backend.backend())"
     assert python(code, HOME=str(tmp_path), KERAS_HOME=str(tmp_path / ".keras")).stdout.strip() == "tensorflow"
 
 
 def test_quietly_gives_standard_error_back(capfd, monkeypatch):
-    from distill_edu.backend import quietly
+    from distill_edu._inside.backend import quietly
 
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else None
@@ -100,7 +102,7 @@ def test_quietly_gives_standard_error_back(capfd, monkeypatch):
 
 
 def test_in_a_notebook_the_sentence_stands_alone():
-    from distill_edu.backend import WrongSetup
+    from distill_edu._inside.backend import WrongSetup
 
     assert WrongSetup("Do this.")._render_traceback_() == ["WrongSetup: Do this."]
 

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 
 from distill_edu import metrics, soft_targets
 from distill_edu.pages import ask_more as page
-from distill_edu.pages import picture
-from distill_edu.pages.plots import gain_in_words
+from distill_edu.pages.shared import picture
+from distill_edu.pages.shared.plots import gain_in_words
 
 
 @pytest.mark.parametrize("copies, shown", [(0, 0), (300, 1)])

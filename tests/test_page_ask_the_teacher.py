@@ -7,7 +7,7 @@ from exercises import answers
 from gallery import ALONE, CURVE, TEST_CURVE
 
 from distill_edu.pages import ask_the_teacher as page
-from distill_edu.pages import picture
+from distill_edu.pages.shared import picture
 
 
 def now(curve, threshold):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from distill_edu.pages import exercise
+from distill_edu.pages.shared import exercise
 from distill_edu.pages.soft_targets import check_entropy_by_hand, check_softmax
 
 

@@ -9,7 +9,7 @@ from exercises import answers
 from gallery import GALLERY, MENDED, SOME_WEIGHTS
 
 from distill_edu.pages import few_bits as page
-from distill_edu.pages import picture
+from distill_edu.pages.shared import picture
 
 
 def levels(weights, bits):

@@ -13,8 +13,8 @@ from drawn import lines
 from small import X, Y, logits, model, weights
 
 from distill_edu import Distiller, teacher_logits
-from distill_edu.pages.live import live_distillation, shuffled
-from distill_edu.pages.picture import DISTILLED, NEUTRAL
+from distill_edu.pages.shared.live import live_distillation, shuffled
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL
 
 pytestmark = pytest.mark.slow  # it waits for trainings that run
 

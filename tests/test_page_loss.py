@@ -5,8 +5,8 @@ import pytest
 from drawn import at, bars, numbers, ticks
 from gallery import LOGITS, NAMES
 
-from distill_edu.pages.loss import loss_explorer
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER
+from distill_edu.pages.shared.loss import loss_explorer
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER
 
 Z_T, Z_S, LABEL = LOGITS[0], LOGITS[1], 2
 

@@ -6,9 +6,9 @@ from drawn import at, error_bars, half_width, lines, numbers
 from gallery import DISTILLED, HARD
 
 from distill_edu import metrics
-from distill_edu.pages import picture
-from distill_edu.pages.pairs import pairs_explorer
-from distill_edu.pages.plots import gain_in_words
+from distill_edu.pages.shared import picture
+from distill_edu.pages.shared.pairs import pairs_explorer
+from distill_edu.pages.shared.plots import gain_in_words
 
 GAINS = np.subtract(DISTILLED, HARD)
 

@@ -9,7 +9,7 @@ from gallery import IMAGES, NAMES
 from matplotlib.colors import to_hex
 
 from distill_edu import metrics
-from distill_edu.pages import picture, plots
+from distill_edu.pages.shared import picture, plots
 
 GAINS = {
     "first": metrics.paired_gain([0.9, 0.93, 0.91, 0.95], [0.8, 0.81, 0.82, 0.835]),

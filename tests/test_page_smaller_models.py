@@ -8,8 +8,8 @@ from gallery import CARDS
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
-from distill_edu.pages import picture
 from distill_edu.pages import smaller_models as page
+from distill_edu.pages.shared import picture
 
 ORDER = ("teacher", "hard labels", "distilled, int8")
 COLOURS = (picture.TEACHER.lower(), picture.HARD.lower(), picture.DISTILLED.lower())

@@ -8,7 +8,7 @@ from gallery import IMAGES, LOGITS, NAMES
 
 from distill_edu import soft_targets
 from distill_edu.pages import soft_targets as page
-from distill_edu.pages.picture import TEACHER
+from distill_edu.pages.shared.picture import TEACHER
 
 
 @pytest.mark.parametrize("t, example", [(1, 0), (4, 1)])

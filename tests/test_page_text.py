@@ -8,8 +8,8 @@ from drawn import at, bars, ticks
 from exercises import answers
 from gallery import NAMES, SPELLERS
 
-from distill_edu.pages import picture
 from distill_edu.pages import text as page
+from distill_edu.pages.shared import picture
 
 COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.HARD, picture.DISTILLED)]
 

@@ -9,8 +9,8 @@ from gallery import ASKED_LABELS, GALLERY, NOISE_SAID, NOISY
 from matplotlib.colors import to_hex
 
 from distill_edu import soft_targets
-from distill_edu.pages import picture
 from distill_edu.pages import through_noise as page
+from distill_edu.pages.shared import picture
 
 RIGHT = (NOISE_SAID == ASKED_LABELS).mean(axis=-1)  # [seeds, stops, shares]
 

@@ -6,8 +6,8 @@ from drawn import at, bars, lines, ticks
 from exercises import answers
 from gallery import LOGITS, NAMES
 
-from distill_edu.pages import picture
 from distill_edu.pages import train_step as page
+from distill_edu.pages.shared import picture
 
 EPOCHS = np.array([[0.0, 0.1, -0.1], [2.0, 1.0, -1.0], [5.0, 2.5, -1.0]])
 CURVE = [0.1, 0.6, 0.9]

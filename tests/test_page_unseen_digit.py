@@ -6,8 +6,8 @@ from drawn import at, bars, lines, ticks
 from exercises import answers
 from gallery import GALLERY, LABELS, NAMES, SEEN
 
-from distill_edu.pages import picture
 from distill_edu.pages import unseen_digit as page
+from distill_edu.pages.shared import picture
 
 STUDENTS = {0: SEEN, 2: SEEN[:, ::-1] + [0, 1, 0]}  # as in the gallery
 

@@ -8,7 +8,7 @@ from gallery import PLANES, POINT_LABELS, POINTS
 from matplotlib.colors import to_hex, to_rgb
 
 from distill_edu.pages import when_it_fails as page
-from distill_edu.pages.picture import CLASSES
+from distill_edu.pages.shared.picture import CLASSES
 
 
 def softmax(z):

@@ -5,8 +5,8 @@ from drawn import at, error_bars, half_width, lines, numbers, ticks
 from exercises import answers
 from gallery import SWEEP
 
-from distill_edu.pages import picture
 from distill_edu.pages import which_temperature as page
+from distill_edu.pages.shared import picture
 
 
 def column(size, alpha, t, part):

@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import rel_entr, softmax
 from scipy.stats import norm
 
-from distill_edu.pages import picture
 from distill_edu.pages import whose_words as page
+from distill_edu.pages.shared import picture
 
 LETTERS = np.arange(41)
 

@@ -8,8 +8,8 @@ from gallery import ADDERS, GALLERY, STARTS
 from matplotlib.colors import to_hex
 
 from distill_edu.data import running_sums
-from distill_edu.pages import picture
 from distill_edu.pages import working as page
+from distill_edu.pages.shared import picture
 
 
 @pytest.mark.parametrize("written", [0, 1, 3, 8])

@@ -7,8 +7,8 @@ from exercises import answers
 from gallery import GALLERY, KNOWN, WRITTEN
 from matplotlib.colors import to_hex
 
-from distill_edu.pages import picture
 from distill_edu.pages import write as page
+from distill_edu.pages.shared import picture
 
 COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.HARD, picture.DISTILLED)]
 

@@ -9,6 +9,7 @@ import sys
 
 import nbformat
 import pytest
+
 from tools.pages import HOOK, PAGES, first_picture, is_trouble, normalise
 
 ROOT = PAGES[0].parent.parent

@@ -2,7 +2,7 @@
 
 import warnings
 
-from distill_edu.patience import warn
+from distill_edu._inside.time_limit import warn
 
 HUNDRED = [f"It failed at {number}." for number in range(100)]
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 
 from distill_edu import Distiller, models, teacher_logits
-from distill_edu.fingerprint import architecture
+from distill_edu._inside.cache_key import architecture
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
 pytestmark = pytest.mark.slow  # it trains for minutes

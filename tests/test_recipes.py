@@ -11,7 +11,7 @@ from small import CLASSES, FEATURES, LIGHT, X, Y, logits, model
 
 from distill_edu import Classroom, Dataset, Distiller, losses, sweep
 from distill_edu.hints import BaseHint
-from distill_edu.pages.explorer import Explorer, temperature_slider
+from distill_edu.pages.shared.explorer import Explorer, temperature_slider
 
 pytestmark = pytest.mark.slow  # it trains in every way
 

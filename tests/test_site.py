@@ -11,9 +11,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import frames
 import nbformat
 import numpy as np
 import pytest
+import recording
 from babel.messages.pofile import read_po
 from drawn import at
 from gallery import GALLERY
@@ -21,13 +23,12 @@ from IPython.core.formatters import DisplayFormatter
 from opened import CONTRAST, LETTERS, move, opened, overflow, state
 from small import X, Y, model
 from test_explorers import STOPS
-from tools.pages import FOLDER, PAGES, execute
-from tools.website import FORMATTER, SOURCES, first_slider, for_the_site, list_of_pages
 
 from distill_edu import Distiller
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.live import live_distillation
-from distill_edu.site import frames, recording
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.live import live_distillation
+from tools.pages import FOLDER, PAGES, execute
+from tools.website import FORMATTER, SOURCES, first_slider, for_the_site, list_of_pages
 
 TYPED = {"word": "word", "working": "question"}  # explorer -> its control that takes any text
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from small import CLASSES, LIGHT, RANDOM, X, Y, logits, model, same, weights
 
 from distill_edu import Classroom, Distiller, distillation_loss, losses, teacher_logits
-from distill_edu.batch import Batch
+from distill_edu._inside.batch import Batch
 from distill_edu.hints import Hint
 
 

@@ -3,11 +3,11 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_logits
+from distill_edu._inside.check_values import require_logits
 from distill_edu.metrics import mean_and_reach, paired_gain
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, require_names, slider, stop_slider
-from distill_edu.pages.picture import (
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, require_names, slider, stop_slider
+from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
     NEUTRAL,
@@ -22,7 +22,7 @@ from distill_edu.pages.picture import (
     two_axes,
     with_room,
 )
-from distill_edu.pages.plots import gain_in_words
+from distill_edu.pages.shared.plots import gain_in_words
 from distill_edu.probabilities import soft_targets
 
 LINES = ((DISTILLED, "D-", "full"), (DISTILLED, "D--", "none"), (HARD, "o-", "full"))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from distill_edu.pages.exercise import CORRECT, Verdict, check_answer, check_function, not_yet, number, value
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, legend, percent, two_axes, with_room
+from distill_edu.pages.shared.exercise import CORRECT, Verdict, check_answer, check_function, not_yet, number, value
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, legend, percent, two_axes, with_room
 
 THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 

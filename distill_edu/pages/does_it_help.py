@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from distill_edu.pages.exercise import check_answer, check_function
+from distill_edu.pages.shared.exercise import check_answer, check_function
 
 
 def check_standard_error_by_hand(answer):

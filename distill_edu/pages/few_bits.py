@@ -3,11 +3,11 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_count
-from distill_edu.backend import keras
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.picture import (
+from distill_edu._inside.backend import keras
+from distill_edu._inside.check_values import require_count
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
     NEUTRAL,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from distill_edu.pages.exercise import LABELS, Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.exercise import LABELS, Z_STUDENT, Z_TEACHER, check_answer, check_function
 from distill_edu.probabilities import kl_divergence, soft_targets
 
 

@@ -3,9 +3,9 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, slider
-from distill_edu.pages.picture import empty_axes, plain
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, slider
+from distill_edu.pages.shared.picture import empty_axes, plain
 
 
 def attention_explorer(images, maps, example=0):

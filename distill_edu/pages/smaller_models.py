@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from distill_edu.arguments import require_columns
+from distill_edu._inside.check_values import require_columns
 from distill_edu.metrics import mean_and_reach, pareto_front
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
 
 
 def tradeoff_explorer(table):

@@ -3,10 +3,10 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function
-from distill_edu.pages.explorer import Explorer, require_names, slider, temperature_slider
-from distill_edu.pages.picture import TEACHER, class_axis, empty_axes, grouped_bars, percent, plain
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, require_names, slider, temperature_slider
+from distill_edu.pages.shared.picture import TEACHER, class_axis, empty_axes, grouped_bars, percent, plain
 from distill_edu.probabilities import entropy, soft_targets
 
 

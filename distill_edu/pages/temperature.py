@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from distill_edu.pages.exercise import (
+from distill_edu.pages.shared.exercise import (
     CORRECT,
     Z_STUDENT,
     Z_TEACHER,

@@ -4,10 +4,19 @@ from functools import lru_cache
 
 import ipywidgets
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, require_names, require_up_to_three, slider, temperature_slider
-from distill_edu.pages.picture import DISTILLED, HARD, TEACHER, class_axis, empty_axes, grouped_bars, legend, percent
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, require_names, require_up_to_three, slider, temperature_slider
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    TEACHER,
+    class_axis,
+    empty_axes,
+    grouped_bars,
+    legend,
+    percent,
+)
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: any other word may be typed.

@@ -3,9 +3,9 @@
 import numpy as np
 
 from distill_edu.metrics import mean_and_reach
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
 from distill_edu.probabilities import soft_targets
 
 

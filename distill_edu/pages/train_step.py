@@ -3,10 +3,18 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.exercise import CORRECT, NOT_ATTEMPTED, Verdict, call, check_answer, not_yet, value
-from distill_edu.pages.explorer import Explorer, require_names, slider, temperature_slider
-from distill_edu.pages.picture import DISTILLED, TEACHER, class_axis, grouped_bars, legend_below, percent, two_axes
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Verdict, call, check_answer, not_yet, value
+from distill_edu.pages.shared.explorer import Explorer, require_names, slider, temperature_slider
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    TEACHER,
+    class_axis,
+    grouped_bars,
+    legend_below,
+    percent,
+    two_axes,
+)
 from distill_edu.probabilities import soft_targets
 
 
@@ -68,7 +76,7 @@ def check_distillation_step(function):
     """One training step function(student, teacher, optimizer, x, y) at T = 4, alpha = 0.1."""
     if function is None or function is ...:
         return Verdict(NOT_ATTEMPTED)
-    from distill_edu.backend import keras
+    from distill_edu._inside.backend import keras
 
     for seed in (1, 5):
         student, teacher, x, y = _small_models(seed)
@@ -100,7 +108,7 @@ def _misused(student, teacher, start, taught):
 
 def _small_models(seed):
     """Two linear models that remember how they were called."""
-    from distill_edu.backend import keras
+    from distill_edu._inside.backend import keras
 
     class Watch(keras.layers.Layer):
         calls = ()

@@ -3,10 +3,10 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function, not_yet
-from distill_edu.pages.explorer import Explorer, require_names, slider
-from distill_edu.pages.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, legend, plain, two_axes
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function, not_yet
+from distill_edu.pages.shared.explorer import Explorer, require_names, slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, legend, plain, two_axes
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.colors import to_rgb
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
-from distill_edu.pages.explorer import Explorer, temperature_slider
-from distill_edu.pages.picture import CLASSES, empty_axes, plain
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, temperature_slider
+from distill_edu.pages.shared.picture import CLASSES, empty_axes, plain
 from distill_edu.probabilities import entropy, soft_targets
 
 

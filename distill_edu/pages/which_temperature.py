@@ -3,11 +3,11 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.arguments import require_columns
+from distill_edu._inside.check_values import require_columns
 from distill_edu.metrics import mean_and_reach
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.picture import DISTILLED, NEUTRAL, two_axes, with_room
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes, with_room
 
 
 def sweep_explorer(table):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from distill_edu.pages.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.picture import (
+from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import (
     CLASSES,
     DISTILLED,
     NEUTRAL,

@@ -6,9 +6,18 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.data import running_sums
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_axis, empty_axes, grouped_bars, percent
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    NEUTRAL,
+    TEACHER,
+    class_axis,
+    empty_axes,
+    grouped_bars,
+    percent,
+)
 
 DIGITS = 8
 COLOURS = (TEACHER, DISTILLED, HARD)

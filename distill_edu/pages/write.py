@@ -3,9 +3,9 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.pages.exercise import check_answer, check_function
-from distill_edu.pages.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
+from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
 
 SHOWN = 8
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from distill_edu.metrics import holm
-from distill_edu.pages.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, legend, plain
+from distill_edu.pages.shared.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, legend, plain
 
 __all__ = [
     "DISTILLED",

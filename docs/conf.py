@@ -1,20 +1,22 @@
 """Sphinx's settings: see `site` in the Makefile."""
 
 import os
+import sys
 from pathlib import Path
 
 from babel import Locale
 
-from distill_edu.site.frames import PALETTE
+sys.path.insert(0, str(Path(__file__).parent))
+from frames import PALETTE  # noqa: E402
 
 HERE = Path(__file__).parent
 project = "distill_edu"
 author = "the distill_edu maintainers"
 project_copyright = author
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "distill_edu.site.mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "mathml"]
 exclude_patterns = ["pages.md"]  # index.md includes it
-nb_execution_mode = "off"  # tests/tools/website.py has executed them
+nb_execution_mode = "off"  # tools/website.py has executed them
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -29,7 +31,7 @@ html_theme = "furo"
 html_title = "distill_edu"
 html_baseurl = os.environ.get("SITE_URL", "")  # where the site will stand: links from elsewhere need it
 html_favicon = str(HERE / "static" / "icon.svg")
-html_static_path = [str(HERE / "static"), str(HERE.parents[1] / ".github" / "hook.png")]
+html_static_path = [str(HERE / "static"), str(HERE.parent / ".github" / "hook.png")]
 html_css_files = ["explorer.css"]
 html_js_files = [("explorer.js", {"defer": "defer"})]
 html_copy_source = html_show_sourcelink = False

@@ -1,4 +1,4 @@
-"""Execute and normalise the pages: `make pages`, or `python tests/tools/pages.py notebooks/01_soft_targets.ipynb`."""
+"""Execute and normalise the pages: `make pages`, or `python tools/pages.py notebooks/01_soft_targets.ipynb`."""
 
 import base64
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+FOLDER = Path(__file__).parents[1] / "notebooks"
 PAGES = sorted(FOLDER.glob("*.ipynb"))
 HOOK = FOLDER.parent / ".github" / "hook.png"  # README shows it
 

@@ -1,4 +1,4 @@
-"""Would the tests notice? `make mutate`, or `python tests/tools/mutate.py losses`: one change at a time, in a copy.
+"""Would the tests notice? `make mutate`, or `python tools/mutate.py losses`: one change at a time, in a copy.
 
 cosmic-ray writes each mutant into the file; we run the tests that call the changed function, the quickest first, and
 if none notices it all tests of that module. What became of it stands in `.venv/mutants/<module>.sqlite`; started again
@@ -23,7 +23,7 @@ import pytest
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import TestOutcome
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv" / "mutants"
 # Others of test_package ask git, or install something.
 OF_THE_BACKEND = """

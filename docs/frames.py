@@ -12,8 +12,8 @@ import re
 import ipywidgets
 import numpy as np
 
-from distill_edu.pages.explorer import Explorer
-from distill_edu.pages.picture import CLASSES, NEUTRAL, TEACHER, Picture
+from distill_edu.pages.shared.explorer import Explorer
+from distill_edu.pages.shared.picture import CLASSES, NEUTRAL, TEACHER, Picture
 
 LIMIT = 1000
 # What matplotlib paints with -> the site's own name of it: conf.py gives it a colour for light and for dark pages.
@@ -109,7 +109,7 @@ def register(shell):
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type(Picture, _of_picture)
     bundles.for_type(Explorer, _of_explorer)
-    bundles.for_type_by_name("distill_edu.pages.live", "LiveDistillation", _of_training)
+    bundles.for_type_by_name("distill_edu.pages.shared.live", "LiveDistillation", _of_training)
 
 
 def _of_picture(figure, **_):
@@ -121,6 +121,6 @@ def _of_explorer(explorer, **_):
 
 
 def _of_training(live, **_):
-    from distill_edu.site import recording  # imports TensorFlow
+    import recording  # imports TensorFlow
 
     return {"text/plain": repr(live), "text/html": fragment(recording.recorded(live), recording.NOTE)}

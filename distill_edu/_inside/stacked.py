@@ -3,9 +3,9 @@
 import contextlib
 import itertools
 
-from distill_edu import guard
-from distill_edu.backend import keras, only_errors, tf
-from distill_edu.fingerprint import architecture
+from distill_edu._inside import check_steps
+from distill_edu._inside.backend import keras, only_errors, tf
+from distill_edu._inside.cache_key import architecture
 
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
@@ -106,7 +106,7 @@ class Row:
             for stack, values in zip(self._stacks(self._state()), state, strict=True):
                 stack.assign(values)
 
-        guard.change_unless(guard.problems(batch, alphas, *seen), change, self.first.lock)
+        check_steps.change_unless(check_steps.problems(batch, alphas, *seen), change, self.first.lock)
         return results
 
     def _state(self):
@@ -181,7 +181,7 @@ class Row:
                 gradients, step = forward(batch)
                 results = self.first.report(step)
                 state = [scope.get_current_value(variable) for variable in mine[2]]
-                seen = step.loss, guard.all_probabilities(step.logits)
+                seen = step.loss, check_steps.all_probabilities(step.logits)
             # Then the optimizer has to see the rows that a batch changed, and a map returns whole weights.
             self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
             return _dense(gradients, mine[1]), seen, state, results

@@ -4,9 +4,9 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.metrics import paired_gain
-from distill_edu.pages.explorer import Explorer, slider
-from distill_edu.pages.picture import DISTILLED, HARD, NEUTRAL, empty_axes, legend
-from distill_edu.pages.plots import gain_in_words
+from distill_edu.pages.shared.explorer import Explorer, slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, empty_axes, legend
+from distill_edu.pages.shared.plots import gain_in_words
 
 
 def pairs_explorer(distilled, hard, pairs=1, what="seed"):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from distill_edu.arguments import require_logits
-from distill_edu.pages.explorer import Explorer, alpha_slider, require_names, temperature_slider
-from distill_edu.pages.picture import (
+from distill_edu._inside.check_values import require_logits
+from distill_edu.pages.shared.explorer import Explorer, alpha_slider, require_names, temperature_slider
+from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
     NEUTRAL,

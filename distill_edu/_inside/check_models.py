@@ -1,8 +1,8 @@
 """What is refused before anything is built, compiled or opened: models, layers and arguments, each in a sentence."""
 
-from distill_edu.arguments import require_number
-from distill_edu.backend import keras
-from distill_edu.guard import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
+from distill_edu._inside.backend import keras
+from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
+from distill_edu._inside.check_values import require_number
 
 
 def require_alpha(value):

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from distill_edu.pages.explorer import Explorer, stop_slider
-from distill_edu.pages.live import draw_training
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.live import draw_training
 
 NOTE = (
     "A recording: one training at each T and α, from the same start. With a kernel you train, and turn them meanwhile."

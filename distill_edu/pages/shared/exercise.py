@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 
-from distill_edu.patience import within
+from distill_edu._inside.time_limit import within
 
 CORRECT = "Correct!"
 NOT_ATTEMPTED = "Not attempted yet: replace the ... above with your answer."

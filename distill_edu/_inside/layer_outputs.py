@@ -4,9 +4,9 @@ import contextlib
 import functools
 from typing import NamedTuple
 
-from distill_edu import refusals
-from distill_edu.arguments import require_attributes
-from distill_edu.backend import keras, tf
+from distill_edu._inside import check_models
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.check_values import require_attributes
 
 
 class Call(NamedTuple):
@@ -21,7 +21,7 @@ def prepared(hints, student, teacher):
     hints = [hints] if isinstance(hints, keras.Layer) else list(hints)
     for hint in hints:
         require_attributes(hint, ["student_layer", "teacher_layer"], "A hint", "a layer such as distill_edu.hints.Hint")
-    refusals.require_hints(hints, teacher)
+    check_models.require_hints(hints, teacher)
     mine = _shapes(student, [hint.student_layer for hint in hints])
     teachers = _shapes(teacher, [hint.teacher_layer for hint in hints])
     for hint, *shapes in zip(hints, mine, teachers, strict=True):
@@ -35,7 +35,7 @@ def prepared(hints, student, teacher):
 def require_apart(student, teacher):
     """Refuse a student whose training would change the teacher; what both have and nothing moves may be shared."""
     if teacher is not None:
-        refusals.require_unshared(moving(student, teacher.variables), student is teacher)
+        check_models.require_unshared(moving(student, teacher.variables), student is teacher)
 
 
 def moving(model, variables):
@@ -62,7 +62,7 @@ def layer_at(model, path):
     for name in path.split("/"):
         layers = {layer.name: layer for layer in getattr(model, "layers", ())}
         if name not in layers:
-            refusals.no_such_layer(model, name)
+            check_models.no_such_layer(model, name)
         model = layers[name]
     return model
 
@@ -75,7 +75,7 @@ def with_features(model, paths, whose="model"):
         with recorded(layers) as calls:
             logits = one_output(model(x, training=training), whose)
         features = [[call.output for call in calls[layer]] for layer in layers]
-        return logits, [refusals.require_one_call(*pair) for pair in zip(features, paths, strict=True)]
+        return logits, [check_models.require_one_call(*pair) for pair in zip(features, paths, strict=True)]
 
     return run
 
@@ -83,7 +83,7 @@ def with_features(model, paths, whose="model"):
 def one_output(output, whose):
     """What a model gave, if need be out of a list or a dictionary of one. Raises ValueError where there are more."""
     parts = keras.tree.flatten(output)
-    refusals.require_one_output(len(parts), whose, output)
+    check_models.require_one_output(len(parts), whose, output)
     return parts[0]
 
 

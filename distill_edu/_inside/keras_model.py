@@ -4,8 +4,8 @@ import inspect
 
 import numpy as np
 
-from distill_edu import guard
-from distill_edu.backend import keras
+from distill_edu._inside import check_steps
+from distill_edu._inside.backend import keras
 
 
 class PartlyTrained(keras.Model):
@@ -22,7 +22,7 @@ class PartlyTrained(keras.Model):
 
     def compile(self, **arguments):
         super().compile(**arguments)
-        self.lock = guard.Lock() if self.jit_compile and not self.run_eagerly else None
+        self.lock = check_steps.Lock() if self.jit_compile and not self.run_eagerly else None
 
     def make_train_function(self, force=False):
         if self.train_function is None or force:
@@ -57,7 +57,7 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
-    @guard.speaks_plainly(keras.Model.fit)
+    @check_steps.speaks_plainly(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train: as keras.Model.fit, on arrays, tf.data, PyDataset or generators. y comes in three forms.
 
@@ -73,7 +73,7 @@ class PartlyTrained(keras.Model):
             given["validation_data"] = x, y, _weight_of_all(y, weight)
         return super().fit(**{**given, **_weights(**given)})
 
-    @guard.speaks_plainly(keras.Model.evaluate)
+    @check_steps.speaks_plainly(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
         """The losses and metrics, without learning: as keras.Model.evaluate, with x and y as for `fit`."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)

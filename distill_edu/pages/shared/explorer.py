@@ -6,7 +6,7 @@ import threading
 
 import ipywidgets
 
-from distill_edu.pages.picture import Picture
+from distill_edu.pages.shared.picture import Picture
 
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 

@@ -8,11 +8,11 @@ from functools import partial
 import ipywidgets
 import numpy as np
 
-from distill_edu.backend import keras
+from distill_edu._inside.backend import keras
 from distill_edu.metrics import accuracy
 from distill_edu.models import taken
-from distill_edu.pages.explorer import Explorer, alpha_slider, labelled, temperature_slider
-from distill_edu.pages.picture import DISTILLED, NEUTRAL, two_axes
+from distill_edu.pages.shared.explorer import Explorer, alpha_slider, labelled, temperature_slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes
 
 RUNS = 6  # so many curves stay in the picture: the training now, and the last ones before it
 

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from distill_edu import guard
-from distill_edu.backend import keras, tf
+from distill_edu._inside import check_steps
+from distill_edu._inside.backend import keras, tf
 
 ops = keras.ops
 UNKNOWN = {"classes": -1, "yes_no": -1, "numbers": float("nan")}  # what stands in the place of a label that is missing
@@ -95,13 +95,13 @@ def read_labels(labels, logits, task):
     rank, classes = len(logits.shape), logits.shape[-1]
     if task != "classes":
         labels = labels[..., None] if len(labels.shape) == rank - 1 and classes == 1 else labels
-        guard.require_labels_like(tuple(labels.shape), tuple(logits.shape))
+        check_steps.require_labels_like(tuple(labels.shape), tuple(logits.shape))
         return ops.cast(labels, "float32")
     if len(labels.shape) == rank and labels.shape[-1] == classes:
         return ops.cast(labels, "float32")
     if len(labels.shape) == rank and labels.shape[-1] == 1:
         labels = ops.squeeze(labels, -1)
-    guard.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+    check_steps.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
     if tf.as_dtype(labels.dtype).is_floating:
         labels = ops.where(labels == ops.floor(labels), labels, -2)  # 0.7 is no class, and not to be cut to 0
     return ops.cast(labels, "int32")

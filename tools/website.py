@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import nbformat
+
 from tools.pages import FOLDER, PAGES, execute, normalise
 
 ROOT = FOLDER.parent
-SOURCES, BUILT = ROOT / "distill_edu" / "site", ROOT / "build" / "pages"
-FORMATTER = "from distill_edu.site import frames; frames.register(get_ipython())"
+SOURCES, BUILT = ROOT / "docs", ROOT / "build" / "pages"
+FORMATTER = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); import frames; frames.register(get_ipython())"
 HINT = """```{note}
 This page was run for you: every slider shows pictures that were drawn beforehand.
 Cells that ask for your answer need a kernel: {ref}`run it yourself <run-it-yourself>`.

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from distill_edu import cache
-from distill_edu.arguments import require_attributes, require_columns, require_count
-from distill_edu.backend import keras, tf
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.cache_key import architecture, loss_as_text
+from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu.classroom import Classroom
-from distill_edu.fingerprint import architecture, loss_as_text
 from distill_edu.losses import named_soft_loss
 from distill_edu.metrics import report, require_examples
 from distill_edu.models import teacher_logits

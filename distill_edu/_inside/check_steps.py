@@ -4,7 +4,7 @@ import contextlib
 import functools
 import inspect
 
-from distill_edu.backend import tf
+from distill_edu._inside.backend import tf
 
 # What the graph itself refuses while it runs; `fit` and `evaluate` show these sentences instead of TensorFlow's report.
 NAN_LOSS = (

@@ -10,12 +10,12 @@ from pathlib import Path
 import joblib
 import numpy as np
 
-from distill_edu.backend import keras, tf
+from distill_edu._inside.backend import keras, tf
 
 # The modules whose code a trained student depends on. A new colour in a figure throws nothing away.
-TRAINS = ("losses", "hints", "features", "batch", "distiller", "partly_trained", "classroom", "row", "models")
-TRAINS += ("metrics", "sweeps")
-PACKAGE = Path(__file__).parent
+TRAINS = ("losses", "hints", "distiller", "classroom", "models", "metrics", "experiments", "_inside.batch")
+TRAINS += ("_inside.layer_outputs", "_inside.keras_model", "_inside.stacked")
+PACKAGE = Path(__file__).parents[1]
 
 
 def architecture(model):
@@ -43,7 +43,7 @@ def loss_as_text(loss):
 @functools.cache
 def code(folder=PACKAGE):
     """The modules in `TRAINS` without comments and docstrings: a better sentence throws nothing away."""
-    return [_without_docstrings(ast.parse((folder / f"{name}.py").read_bytes())) for name in TRAINS]
+    return [_without_docstrings(ast.parse((folder / f"{name.replace('.', '/')}.py").read_bytes())) for name in TRAINS]
 
 
 def _without_docstrings(tree):

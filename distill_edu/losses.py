@@ -12,8 +12,9 @@ SOFT_LOSSES = {}
 def soft_loss(name, task="classes"):
     """Give a soft loss its name: `@soft_loss("mine")` above a function (batch, student_logits, temperature).
 
-    The function returns one value per example, float32. `batch.teacher_logits` and `batch.labels` matter here. `task` says what the outputs are: "classes" (one of them is right), "yes_no" (each is an
-    answer of its own) or "numbers"; it decides which labels fit and which loss of the labels stands beside it.
+    The function returns one value per example, float32. `batch.teacher_logits` and `batch.labels` matter here. `task`
+    says what the outputs are: "classes" (one of them is right), "yes_no" (each is an answer of its own) or "numbers";
+    it decides which labels fit and which loss of the labels stands beside it.
     """
 
     def register(function):

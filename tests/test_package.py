@@ -72,10 +72,8 @@ def test_what_is_not_installed_is_named_with_the_command_that_installs_it(name):
 @pytest.mark.parametrize("name", ["jax", "torch"])
 def test_a_backend_that_keras_had_before_gets_the_sentence_too(name):
     fake = "import sys, types; keras = types.ModuleType('keras'); keras.backend = types.ModuleType('keras.backend');"
-    fake += (
-        f"keras.backend.backend = lambda: '{name}'; sys.modules['keras'] = keras;"
+    fake += f"keras.backend.backend = lambda: '{name}'; sys.modules['keras'] = keras;"
     fake += "import distill_edu._inside.backend"
-    )
     assert f"Keras is set to '{name}' here" in python(fake).stderr.splitlines()[-1]
 
 

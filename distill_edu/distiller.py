@@ -6,16 +6,7 @@ import warnings
 from distill_edu import losses
 from distill_edu._inside import check_models, check_steps
 from distill_edu._inside.backend import Setting, keras, live_number, tf
-from distill_edu._inside.batch import (
-    Batch,
-    Step,
-    mask_features,
-    mean,
-    no_mean,
-    read_batch,
-    replicas,
-    without_padding,
-)
+from distill_edu._inside.batch import Batch, Step, mask_features, mean, no_mean, read_batch, replicas, without_padding
 from distill_edu._inside.check_values import require_temperature
 from distill_edu._inside.keras_model import DistillerModel
 from distill_edu._inside.layer_outputs import build_hints, require_apart, with_layer_outputs
@@ -141,6 +132,8 @@ class Distiller(DistillerModel):
     def apply_unless(self, problems, gradients):
         """Update the trained weights. If a check fails, nothing changes, and `fit` raises its message."""
         check_models.require_trainable(self.trainable_variables)
+        if not self.optimizer.built:  # XLA cannot create its variables within the condition below
+            self.optimizer.build(self.trainable_variables)
         with check_steps.refuse(problems):
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 

@@ -75,12 +75,10 @@ class Distiller(DistillerModel):
         task = TASKS[getattr(function, "task", "classes")]
         check_models.require_heads(task, self.student, self.teacher)
         temperature, alpha = require_temperature(temperature), check_models.require_alpha(alpha)
-        watched = {"metrics": metrics, "weighted_metrics": others.pop("weighted_metrics", None)}
-        known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
-        super().compile(optimizer=optimizer, **known, **others)
+        super().compile(optimizer=optimizer, task=task, metrics=metrics, **others)
         self._soft_loss, self.task, self.temperature, self.alpha = function, task, temperature, alpha
         self._student_loss = getattr(student_loss, "call", student_loss) or task.hard_loss
-        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss, **watched)  # as they came
+        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss)  # as they came, for files
 
     def train_step(self, data):
         """One update: the teacher answers, the student answers, the student's weights follow the gradient."""
@@ -120,14 +118,6 @@ class Distiller(DistillerModel):
         loss = self._alpha.variable * hard.value + (1 - self._alpha.variable) * soft.value
         loss += sum(hint.weighted(part.value) for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
-
-    def problems(self, step):
-        """[(condition, message)] of all that forbids this step."""
-        return [
-            *check_steps.input_problems(step.batch.x),
-            *self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits),
-            *check_steps.loss_problems(step.loss, self._alpha.variable, step.batch.labels),
-        ]
 
     def apply_unless(self, problems, gradients):
         """Update the trained weights. If a check fails, nothing changes, and `fit` raises its message."""

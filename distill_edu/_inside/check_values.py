@@ -5,6 +5,11 @@ import numbers
 
 import numpy as np
 
+ONE_ARRAY = (
+    "{}, and a Cascade takes one array [n, ...]: its memory looks examples up by content. Join several inputs of an "
+    "example in one array and take it apart inside both models; call predict for each batch of a pipeline."
+)
+
 
 def require_count(value, name, least=1):
     """Return `value` as an int of at least `least`."""
@@ -83,6 +88,36 @@ def last_activation(model):
     while getattr(model, "outputs", None):  # the last layer may be a model
         model = (getattr(model, "operations", None) or model.layers)[-1]
     return getattr(getattr(model, "activation", None), "__name__", type(model).__name__.lower())
+
+
+def require_one_array(x, **models):
+    """Return x as one array [n, ...] of the shape that the models take (name=model; a function takes any shape)."""
+    kind = "dictionary" if isinstance(x, dict) else type(x).__name__
+    if not (hasattr(x, "__array__") or isinstance(x, (list, tuple)) or np.isscalar(x)):
+        raise ValueError(ONE_ARRAY.format(f"x is a {kind}"))
+    try:
+        x = np.asarray(x)
+    except ValueError:
+        raise ValueError(ONE_ARRAY.format(f"x is a {kind} of arrays of different shapes")) from None
+    if x.ndim == 0 or not len(x):
+        raise ValueError(f"x has the shape {x.shape}: give at least one example, [n, ...].")
+    for name, model in models.items():
+        shapes = [tuple(each.shape) for each in getattr(model, "inputs", None) or ()]
+        if len(shapes) > 1:
+            raise ValueError(ONE_ARRAY.format(f"The {name} takes {len(shapes)} inputs"))
+        if shapes and not _fits(x.shape, shapes[0]):
+            given = f"x has the shape {x.shape}, and the {name} takes {('n', *shapes[0][1:])}"
+            raise ValueError(ONE_ARRAY.format(given) if kind in ("list", "tuple") else given + ".")
+    return x.astype(str) if x.dtype == object else x
+
+
+def _fits(shape, expected):
+    """Whether Keras takes this shape; it adds and removes a last axis of size 1 by itself."""
+    shapes = [shape, (*shape, 1), shape[:-1] if shape[-1] == 1 else shape]
+    return any(
+        len(each) == len(expected) and all(b in (None, a) for a, b in zip(each[1:], expected[1:], strict=True))
+        for each in shapes
+    )
 
 
 def _shown(value):

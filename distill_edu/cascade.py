@@ -37,7 +37,7 @@ CONFIDENCES = {
 class Answers(NamedTuple):
     """The result of `Cascade.predict`: labels [n], probabilities [n, classes], and sources [n], who answered.
 
-    >>> Cascade(lambda x: x, lambda x: 9 * x).predict([[0.0, 1.0]]).sources.tolist()
+    >>> Cascade(lambda x: x, lambda x: 9 * x).predict([[0.0, 2.0]]).sources.tolist()
     ['teacher']
     """
 
@@ -57,7 +57,7 @@ class Cascade:
     student answers, and a warning says so. Several threads may use one cascade. After Viola and Jones 2001, section 4.
 
     >>> cascade = Cascade(student=lambda x: x, teacher=lambda x: 9 * x, threshold=0.9)
-    >>> cascade.predict([[3.0, 0.0], [0.0, 1.0]]).sources.tolist()
+    >>> cascade.predict([[3.0, 0.0], [0.0, 2.0]]).sources.tolist()
     ['student', 'teacher']
     """
 

@@ -62,8 +62,8 @@ def text_cnn(data, width=256, name="teacher"):
     embedded = layers.Dropout(0.1)(layers.Embedding(LETTERS, 32)(letters))  # (batch, length, 32)
     convolved = [layers.Conv1D(width, size, padding="same", activation="relu")(embedded) for size in (2, 3, 4)]
     largest = [layers.GlobalMaxPooling1D()(values) for values in convolved]  # (batch, length, width) -> (batch, width)
-    features = layers.Dropout(0.4)(layers.Concatenate()(largest))  # (batch, 3 * width)
-    return keras.Model(letters, _logits(data)(features), name=name)
+    features = layers.Concatenate()(largest)  # (batch, 3 * width)
+    return keras.Model(letters, _logits(data)(layers.Dropout(0.4)(features)), name=name)
 
 
 def bigram_bag(data, units=8, buckets=512, name="student"):

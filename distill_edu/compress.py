@@ -23,9 +23,8 @@ MIXED, LOOP = "mixed_b?float16", '"unroll": false'  # what LiteRT does not know,
 
 
 def export_litert(model, quantize=None, representative=None):
-    """Convert a Keras model into the bytes of a LiteRT (.tflite) file.
+    """Convert a Keras model with one input, or a Distiller's student, into the bytes of a LiteRT (.tflite) file.
 
-    `model`: one input of a known shape and one output; of a Distiller the student is converted.
     `quantize`: None keeps float32; "float16" halves the weights; "int8" turns weights, activations, inputs and outputs
     into 8-bit integers (Jacob et al. 2018, section 2), whose ranges are measured on `representative`: 100 or more
     typical x. Raises ValueError for other values and for models that cannot be converted.
@@ -35,7 +34,7 @@ def export_litert(model, quantize=None, representative=None):
     """
     if quantize not in FORMATS:
         raise ValueError(f"quantize must be None, 'float16' or 'int8', not {quantize!r}.")
-    model = _convertible(model)
+    model = portable(model)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if quantize:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -47,13 +46,16 @@ def export_litert(model, quantize=None, representative=None):
         with _in_silence():
             return converter.convert()
     except Exception as error:  # the converter's own class is not public
-        raise ValueError(
-            f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
-        ) from error
+        sentence = f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
+        raise ValueError(sentence) from error
 
 
-def _convertible(model):
-    """The same function as a functional model with one input, in float32 and with unrolled recurrent layers."""
+def portable(model):
+    """Return a functional model that computes the same in float32, with one input and unrolled recurrent layers.
+
+    >>> portable(keras.Sequential([keras.Input((4, 2)), layers.GRU(3)])).layers[0].unroll
+    True
+    """
     model = getattr(model, "student", model)  # of a Distiller
     require_attributes(model, ["built", "count_params"], "model", "a Keras model")
     if not getattr(model, "inputs", None):  # a subclassed model; an Ensemble takes what its members take
@@ -70,7 +72,8 @@ def _convertible(model):
         return model
     copy = keras.models.clone_model(model, clone_function=_rebuilt, recursive=True)
     copy.set_weights(model.get_weights())
-    _require_same_answers(model, copy)
+    if model.inputs[0].dtype != "string":
+        _require_same_answers(model, copy)
     return copy
 
 
@@ -82,9 +85,9 @@ def _rebuilt(layer):
 
 def _require_same_answers(model, copy):
     """Refuse a copy that lost something which is neither in its configuration nor in its weights."""
-    shape, dtype = (3, *model.inputs[0].shape[1:]), model.inputs[0].dtype
-    x = np.random.RandomState(0).randn(*shape) if tf.as_dtype(dtype).is_floating else np.ones(shape)
-    expected, answers = (np.asarray(each(x.astype(dtype), training=False), "float32") for each in (model, copy))
+    x = np.random.RandomState(0).uniform(0, 2, (3, *model.inputs[0].shape[1:]))  # 0 and 1 where x are integers
+    x = x.astype(model.inputs[0].dtype)
+    expected, answers = (np.asarray(each(x, training=False), "float32") for each in (model, copy))
     if not np.allclose(answers, expected, rtol=0, atol=0.05 * np.abs(expected).max() + 1e-6):
         raise ValueError(
             f"LiteRT needs a copy of {model.name!r} in float32, with unrolled recurrent layers, and this copy answers "
@@ -114,8 +117,7 @@ def _calibrate(converter, model, representative):
 def litert_predict(content, x, batch_size=256):
     """Run a LiteRT file on x: float32 logits [len(x), classes], as model.predict returns them.
 
-    `content`: the bytes from `export_litert`; int8 inputs and outputs are scaled here. Raises ValueError if x does not
-    have the shape of the model's input.
+    `content`: the bytes from `export_litert`. Raises ValueError if x does not have the shape of the model's input.
 
     >>> double = keras.Sequential([keras.Input((2,)), layers.Rescaling(2.0)])
     >>> litert_predict(export_litert(double), [[1.0, 3.0]])
@@ -221,8 +223,7 @@ COUNTS = {
     **dict.fromkeys([layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D], _per_output),
     **dict.fromkeys([layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose], _per_input),
     **dict.fromkeys([layers.LSTM, layers.GRU, layers.SimpleRNN], _per_input),
-    layers.EinsumDense: _einsum,
-    layers.MultiHeadAttention: _attention,
+    **{layers.EinsumDense: _einsum, layers.MultiHeadAttention: _attention},
 }
 FREE = (layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization)
 FREE += (layers.GroupNormalization, layers.PReLU)

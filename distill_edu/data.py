@@ -147,6 +147,10 @@ class Examples(NamedTuple):
     `groups`: a group's number for each example; the examples of a group stay in one part.
     `strata`: a class for each group; every part gets its share of each class.
     `fixed_test`: the number of groups, counted from the last, that are the test set; 0: they are drawn.
+
+    >>> y = np.array([0, 1, 0, 1])
+    >>> Examples(np.zeros((4, 2)), y, ("left", "right"), groups=np.arange(4), strata=y).fixed_test
+    0
     """
 
     x: np.ndarray

@@ -30,9 +30,7 @@ def mlp(data, hidden=(32,), dropout=0.0, name="student"):
 
 
 def cnn(data, width=16, dropout=0.3, name="teacher"):
-    """Build a network of two convolutions, `width` and 2 x `width` filters, and one logit per class, for images.
-
-    `data`: a Dataset whose x are images [n, rows, columns, channels].
+    """Build a network for a Dataset of images: convolutions of `width` and 2 x `width` filters, one logit per class.
 
     >>> from distill_edu import load_dataset
     >>> cnn(load_dataset("digits"), width=4).count_params()  # 10 x 4 + 37 x 8 + 33 x 10

@@ -250,12 +250,13 @@ def two_inputs():
 
 
 def ending_in(end):
-    """Models whose last step is this activation: in a layer, as a layer, as an operation, in a model inside."""
+    """Models whose last step is this activation: of a layer, as a layer, as an operation, in a model inside."""
     entry, logits = keras.Input((FEATURES,)), layers.Dense(CLASSES)
     yield model(activation=end)
     yield keras.Sequential([entry, logits, layers.Activation(end)])
+    yield keras.Sequential([entry, layers.Dense(CLASSES, layers.Activation(end))])
     yield keras.Model(entry, getattr(keras.ops, end)(logits(entry)))
-    yield keras.Sequential([entry, layers.Dense(5), keras.Sequential([layers.Dense(CLASSES, end)])])
+    yield keras.Sequential([entry, keras.Sequential([layers.Dense(CLASSES, end)])])
 
 
 SOFTMAX, TWO = model(activation="softmax"), keras.Model(STUDENT.inputs, 2 * STUDENT.outputs)

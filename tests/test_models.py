@@ -220,6 +220,7 @@ def test_a_letter_transformer_is_attention_and_two_dense_layers():
     assert blocks[1] - blocks[0] == sum(part.size for part in rest[:16])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gru", "unrolled", "transformer"])
 def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_from_disk(kind, tmp_path):
     def build(seed):

@@ -1,5 +1,6 @@
 """Check values, and refuse a wrong one in a sentence: its name, what is allowed, what came. No TensorFlow."""
 
+import collections.abc
 import math
 import numbers
 
@@ -81,19 +82,21 @@ def looks_like_probabilities(values):
 
 
 def last_activation(model):
-    """The name of the function that a Keras model ends in, such as "linear", "softmax" or "sigmoid".
+    """Return the name of the function that a Keras model ends in, such as "linear", "softmax" or "sigmoid".
 
-    Nothing is known of a subclassed model, or of a plain function: the answer is then the name of its type.
+    A subclassed model or a plain function does not tell: the result is then its own name.
     """
     while getattr(model, "outputs", None):  # the last layer may be a model
         model = (getattr(model, "operations", None) or model.layers)[-1]
-    return getattr(getattr(model, "activation", None), "__name__", type(model).__name__.lower())
+    activation = getattr(model, "activation", None) or model
+    return getattr(activation, "__name__", type(activation).__name__.lower())
 
 
 def require_one_array(x, **models):
     """Return x as one array [n, ...] of the shape that the models take (name=model; a function takes any shape)."""
     kind = "dictionary" if isinstance(x, dict) else type(x).__name__
-    if not (hasattr(x, "__array__") or isinstance(x, (list, tuple)) or np.isscalar(x)):
+    is_array = hasattr(x, "__array__") or hasattr(x, "__array_interface__")
+    if not (is_array or isinstance(x, (collections.abc.Sequence, numbers.Number))):
         raise ValueError(ONE_ARRAY.format(f"x is a {kind}"))
     try:
         x = np.asarray(x)

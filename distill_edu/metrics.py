@@ -37,7 +37,7 @@ def nll(labels, logits):
 def calibration_error(labels, logits, bins=15):
     """Return the expected calibration error in [0, 1]: the mean distance between confidence and accuracy.
 
-    The confidence of an answer is its largest probability; the answers are put into `bins` bins of equal width by it.
+    The confidence is the largest probability. Answers are grouped by confidence in `bins` bins of equal width.
     Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2.
 
     >>> round(calibration_error([0, 1], np.log([[0.8, 0.2], [0.8, 0.2]])), 3)  # 80% sure, 50% right

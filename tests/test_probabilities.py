@@ -52,7 +52,10 @@ def test_logits_that_are_no_probabilities_are_taken(logits):
 NO_PROBABILITIES = [0.5, 1.0, [0.5, 0.6], [0.5, 0.4], [-0.5, 1.5], [-0.5, 0.5], [HALVES, [0.2, 0.2]]]
 OTHER_CLASSES = [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((3, 3), (3, 1)), ((1,), (3, 3)), ((3, 1), (3, 3))]
 WRONG = [
-    *((lambda t=t: soft_targets([1.0, 2.0], t), "temperature must be .* not") for t in (0, -1, np.nan, np.inf)),
+    *(
+        (lambda t=t: soft_targets([1.0, 2.0], t), "temperature must be a positive number, not")
+        for t in (0, -1, np.nan, np.inf)
+    ),
     (lambda: soft_targets([[0.25, 0.75], HALVES]), "looks like probabilities .* give the numbers before the softmax"),
     (lambda: soft_targets([[np.nan, 1.0]]), "contains NaN"),
     (lambda: soft_targets([[np.inf, 1.0]]), "contains NaN or infinity"),

@@ -88,8 +88,9 @@ def last_activation(model):
     """
     while getattr(model, "outputs", None):  # the last layer may be a model
         model = (getattr(model, "operations", None) or model.layers)[-1]
-    activation = getattr(model, "activation", None) or model
-    return getattr(activation, "__name__", type(activation).__name__.lower())
+    while getattr(model, "activation", None):  # a function, or a layer that may have a function
+        model = model.activation
+    return getattr(model, "__name__", type(model).__name__.lower())
 
 
 def require_one_array(x, **models):

@@ -156,7 +156,8 @@ def test_words_become_numbers_of_letters_with_ends():
     letters = as_letters(["Ab", "", "Ünï€", "x" * 99], length=6)
     assert letters.tolist()[:2] == [[32, 97, 98, 32, 0, 0], [32, 32, 0, 0, 0, 0]]
     assert letters.tolist()[2:] == [[32, 0xFC, 110, 0xEF, 1, 32], [32] + 5 * [120]]
-    assert letters.dtype == "int32" and letters.max() < LETTERS and as_letters([]).shape == (0, 24)
+    assert as_letters(["\u030f\u0310"], length=4).tolist() == [[32, LETTERS - 1, 1, 32]]
+    assert letters.dtype == "int32" and letters.max() < LETTERS == 0x310 and as_letters([]).shape == (0, 24)
     used = set("".join(load_dataset("languages").train[0]).lower())
     assert not {letter for letter in used if ord(letter) >= LETTERS and letter.isalpha()}
 

@@ -1,4 +1,4 @@
-"""`Cascade`: the student answers when it is sure; otherwise the memory is looked at, and then the teacher is asked."""
+"""`Cascade`: the student answers where it is confident; the teacher answers the rest and is remembered."""
 
 import collections
 import contextlib
@@ -6,41 +6,40 @@ import hashlib
 import json
 import re
 import secrets
+import sys
 import threading
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from distill_edu._inside import check_values
 from distill_edu._inside.backend import keras
-from distill_edu._inside.check_values import require_count, require_logits, require_number, require_temperature
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import one_output
-from distill_edu._inside.time_limit import warn, within
+from distill_edu._inside.time_limit import within
 from distill_edu.metrics import threshold_curve
 from distill_edu.probabilities import entropy, soft_targets
 
 MODELS = ("student", "teacher")
-FIRST_EDITION = {"student": "student.keras", "teacher": "teacher.keras", "memory": "memory.npz"}
-OURS = re.compile(r"(student|teacher|memory)-[0-9a-f]{8}\.(keras|npz)")  # files that `save` gives their names
 SETTINGS = ("threshold", "memory", "confidence", "temperature", "timeout")
+WRITTEN = re.compile(r"(student|teacher|memory)-[0-9a-f]{8}\.(keras|npz)")  # the names of the files that `save` writes
 
-
-def _margin(probabilities):
-    second, first = np.sort(probabilities, axis=-1)[:, -2:].T
-    return first - second
-
-
-# How sure an answer is, from 0 (a guess among equals; "max" starts at 1 / classes) to 1.
+# probabilities [n, classes] -> confidence [n], from 0 (all classes are equal; 1 / classes for "max") to 1
 CONFIDENCES = {
-    "max": lambda probabilities: probabilities.max(axis=-1),
-    "margin": _margin,
-    "entropy": lambda probabilities: np.maximum(0, 1 - entropy(probabilities) / np.log(probabilities.shape[-1])),
+    "max": lambda p: p.max(axis=-1),
+    "margin": lambda p: np.diff(np.sort(p, axis=-1)[:, -2:], axis=-1)[:, 0],  # the largest minus the second largest
+    "entropy": lambda p: np.maximum(0, 1 - entropy(p) / np.log(p.shape[-1])),
 }
 
 
 class Answers(NamedTuple):
-    """What `Cascade.predict` returns: labels [n], probabilities [n, classes], and who answered [n]."""
+    """The result of `Cascade.predict`: labels [n], probabilities [n, classes], and sources [n], who answered.
+
+    >>> Cascade(lambda x: x, lambda x: 9 * x).predict([[0.0, 2.0]]).sources.tolist()
+    ['teacher']
+    """
 
     labels: np.ndarray
     probabilities: np.ndarray
@@ -48,72 +47,77 @@ class Answers(NamedTuple):
 
 
 class Cascade:
-    """A student that knows when to ask: Viola and Jones 2001, section 4, for two models, and with a memory.
+    """A student that asks its teacher when it is not confident, and remembers the answers.
 
-    `student`, `teacher`: Keras models or functions, from x [n, ...] to logits [n, classes]. The student answers where
-    its confidence reaches `threshold`; else the memory is looked at, an LRU cache of `memory` answers by the content
-    of x; else the teacher is asked, once for all examples that need it, and its answer is remembered.
-    `confidence`: "max", "margin" or "entropy". `temperature` divides the student's logits first (see
-    metrics.temperature_scaling). A teacher that raises an error, gives NaN or needs more than `timeout` seconds is
-    replaced by the student. Many threads may use one cascade.
+    `student`, `teacher`: Keras models or functions, x [n, ...] -> logits [n, classes]. The student answers where its
+    confidence is at least `threshold`. The other examples are looked up in the memory, which keeps the `memory` answers
+    that were used last; the teacher is called once, for all examples that are not there.
+    `confidence`: "max", "margin" or "entropy". `temperature` divides the student's logits, see
+    metrics.temperature_scaling. If the teacher raises an error, gives NaN or needs more than `timeout` seconds, the
+    student answers, and a warning says so. Several threads may use one cascade. After Viola and Jones 2001, section 4.
+
+    >>> cascade = Cascade(student=lambda x: x, teacher=lambda x: 9 * x, threshold=0.9)
+    >>> cascade.predict([[3.0, 0.0], [0.0, 2.0]]).sources.tolist()
+    ['student', 'teacher']
     """
 
     def __init__(self, student, teacher, threshold=0.9, memory=1024, confidence="max", temperature=1.0, timeout=None):
-        _check_models(student, teacher)
+        _require_models(student, teacher)
         if confidence not in CONFIDENCES:
             raise ValueError(f"confidence must be one of {', '.join(CONFIDENCES)}, not {confidence!r}.")
-        self.memory = require_count(memory, "memory (how many answers are kept)", least=0)
+        self.memory = check_values.require_count(memory, "memory (how many answers are kept)", least=0)
         if timeout is not None:
-            needed = "a number of seconds above 0, or None to wait for ever"
-            timeout = require_number(timeout, "timeout", needed, lambda seconds: seconds > 0)
-        self.student, self._teacher, self._lock, self._said = student, teacher, threading.Lock(), {}
+            allowed = "a number of seconds above 0, or None to wait for ever"
+            timeout = check_values.require_number(timeout, "timeout", allowed, lambda seconds: seconds > 0)
+        self.student, self._teacher, self._lock, self._warned = student, teacher, threading.Lock(), {}
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
-        self.temperature = require_temperature(temperature)
+        self.temperature = check_values.require_temperature(temperature)
         self.forget()
 
     @property
     def teacher(self):
-        """Who is asked. Another one begins with an empty memory; after training it further call `forget`."""
+        """The model that is asked. Setting another teacher empties the memory; after more training call `forget`."""
         return self._teacher
 
     @teacher.setter
     def teacher(self, teacher):
-        _check_models(self.student, teacher)
+        _require_models(self.student, teacher)
         self._teacher = teacher
         self.forget()
 
     @property
     def threshold(self):
-        """The confidence in [0, 1] from which the student answers itself: 0 is the student alone."""
+        """The confidence in [0, 1] from which the student answers; at 0 the student answers everything."""
         return self._threshold
 
     @threshold.setter
     def threshold(self, value):
-        self._threshold = _share(value, "threshold")
+        self._threshold = _require_share(value, "threshold")
 
     @property
     def stats(self):
-        """How many questions each has answered: student, memory, teacher; failed: the student, without a teacher."""
+        """How many examples the student, the memory and the teacher have answered; failed: the teacher did not."""
         with self._lock:
             return dict(self._stats)
 
     def forget(self):
         """Empty the memory and set the counts to 0."""
         with self._lock:
-            self._remembered = collections.OrderedDict()
+            self._remembered = collections.OrderedDict()  # key -> probabilities [classes], the last used at the end
             self._stats = dict.fromkeys(("student", "memory", "teacher", "failed"), 0)
 
     def predict(self, x):
-        """Answer the questions x [n, ...]: labels, probabilities, and sources (a key of `stats` for each example).
+        """Answer the examples x [n, ...]: labels, probabilities, and sources (a key of `stats` for each example).
 
-        Raises ValueError for an empty x and for models whose outputs do not go together.
+        Raises ValueError for an x that is not one array, and for models whose outputs do not fit together.
         """
-        x = _questions(x)
-        probabilities = self._probabilities(x)
+        x = check_values.require_one_array(x, student=self.student, teacher=self.teacher)
+        probabilities = self._student_probabilities(x)
         sources = np.full(len(x), "student", dtype="<U7")
-        keys = {row: _content(x[row]) for row in np.flatnonzero(self._sureness(probabilities) < self.threshold)}
+        unsure = np.flatnonzero(CONFIDENCES[self.confidence](probabilities) < self.threshold)
+        keys = {row: _content_key(x[row]) for row in unsure}
         known = self._recall(dict.fromkeys(keys.values()))
-        new = {}  # the first row with each question that nobody has answered
+        new = {}  # key -> the first row with this example, which is not in the memory
         for row, key in keys.items():
             if key not in known:
                 new.setdefault(key, row)
@@ -124,59 +128,54 @@ class Cascade:
                 sources[row] = "teacher" if new.get(key) == row else "memory"
             else:
                 sources[row] = "failed"
-        self._count(sources)
+        with self._lock:
+            for source in self._stats:
+                self._stats[source] += int((sources == source).sum())
         return Answers(probabilities.argmax(axis=1), probabilities, sources)
 
     def curve(self, x, y):
-        """What every threshold would give on labelled data: a table of threshold, teacher_share, accuracy.
+        """Compute what every threshold gives on labelled data: a table of threshold, teacher_share, accuracy.
 
-        Both models answer everything; the memory is not used. `y`: integer labels [n].
+        `y`: integer labels [n]. Both models answer everything; the memory is not used.
         """
-        x, y = _questions(x), np.asarray(y)
+        x, y = check_values.require_one_array(x, student=self.student, teacher=self.teacher), np.asarray(y)
         if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
-            raise ValueError(
-                f"y has the shape {y.shape} and is {y.dtype}: give {len(x)} integer labels, one per example."
-            )
-        probabilities = self._probabilities(x)
-        taught = _checked(_call(self.teacher, x), "teacher", *probabilities.shape)
-        return threshold_curve(
-            self._sureness(probabilities), probabilities.argmax(axis=1) == y, taught.argmax(axis=1) == y
-        )
+            raise ValueError(f"y has the shape {y.shape} and is {y.dtype}: give {len(x)} integer labels.")
+        probabilities = self._student_probabilities(x)
+        teacher_logits = _require_logits(_call(self.teacher, x), "teacher", *probabilities.shape)
+        student_right, teacher_right = (each.argmax(axis=1) == y for each in (probabilities, teacher_logits))
+        return threshold_curve(CONFIDENCES[self.confidence](probabilities), student_right, teacher_right)
 
     def calibrate(self, x, y, *, max_teacher_share=None, min_accuracy=None):
-        """Set the threshold, and return it, by what it would give on labelled data that trained neither model.
+        """Choose the threshold on labelled data that trained neither model; set it and return it.
 
-        Give one of both: `max_teacher_share`, the largest share of questions for the teacher (the most accurate
-        threshold within it is taken), or `min_accuracy` (the threshold with the fewest questions that reaches it).
-        Raises ValueError where no threshold reaches the accuracy.
+        Give one limit: the largest share of examples for the teacher (the most accurate threshold within it is chosen),
+        or the smallest accuracy (the threshold that reaches it with the smallest share is chosen).
         """
         if (max_teacher_share is None) == (min_accuracy is None):
             raise ValueError("Give either max_teacher_share or min_accuracy.")
         curve = self.curve(x, y)
         if min_accuracy is None:
-            fits = curve[curve.teacher_share <= _share(max_teacher_share, "max_teacher_share")]
+            fits = curve[curve.teacher_share <= _require_share(max_teacher_share, "max_teacher_share")]
             fits = fits[fits.accuracy == fits.accuracy.max()]
         else:
-            fits = curve[curve.accuracy >= _share(min_accuracy, "min_accuracy")]
+            fits = curve[curve.accuracy >= _require_share(min_accuracy, "min_accuracy")]
         if fits.empty:
-            raise ValueError(
-                f"No threshold reaches an accuracy of {min_accuracy}; the best is {curve.accuracy.max():.4f}."
-            )
+            best = f"{curve.accuracy.max():.4f}"
+            raise ValueError(f"No threshold reaches an accuracy of {min_accuracy}; the best is {best}.")
         self.threshold = fits.threshold[fits.teacher_share.idxmin()]
         return self.threshold
 
     def save(self, folder):
-        """Write both models, the settings and the memory into a folder, whole or not at all: see `load`.
+        """Write both models, which must be Keras models, the settings and the memory into a folder.
 
-        The models must be Keras models. An older cascade in the folder is replaced in one moment, when the new one is
-        complete: `cascade.json` names the files that belong to it.
+        An older cascade there is replaced when everything is written: `cascade.json` names the files that count.
         """
-        folder = Path(folder)
+        folder, token = Path(folder), secrets.token_hex(4)
         for name in MODELS:
             if not isinstance(getattr(self, name), keras.Model):
                 raise TypeError(f"The {name} is not a Keras model, so it cannot be saved: save the Keras model inside.")
         folder.mkdir(parents=True, exist_ok=True)
-        token = secrets.token_hex(4)
         files = {**{name: f"{name}-{token}.keras" for name in MODELS}, "memory": f"memory-{token}.npz"}
         try:
             for name in MODELS:
@@ -189,44 +188,40 @@ class Cascade:
         except BaseException:
             _remove(folder, files.values())
             raise
-        _remove(folder, {path.name for path in folder.glob("*-*") if OURS.fullmatch(path.name)} - set(files.values()))
+        _remove(folder, {path.name for path in folder.iterdir() if WRITTEN.fullmatch(path.name)} - set(files.values()))
 
     @classmethod
     def load(cls, folder):
-        """The cascade that `save` wrote into the folder; its counts begin at 0.
+        """Return the cascade that `save` wrote into the folder, with counts of 0.
 
-        Raises FileNotFoundError where there is none, and ValueError where a file is not what `save` writes.
+        Raises FileNotFoundError if there is none, and ValueError if a file is not what `save` writes.
         """
         path = Path(folder, "cascade.json")
         try:
             settings = json.loads(path.read_text())
-            files = settings.pop("files", FIRST_EDITION)
+            files = settings.pop("files")
             models = [keras.models.load_model(path.with_name(files[name])) for name in MODELS]
             cascade = cls(*models, **settings)
             with np.load(path.with_name(files["memory"]), allow_pickle=False) as memory:
-                cascade._remember(memory["keys"].tolist(), memory["answers"])
+                cascade._fill_memory(memory["keys"].tolist(), memory["answers"])
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"There is no whole cascade in {folder} ({error}): cascade.save writes one."
-            ) from None
+            sentence = f"There is no whole cascade in {folder} ({error}): cascade.save writes one."
+            raise FileNotFoundError(sentence) from None
         except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
             raise ValueError(f"{folder} holds no cascade as cascade.save writes it: {error}") from error
         return cascade
 
-    def _remember(self, keys, answers):
-        """Fill the memory, the oldest first; refuse what no cascade of these models can have remembered."""
+    def _fill_memory(self, keys, answers):
+        """Fill the memory, the oldest first; refuse answers that these models cannot have given."""
         if len(keys):
-            classes = [*_classes(self.student, self.teacher), answers.shape[-1]][0]
+            classes = [*_known_classes(self.student, self.teacher), answers.shape[-1]][0]
             if answers.shape != (len(keys), classes) or not np.allclose(answers.sum(axis=1), 1) or (answers < 0).any():
                 raise ValueError(f"its memory has answers of the shape {answers.shape} that are no probabilities.")
         kept = list(zip(keys, answers, strict=True))[-self.memory :] if self.memory else []
         self._remembered.update(kept)
 
-    def _probabilities(self, x):
-        return soft_targets(_checked(_call(self.student, x), "student", len(x)), self.temperature)
-
-    def _sureness(self, probabilities):
-        return CONFIDENCES[self.confidence](probabilities)
+    def _student_probabilities(self, x):
+        return soft_targets(_require_logits(_call(self.student, x), "student", len(x)), self.temperature)
 
     def _recall(self, keys):
         with self._lock:
@@ -236,40 +231,51 @@ class Cascade:
         return found
 
     def _ask(self, x, rows, classes):
-        """The teacher's probabilities by key, remembered; none if the teacher fails. `rows`: key -> row of x."""
+        """The teacher's probabilities, key -> [classes], which are remembered; none if it fails. `rows`: key -> row."""
         if not rows:
             return {}
         try:
-            logits = within(self.timeout, lambda: _call(self.teacher, x[list(rows.values())]))
-            if np.isnan(logits).any() or np.isposinf(logits).any():
+            output = within(self.timeout, lambda: _call(self.teacher, x[list(rows.values())]))
+            if any(np.isnan(part).any() or np.isposinf(part).any() for part in keras.tree.flatten(output)):
                 raise ArithmeticError("its answer contains NaN or infinity")
-        except Exception as error:  # whatever happens to the teacher, the questions get their answers
-            what = f"{type(error).__name__} {error}".strip()
-            warn(f"The teacher failed ({what}), so the student answered alone.", self._said)
+        except Exception as error:  # whatever happens to the teacher, the examples get their answers
+            self._warn(f"{type(error).__name__} {error}".strip())
             return {}
-        answers = soft_targets(_checked(logits, "teacher", len(rows), classes))
-        answers = dict(zip(rows, answers, strict=True))
+        probabilities = soft_targets(_require_logits(output, "teacher", len(rows), classes))
+        answers = dict(zip(rows, probabilities, strict=True))
         with self._lock:
             self._remembered.update(answers)
             while len(self._remembered) > self.memory:
                 self._remembered.popitem(last=False)
         return answers
 
-    def _count(self, sources):
-        with self._lock:
-            for name in self._stats:
-                self._stats[name] += int((sources == name).sum())
+    def _warn(self, problem):
+        """Warn at the line that called `predict`. Python would keep every new text for ever; here it is forgotten."""
+        if len(self._warned) > 100:
+            self._warned.clear()
+        text, caller = f"The teacher failed ({problem}), so the student answered alone.", sys._getframe(3)
+        warnings.warn_explicit(text, UserWarning, caller.f_code.co_filename, caller.f_lineno, registry=self._warned)
 
 
-def _check_models(student, teacher):
+def _require_models(student, teacher):
+    """Refuse what is no model, and Keras models that end in probabilities or do not fit together."""
     for name, model in (("student", student), ("teacher", teacher)):
         if not callable(model):
             raise TypeError(f"The {name} must be a Keras model or a function from x to logits, not {model!r}.")
-    classes = _classes(student, teacher)
+        if len(getattr(model, "outputs", None) or ()) > 1:
+            raise ValueError(
+                f"The {name} gives {len(model.outputs)} outputs, and a Cascade needs the logits alone: give "
+                "keras.Model(model.input, model.output[...])."
+            )
+        if (ending := check_values.last_activation(model)) in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"The {name}'s output looks like probabilities, because the model ends in a {ending}, and a Cascade "
+                f"needs logits: take the {ending} off the last layer."
+            )
+    classes = _known_classes(student, teacher)
     if len(set(classes)) > 1:
-        raise ValueError(
-            f"The student has {classes[0]} outputs and the teacher {classes[1]}: they must be the same classes."
-        )
+        both = "The student has {} outputs and the teacher {}".format(*classes)
+        raise ValueError(f"{both}: they must be the same classes.")
 
 
 def _remove(folder, names):
@@ -278,41 +284,36 @@ def _remove(folder, names):
             (folder / name).unlink()
 
 
-def _classes(*models):
-    """The number of outputs of each model that says it beforehand."""
+def _known_classes(*models):
+    """The number of classes of each model that tells it without being called."""
     return [model.outputs[0].shape[-1] for model in models if getattr(model, "outputs", None)]
 
 
-def _share(value, name):
-    return require_number(value, name, "between 0 and 1", lambda share: 0 <= share <= 1)
-
-
-def _questions(x):
-    if isinstance(x, dict):
-        raise ValueError("x is a dictionary, and a Cascade takes one array: its memory looks examples up by content.")
-    x = np.asarray(x)
-    if x.ndim == 0 or not len(x):
-        raise ValueError(f"x has the shape {x.shape}: give at least one example, [n, ...].")
-    return x.astype(str) if x.dtype == object else x
+def _require_share(value, name):
+    return check_values.require_number(value, name, "between 0 and 1", lambda share: 0 <= share <= 1)
 
 
 def _call(model, x):
-    """The model's output as an array. Without `model.predict`, which two threads may not use at the same time."""
+    """The model's output as arrays. Without `model.predict`, which two threads may not use at the same time."""
     output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
-    return np.asarray(one_output(output, "model"), dtype=np.float64)
+    return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
 
 
-def _checked(logits, name, examples, classes=None):
+def _require_logits(output, name, examples, classes=None):
+    """The logits [examples, classes] in the output of a model."""
+    logits = one_output(output, name)
     if logits.ndim != 2 or len(logits) != examples or (classes or logits.shape[1]) != logits.shape[1]:
         raise ValueError(
             f"The {name} gives the shape {logits.shape} for {examples} examples instead of "
             f"{(examples, classes or 'classes')}: both models must give one logit for each of the same classes."
         )
-    return require_logits(logits, what=f"The {name}'s output")
+    return check_values.require_logits(logits, f"The {name}'s output")
 
 
-def _content(row):
-    """A short text that is the same for the same example, however long the batch's other texts are."""
-    content = repr(row.tolist()).encode() if row.dtype.kind in "US" else np.ascontiguousarray(row).tobytes()
-    kind = "text" if row.dtype.kind in "US" else row.dtype.str  # the same bytes may be other numbers
-    return hashlib.blake2b(kind.encode() + content, digest_size=16).hexdigest()
+def _content_key(example):
+    """A short text that is the same for equal examples, however long the other texts of the batch are."""
+    if example.dtype.kind in "US":
+        content = b"text" + repr(example.tolist()).encode()
+    else:
+        content = example.dtype.str.encode() + np.ascontiguousarray(example).tobytes()  # equal bytes, other numbers
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

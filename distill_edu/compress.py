@@ -1,30 +1,36 @@
-"""What a model costs: its size, its work and its latency, also as LiteRT exports it for phones and small devices."""
+"""Measure what a model costs: its size, its work and its latency, also as a LiteRT file for phones."""
 
 import contextlib
 import gzip
 import io
 import json
+import math
 import re
 import time
 import warnings
 
 import numpy as np
+import pandas
 
 from distill_edu._inside.backend import WrongSetup, keras, only_errors, quietly, tf
 from distill_edu._inside.check_values import require_attributes
-from distill_edu._inside.layer_outputs import input_specs
-from distill_edu.counting import multiply_adds
+from distill_edu._inside.layer_outputs import input_specs, recorded, traced
 from distill_edu.metrics import report
 
+layers = keras.layers
 FORMATS = (None, "float16", "int8")
+MIXED, LOOP = "mixed_b?float16", '"unroll": false'  # what LiteRT does not know, in the configuration of a layer
 
 
 def export_litert(model, quantize=None, representative=None):
-    """The model as the bytes of a LiteRT (.tflite) file.
+    """Convert a Keras model with one input, or a Distiller's student, into the bytes of a LiteRT (.tflite) file.
 
     `quantize`: None keeps float32; "float16" halves the weights; "int8" turns weights, activations, inputs and outputs
-    into 8-bit integers (Jacob et al. 2018, section 2), for the ranges that `representative` shows: 100 examples or
-    more, like those that the model will see. Raises ValueError for anything else.
+    into 8-bit integers (Jacob et al. 2018, section 2), whose ranges are measured on `representative`: 100 or more
+    typical x. Raises ValueError for other values and for models that cannot be converted.
+
+    >>> export_litert(keras.Sequential([keras.Input((2,)), layers.Dense(3)]))[4:8]
+    b'TFL3'
     """
     if quantize not in FORMATS:
         raise ValueError(f"quantize must be None, 'float16' or 'int8', not {quantize!r}.")
@@ -35,18 +41,21 @@ def export_litert(model, quantize=None, representative=None):
     if quantize == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if quantize == "int8":
-        _calibrate_with(converter, model, representative)
+        _calibrate(converter, model, representative)
     try:
         with _in_silence():
             return converter.convert()
     except Exception as error:  # the converter's own class is not public
-        raise ValueError(
-            f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
-        ) from error
+        sentence = f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
+        raise ValueError(sentence) from error
 
 
 def portable(model):
-    """The same function as a functional model with one input, in float32, its recurrent layers unrolled."""
+    """Return a functional model that computes the same in float32, with one input and unrolled recurrent layers.
+
+    >>> portable(keras.Sequential([keras.Input((4, 2)), layers.GRU(3)])).layers[0].unroll
+    True
+    """
     model = getattr(model, "student", model)  # of a Distiller
     require_attributes(model, ["built", "count_params"], "model", "a Keras model")
     if not getattr(model, "inputs", None):  # a subclassed model; an Ensemble takes what its members take
@@ -56,61 +65,79 @@ def portable(model):
     if not model.built or len(model.inputs) != 1 or None in model.inputs[0].shape[1:]:
         raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
     try:
-        config = _config(model)
-    except NotImplementedError:  # a layer of one's own that cannot say what it is made of stays as it is
+        config = json.dumps(keras.saving.serialize_keras_object(model))
+    except NotImplementedError:  # a layer of the reader's own without get_config stays as it is
         return model
-    if config == _portable(config):
+    if not re.search(f"{MIXED}|{LOOP}", config):
         return model
     copy = keras.models.clone_model(model, clone_function=_rebuilt, recursive=True)
     copy.set_weights(model.get_weights())
+    if model.inputs[0].dtype != "string":
+        _require_same_answers(model, copy)
     return copy
 
 
-def _config(layer):
-    return json.dumps(keras.saving.serialize_keras_object(layer))
-
-
-def _portable(config):
-    return re.sub("mixed_b?float16", "float32", config).replace('"unroll": false', '"unroll": true')
-
-
 def _rebuilt(layer):
-    return keras.saving.deserialize_keras_object(json.loads(_portable(_config(layer))))
+    config = json.dumps(keras.saving.serialize_keras_object(layer))
+    config = re.sub(MIXED, "float32", config).replace(LOOP, '"unroll": true')
+    return keras.saving.deserialize_keras_object(json.loads(config))
+
+
+def _require_same_answers(model, copy):
+    """Refuse a copy that lost something which is neither in its configuration nor in its weights."""
+    x = np.random.RandomState(0).uniform(0, 2, (3, *model.inputs[0].shape[1:]))  # 0 and 1 where x are integers
+    x = x.astype(model.inputs[0].dtype)
+    expected, answers = (np.asarray(each(x, training=False), "float32") for each in (model, copy))
+    if not np.allclose(answers, expected, rtol=0, atol=0.05 * np.abs(expected).max() + 1e-6):
+        raise ValueError(
+            f"LiteRT needs a copy of {model.name!r} in float32, with unrolled recurrent layers, and this copy answers "
+            "differently: a layer keeps something that its get_config() and its weights do not contain. Add it there."
+        )
 
 
 @contextlib.contextmanager
 def _in_silence():
-    """Without the converter's report of each temporary file, and of ranges that `representative` gives."""
+    """Hide the converter's report of each temporary file, and its warning of the ranges of `representative`."""
     with only_errors(), quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Statistics for quantized inputs")
         yield
 
 
-def _calibrate_with(converter, model, representative):
+def _calibrate(converter, model, representative):
     if representative is None or not len(representative):
-        raise ValueError("int8 needs representative=x: some 100 examples, to take the ranges of the numbers from.")
+        raise ValueError("int8 needs representative=x: about 100 examples, on which the ranges are measured.")
     x = _like_input(representative, model.inputs[0].shape, model.inputs[0].dtype)
     converter.representative_dataset = lambda: ([x[i : i + 1]] for i in range(len(x)))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_output_type = tf.int8
-    if x.dtype == np.float32:  # numbers of words stay what they are
+    if x.dtype == np.float32:  # integers, such as letters, stay as they are
         converter.inference_input_type = tf.int8
 
 
 def litert_predict(content, x, batch_size=256):
-    """Run `content`, the bytes of a LiteRT file, on x: float32 logits [len(x), classes], as model.predict gives them.
+    """Run a LiteRT file on x: float32 logits [len(x), classes], as model.predict returns them.
 
-    int8 inputs and outputs are scaled here. Raises ValueError where x does not have the shape of the model's input.
+    `content`: the bytes from `export_litert`. Raises ValueError if x does not have the shape of the model's input.
+
+    >>> double = keras.Sequential([keras.Input((2,)), layers.Rescaling(2.0)])
+    >>> litert_predict(export_litert(double), [[1.0, 3.0]])
+    array([[2., 6.]], dtype=float32)
     """
     runner = interpreter(content)
-    batches = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
-    if not batches:
+    if not len(x):
         raise ValueError("x is empty: give at least one example.")
-    return np.concatenate([_run(runner, batch) for batch in batches])
+    return np.concatenate([_run(runner, x[start : start + batch_size]) for start in range(0, len(x), batch_size)])
 
 
 def latency(content, x, warm_up=10, calls=100):
-    """Microseconds that a LiteRT file needs for the batch x, on one thread: (median, 90th percentile) of `calls`."""
+    """Measure the microseconds that a LiteRT file needs for the batch x on one thread: (median, 90th percentile).
+
+    `content`: the bytes from `export_litert`; the first `warm_up` of all calls do not count.
+
+    >>> median, p90 = latency(export_litert(keras.Sequential([keras.Input((2,)), layers.Dense(3)])), np.ones((1, 2)))
+    >>> 0 < median <= p90
+    True
+    """
     runner = interpreter(content)
     _run(runner, x)
     times = []
@@ -121,16 +148,138 @@ def latency(content, x, warm_up=10, calls=100):
     return float(np.median(times[warm_up:])), float(np.percentile(times[warm_up:], 90))
 
 
-def model_card(model, data, formats=FORMATS, batch_size=32):
-    """What a model costs and what it is worth, a row for each format of `export_litert`: a pandas table.
+def interpreter(content):
+    """Return LiteRT's interpreter of a file's bytes, on one thread. Raises ValueError for other bytes.
 
-    Columns: parameters, multiply_adds, bytes, gzip_bytes (of the LiteRT file), and for one example and for a batch of
-    `batch_size` the latency in microseconds (us, us_p90, batch_us, batch_us_p90: median and 90th percentile of 100
-    calls on one thread), then accuracy, nll and ece on both parts (valid_accuracy, ..., test_ece).
-    `data`: a Dataset; the ranges for int8 come from its first 200 training examples.
+    >>> network = keras.Sequential([keras.Input((2,)), layers.Dense(3)])
+    >>> interpreter(export_litert(network)).get_output_details()[0]["shape"]
+    array([1, 3], dtype=int32)
     """
-    import pandas
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise WrongSetup(
+            f"LiteRT does not start here ({error}). Run `pip install ai-edge-litert`, which exists for Linux, Windows "
+            "and Apple silicon. Everything else in distill_edu works without it."
+        ) from None
+    if not isinstance(content, bytes) or content[4:8] != b"TFL3":
+        raise ValueError("content must be the bytes of a LiteRT file, as export_litert(model) returns them.")
+    with quietly():
+        runner = Interpreter(model_content=content, num_threads=1)
+        runner.allocate_tensors()  # the first call writes a line to standard error
+    return runner
 
+
+def _run(runner, x):
+    """The logits of one batch; the interpreter is resized to it, integers are scaled."""
+    entry, result = runner.get_input_details()[0], runner.get_output_details()[0]
+    x = _like_input(x, entry["shape_signature"], "float32" if entry["dtype"] == np.int8 else entry["dtype"])
+    if tuple(entry["shape"]) != x.shape:
+        runner.resize_tensor_input(entry["index"], x.shape)
+    runner.allocate_tensors()
+    scale, zero = entry["quantization"]
+    runner.set_tensor(entry["index"], np.clip(np.round(x / scale) + zero, -128, 127).astype(np.int8) if scale else x)
+    runner.invoke()
+    values, (scale, zero) = runner.get_tensor(result["index"]), result["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale) if scale else values
+
+
+def _like_input(x, shape, dtype):
+    x = np.asarray(x, dtype=dtype)
+    if x.shape[1:] != tuple(shape[1:]):
+        raise ValueError(f"x has the shape {x.shape}, but the model takes {('n', *map(int, shape[1:]))}.")
+    return x
+
+
+def _per_output(layer, call):
+    return _kernel_size(layer) * math.prod(call.output.shape[1:-1])  # (batch, ..., channels)
+
+
+def _per_input(layer, call):
+    return _kernel_size(layer) * math.prod(call.inputs[0].shape[1:-1])
+
+
+def _kernel_size(layer):
+    names, cell = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"), getattr(layer, "cell", layer)
+    return sum(math.prod(getattr(cell, name).shape) for name in names if hasattr(cell, name))
+
+
+def _einsum(layer, call):
+    """Each number of the output is a sum over the axes of the kernel that the output does not have."""
+    kernel, output = layer.equation.split(",")[1].split("->")
+    summed = [size for axis, size in zip(kernel, layer.kernel.shape, strict=True) if axis not in output]
+    return math.prod(summed) * math.prod(call.output.shape[1:])
+
+
+def _attention(layer, call):
+    """Queries times keys, and weights times values; the four matrices are layers of their own inside this layer."""
+    (_, queries, *_), (_, values, *_) = call.inputs[0].shape, call.inputs[1].shape
+    return queries * values * layer.num_heads * (layer.key_dim + layer.value_dim)
+
+
+# Layer -> function (layer, Call) that counts one use of the layer; layers inside it count besides.
+COUNTS = {
+    **dict.fromkeys([layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv1D], _per_output),
+    **dict.fromkeys([layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D], _per_output),
+    **dict.fromkeys([layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose], _per_input),
+    **dict.fromkeys([layers.LSTM, layers.GRU, layers.SimpleRNN], _per_input),
+    **{layers.EinsumDense: _einsum, layers.MultiHeadAttention: _attention},
+}
+FREE = (layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization)
+FREE += (layers.GroupNormalization, layers.PReLU)
+
+
+def multiply_adds(model):
+    """Count the multiply-accumulates (MACs) of one example, in matrix products and convolutions.
+
+    A layer that is used twice counts twice. Channels come last. Biases, normalisation, pooling and activations do not
+    count. Raises ValueError for a layer with weights that it does not know, and for sizes that are None.
+
+    >>> multiply_adds(keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dense(4)]))  # 6 x 8 + 8 x 4
+    80
+    """
+    model = getattr(model, "student", model)  # of a Distiller
+    counted, numbers, inputs = list(_counted(model)), [], input_specs(model)
+    if any(None in spec.shape[1:] for spec in keras.tree.flatten(inputs)):
+        raise ValueError(f"multiply_adds needs sizes without None: give {model.name!r} an Input of a whole shape.")
+
+    def run(x):
+        with recorded([layer for layer, _ in counted]) as calls:
+            model(x, training=False)
+        numbers.extend(count(layer, call) for layer, count in counted for call in calls[layer])
+
+    traced(run, inputs)
+    return sum(numbers)
+
+
+def _counted(layer):
+    """(layer, function that counts one use of it) for every layer inside this layer that counts."""
+    count = COUNTS.get(type(layer))
+    if count:
+        yield layer, count
+        if isinstance(layer, layers.RNN):
+            return  # it is counted with its cell
+    inside = list(layer._flatten_layers(include_self=False, recursive=False))
+    for each in inside:
+        yield from _counted(each)
+    own = {id(weight) for weight in layer.weights} - {id(weight) for each in inside for weight in each.weights}
+    if own and not count and not isinstance(layer, FREE):
+        raise ValueError(f"multiply_adds cannot count {layer.name!r}: it does not know {type(layer).__name__}.")
+
+
+def model_card(model, data, formats=FORMATS, batch_size=32):
+    """Measure what a model costs and how good it is: a pandas table, a row for each format of `export_litert`.
+
+    Columns: parameters, multiply_adds, bytes, gzip_bytes (of the LiteRT file); us, us_p90, batch_us, batch_us_p90
+    (latency in microseconds of one example, and of a batch of `batch_size`: median and 90th percentile of 100 calls on
+    one thread); valid_accuracy, valid_nll, valid_ece, test_accuracy, test_nll, test_ece.
+    `data`: a Dataset; the ranges for int8 are measured on its first 200 training examples.
+
+    >>> from distill_edu import load_dataset, models
+    >>> data = load_dataset("spirals")
+    >>> model_card(models.mlp(data, hidden=8), data, formats=["int8"]).multiply_adds.to_dict()  # 2 x 8 + 8 x 3
+    {'int8': 40}
+    """
     require_attributes(data, ["train", "valid", "test"], "data", "a Dataset, such as load_dataset('mnist5k')")
     same = {"parameters": model.count_params(), "multiply_adds": multiply_adds(model)}
     rows = {quantize or "float32": {**same, **_costs(model, data, quantize, batch_size)} for quantize in formats}
@@ -138,13 +287,16 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
 
 
 def model_cards(groups, data, formats=(None, "int8")):
-    """The cards of many models as one table, with technique and size, as the slider of page 16 wants it.
+    """Join the cards of many models in one table, with technique and size, for the slider of page 16.
 
-    `groups`: a technique -> its models, as (size, model). The int8 form of a technique is a technique of its own.
-    Models of one size and format do the same work, so they share the median of their latencies.
+    `groups`: technique -> its models, as (size, model). The int8 form of a technique is a technique of its own.
+    Models of equal size and format do the same work, so each gets the median of their latencies.
+
+    >>> from distill_edu import load_dataset, models
+    >>> data = load_dataset("spirals")
+    >>> model_cards({"hard": [(8, models.mlp(data, hidden=8))]}, data).technique.tolist()
+    ['hard', 'hard, int8']
     """
-    import pandas
-
     cards = []
     for technique, models in groups.items():
         for size, model in models:
@@ -164,52 +316,5 @@ def _costs(model, data, quantize, batch_size):
         row[f"{name}us"], row[f"{name}us_p90"] = latency(content, data.test[0][:size])
     for part in ("valid", "test"):
         x, labels = getattr(data, part)
-        values = report(labels, litert_predict(content, x))
-        row.update({f"{part}_{name}": value for name, value in values.items()})
+        row |= {f"{part}_{name}": value for name, value in report(labels, litert_predict(content, x)).items()}
     return row
-
-
-def interpreter(content):
-    """LiteRT's own interpreter of these bytes, on one thread. Raises ValueError for other bytes."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise WrongSetup(
-            f"LiteRT does not start here ({error}). Run `pip install ai-edge-litert`; it exists for Linux, Windows and "
-            "Apple silicon, as TensorFlow does. Everything else in distill_edu works without it."
-        ) from None
-    if not isinstance(content, bytes) or content[4:8] != b"TFL3":
-        raise ValueError("content must be the bytes of a LiteRT file, as export_litert(model) returns them.")
-    with quietly():
-        runner = Interpreter(model_content=content, num_threads=1)
-        runner.allocate_tensors()  # the first one says that it has begun
-    return runner
-
-
-def _run(runner, x):
-    """Logits of one batch, after the interpreter has been made ready for its size."""
-    entry, result = runner.get_input_details()[0], runner.get_output_details()[0]
-    x = _like_input(x, entry["shape_signature"], "float32" if entry["dtype"] == np.int8 else entry["dtype"])
-    if tuple(entry["shape"]) != x.shape:
-        runner.resize_tensor_input(entry["index"], x.shape)
-    runner.allocate_tensors()
-    runner.set_tensor(entry["index"], _to_integers(x, entry))
-    runner.invoke()
-    return _to_floats(runner.get_tensor(result["index"]), result)
-
-
-def _to_integers(x, details):
-    scale, zero = details["quantization"]
-    return np.clip(np.round(x / scale) + zero, -128, 127).astype(np.int8) if scale else x
-
-
-def _to_floats(values, details):
-    scale, zero = details["quantization"]
-    return ((values.astype(np.float32) - zero) * np.float32(scale)) if scale else values
-
-
-def _like_input(x, shape, dtype):
-    x = np.asarray(x, dtype=dtype)
-    if x.shape[1:] != tuple(shape[1:]):
-        raise ValueError(f"x has the shape {x.shape}, but the model takes {('n', *map(int, shape[1:]))}.")
-    return x

@@ -1,4 +1,4 @@
-"""Real data sets that need no download, in one `Dataset` record with splits that never overlap. No TensorFlow."""
+"""Data sets, most of them without a download, split into parts that never overlap. Imports no TensorFlow."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -22,7 +22,11 @@ LANGUAGES = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set: `train`, `valid`, `test` are (x, y); `transfer` is x without labels, or None."""
+    """One data set: `train`, `valid` and `test` are pairs (x, y); `transfer` is x without labels, or None.
+
+    >>> Dataset("points", *[(np.zeros((5, 2)), np.zeros(5, int))] * 3, class_names=("left", "right"))
+    Dataset 'points': 5 train, 5 valid, 5 test; 2 classes
+    """
 
     name: str
     train: tuple
@@ -32,26 +36,30 @@ class Dataset:
     transfer: np.ndarray | None = None
 
     def __repr__(self):
-        parts = [f"{len(getattr(self, part)[1])} {part}" for part in ("train", "valid", "test")]
+        parts = [f"{len(y)} {part}" for part, (_, y) in self._parts().items()]
         parts += [] if self.transfer is None else [f"{len(self.transfer)} transfer (no labels)"]
         return f"Dataset {self.name!r}: {', '.join(parts)}; {len(self.class_names)} classes"
 
     def map(self, function):
-        """The same data set with `function` applied to every x."""
-        parts = {
-            part: (function(getattr(self, part)[0]), getattr(self, part)[1]) for part in ("train", "valid", "test")
-        }
+        """Return the data set with `function` applied to every x: data.map(as_letters)."""
+        parts = {part: (function(x), y) for part, (x, y) in self._parts().items()}
         transfer = None if self.transfer is None else function(self.transfer)
         return replace(self, transfer=transfer, **parts)
 
+    def _parts(self):
+        return {part: getattr(self, part) for part in ("train", "valid", "test")}
 
-LETTERS = 0x310  # the numbers below it hold the Latin alphabets and their accents; 1 stands for everything else
+
+LETTERS = 0x310  # the code points below it hold the Latin alphabets and their accents; 1 stands for everything else
 
 
 def as_letters(words, length=24):
-    """Words as numbers of letters (Unicode, in lower case), for `models.text_cnn`: int32 [n, length], filled with 0.
+    """Turn words into rows of Unicode code points in lower case, for `models.text_cnn`: int32 [n, length].
 
-    A space before and after each word marks its ends; what is longer than `length` is cut off.
+    A space before and after each word marks its ends. Shorter words are padded with 0, longer ones are cut off.
+
+    >>> as_letters(["Hi"], length=6)
+    array([[ 32, 104, 105,  32,   0,   0]], dtype=int32)
     """
     require_count(length, "length")
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
@@ -67,9 +75,16 @@ PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
 
 
 class Vocabulary:
-    """Symbols as numbers, from 3 on: 0 fills a row up, 1 ends a text, and 2 is whatever is no symbol.
+    """Number the symbols of texts from 3 on; 0 is padding, 1 the end of a text, 2 an unknown symbol.
 
-    `symbols`: texts, mostly letters; none of them twice. `len(vocabulary)`: how many logits a model needs.
+    `symbols`: different texts, mostly single letters. `len(vocabulary)` is the number of logits that a model needs.
+
+    >>> vocabulary = Vocabulary("abc")
+    >>> vocabulary.encode(["cab", "a?"], length=5)
+    array([[5, 3, 4, 1, 0],
+           [3, 2, 1, 0, 0]], dtype=int32)
+    >>> vocabulary.decode([[5, 3, 4, 1, 0]])
+    ['cab']
     """
 
     def __init__(self, symbols):
@@ -82,35 +97,40 @@ class Vocabulary:
         return 3 + len(self.symbols)
 
     def encode(self, texts, length, end=True):
-        """Texts, or lists of symbols, as rows: int32 [n, length], each with its end (unless `end` is False), then 0.
+        """Turn texts, or lists of symbols, into rows of numbers: int32 [n, length].
 
-        What is longer than `length` is cut off.
+        Each row has an end (unless `end` is False), then padding. Longer texts are cut off.
         """
         require_count(length, "length")
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts, such as ['12=', '34='].")
         rows = np.full((len(texts), length), PADDING, dtype=np.int32)
         for row, text in zip(rows, texts, strict=True):
-            numbers = [*(self.numbers.get(symbol, UNKNOWN) for symbol in text), *[END][: int(end)]][:length]
-            row[: len(numbers)] = numbers
+            numbers = [self.numbers.get(symbol, UNKNOWN) for symbol in text] + [END] * bool(end)
+            row[: len(numbers)] = numbers[:length]
         return rows
 
     def decode(self, rows):
-        """Rows as texts, each up to its end; an unknown symbol reads as \N{REPLACEMENT CHARACTER}."""
-        shown = ("", "", "\N{REPLACEMENT CHARACTER}", *self.symbols)
-        return ["".join(shown[number] for number in row[: _end(row)]) for row in np.asarray(rows)]
-
-
-def _end(row):
-    """The place of a row's end, or its length."""
-    return int((row == END).argmax()) if (row == END).any() else len(row)
+        """Turn rows into texts, each up to its end. An unknown symbol becomes \N{REPLACEMENT CHARACTER}."""
+        symbols = ("", "", "\N{REPLACEMENT CHARACTER}", *self.symbols)
+        texts = []
+        for row in np.asarray(rows):
+            length = (row == END).argmax() if END in row else len(row)
+            texts.append("".join(symbols[number] for number in row[:length]))
+        return texts
 
 
 def as_next_letter(rows, prompt=1):
-    """What a model of letters reads, what it has to say next, and where that counts: x, labels, mask [n, length - 1].
+    """Turn rows of letters into training data for a model that predicts the next letter: x, labels, mask.
 
-    `rows`: of a `Vocabulary`. Labels are x one step later, and -1 where mask is False: at padding, and where the next
-    letter belongs to the first `prompt` ones, which are given.
+    `rows`: integers [n, length], see `Vocabulary.encode`. All three results are [n, length - 1]. Labels are x one step
+    later. The mask is False, and the label -1, at padding and inside the first `prompt` letters, which are given.
+
+    >>> x, labels, mask = as_next_letter([[3, 4, 5, 1, 0]], prompt=2)
+    >>> x, labels
+    (array([[3, 4, 5, 1]]), array([[-1,  5,  1, -1]]))
+    >>> mask
+    array([[False,  True,  True, False]])
     """
     rows = np.asarray(rows)
     if rows.ndim != 2 or rows.dtype.kind not in "iu":
@@ -122,10 +142,15 @@ def as_next_letter(rows, prompt=1):
 
 
 class Examples(NamedTuple):
-    """What a loader gives: inputs, labels, the names of the classes, and what a fair split needs.
+    """What a loader returns: inputs, labels, the names of the classes, and what a fair split needs.
 
-    `groups`: a number for each example; examples of one group stay on one side (None: each is a group by itself).
-    `strata`: for each group what every part shall have its share of. `fixed_test`: so many last groups are the test.
+    `groups`: a group's number for each example; the examples of a group stay in one part.
+    `strata`: a class for each group; every part gets its share of each class.
+    `fixed_test`: the number of groups, counted from the last, that are the test set; 0: they are drawn.
+
+    >>> y = np.array([0, 1, 0, 1])
+    >>> Examples(np.zeros((4, 2)), y, ("left", "right"), groups=np.arange(4), strata=y).fixed_test
+    0
     """
 
     x: np.ndarray
@@ -137,27 +162,29 @@ class Examples(NamedTuple):
 
 
 def load_dataset(name, seed=0, labelled=1.0):
-    """Load a data set by name, split in the same way on every machine for the same seed.
+    """Load a data set by name and split it: 60% training, 10% validation, 30% test, the same on every machine.
 
     `name`: "mnist5k" (5,000 handwritten digits, x [n, 28, 28, 1]), "digits" (1,797 digits, [n, 8, 8, 1]), "languages"
-    (names in 20 languages, x are strings), "spirals" (points of 3 classes, [n, 2]), "sums" (eight digits, x are strings
-    such as "49633779=", y the last digit of their sum); "mnist" and "fashion_mnist" are downloaded by Keras. Images are
-    float32 in [0, 1], labels are integers.
-    `labelled`: the share of the training examples that keep their labels; the others go to `.transfer`.
-    60% of the examples are for training, 10% for validation, 30% for the test (mnist: Keras's own test set).
-    Raises ValueError for an unknown name or share, OSError when a download is not possible.
+    (names in 20 languages, x are texts), "spirals" (points of 3 classes, [n, 2]), "sums" (eight digits, x are texts
+    such as "49633779=", y the last digit of their sum); "mnist" and "fashion_mnist", which Keras downloads and whose
+    test set is Keras's. Images are float32 in [0, 1], labels are integers.
+    `labelled`: the share of the training examples that keep their labels; the x of the rest become `.transfer`.
+    Raises ValueError for an unknown name or share, OSError if a download fails.
+
+    >>> load_dataset("digits", labelled=0.5)
+    Dataset 'digits': 539 train, 180 valid, 539 test, 539 transfer (no labels); 10 classes
     """
     if name not in _LOADERS:
         raise ValueError(f"There is no data set {name!r}. Choose one of: {', '.join(_LOADERS)}.")
-    needed = "the share of training examples with a label, in (0, 1]"
-    labelled = require_number(labelled, "labelled", needed, lambda share: 0 < share <= 1)
+    allowed = "the share of training examples with a label, in (0, 1]"
+    labelled = require_number(labelled, "labelled", allowed, lambda share: 0 < share <= 1)
     require_count(seed, "seed", least=0)
     x, y, class_names, groups, strata, fixed_test = _LOADERS[name](seed)
     train, valid, test = _split(strata, seed, fixed_test)
     transfer = None
     if labelled < 1:
-        if round(labelled * len(train)) < (most := len(set(strata))):
-            raise ValueError(f"labelled={labelled} leaves too few labels of {len(train)}: at least {most} are needed.")
+        if round(labelled * len(train)) < (least := len(set(strata))):
+            raise ValueError(f"labelled={labelled} leaves too few labels of {len(train)}: at least {least} are needed.")
         train, unlabelled = _cut(train, strata, round((1 - labelled) * len(train)), seed)
         transfer = x[_members(groups, unlabelled)]
     parts = [_members(groups, part) for part in (train, valid, test)]
@@ -166,14 +193,14 @@ def load_dataset(name, seed=0, labelled=1.0):
 
 def _members(groups, part):
     """The positions of the examples whose group is in `part`, in the (shuffled) order of `part`."""
-    place = np.full(groups.max() + 1, len(part))  # of each group in `part`; at the end for those that are not in it
+    place = np.full(groups.max() + 1, len(part))  # group -> its place in `part`; len(part): the group is not in it
     place[part] = np.arange(len(part))
     places = place[groups]
     return np.argsort(places, kind="stable")[: (places < len(part)).sum()]
 
 
 def _split(strata, seed, fixed_test):
-    """Groups for train, valid and test. A group is what must stay on one side: an image, or all names of one thing."""
+    """The groups of train, valid and test. A group is one image, or all names of one thing."""
     groups = np.arange(len(strata))
     if fixed_test:
         rest, test = groups[:-fixed_test], groups[-fixed_test:]
@@ -189,8 +216,8 @@ def _cut(groups, strata, size, seed):
     return train_test_split(groups, test_size=size, stratify=strata[groups], random_state=seed)
 
 
-def _images(x, y, scale, class_names=tuple("0123456789"), fixed_test=0):
-    x = (np.asarray(x, dtype=np.float32) / np.float32(scale))[..., np.newaxis]
+def _images(x, y, white, class_names=tuple("0123456789"), fixed_test=0):
+    x = (np.asarray(x, dtype=np.float32) / np.float32(white))[..., np.newaxis]
     y = np.asarray(y, dtype=np.int32)
     return Examples(x, y, class_names, np.arange(len(y)), y, fixed_test)
 
@@ -226,7 +253,11 @@ def _sums(seed, digits=8, questions=20000):
 
 
 def running_sums(question):
-    """The way to the answer of a question of "sums": the last digit of the sum after each digit, "4936=" -> "4362"."""
+    """Write down the steps that lead to the answer of a question of "sums": the sum's last digit after each digit.
+
+    >>> running_sums("4936=")  # 4, 4 + 9 = 13, 13 + 3 = 16, 16 + 6 = 22
+    '4362'
+    """
     return "".join(str(total % 10) for total in itertools.accumulate(map(int, question.removesuffix("="))))
 
 
@@ -248,7 +279,7 @@ def _languages(seed):
 
 
 def _same_name_groups(names, kinds):
-    """Put concepts that share a name (Latvia and Latvian are both "latvia" in Finnish) into one group."""
+    """Put concepts that share a name into one group: Latvia and Latvian are both "latvia" in Finnish."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""What a student is worth: accuracy, NLL, calibration, agreement, and paired differences. NumPy only."""
+"""Measure a model: accuracy, likelihood, calibration, agreement; compare two, seed by seed. No TensorFlow."""
 
 from dataclasses import dataclass
 
@@ -11,21 +11,37 @@ from distill_edu._inside.check_values import require_count, require_logits, requ
 
 
 def accuracy(labels, logits):
-    """Share of the examples whose largest logit is the label's. `labels`: integers [n]; `logits`: [n, classes]."""
+    """Return the share of the examples whose largest logit belongs to the label.
+
+    `labels`: integers [n]; `logits`: [n, classes]. Raises ValueError if they do not fit together.
+
+    >>> accuracy([0, 1], [[2.0, -1.0], [3.0, 0.0]])
+    0.5
+    """
     labels, logits = require_examples(labels, logits)
     return float((logits.argmax(axis=-1) == labels).mean())
 
 
 def nll(labels, logits):
-    """Negative log-likelihood of the labels in nats, mean over the examples: low where the model was sure and right."""
+    """Return the negative log-likelihood of the labels in nats, a mean over the examples: the lower the better.
+
+    `labels`: integers [n]; `logits`: [n, classes].
+
+    >>> round(nll([0, 1], [[0.0, 0.0], [0.0, 0.0]]), 3)  # log(2): a guess between two classes
+    0.693
+    """
     labels, logits = require_examples(labels, logits)
     return float(-log_softmax(logits, axis=-1)[np.arange(len(labels)), labels].mean())
 
 
 def calibration_error(labels, logits, bins=15):
-    """Expected calibration error in [0, 1]: how far confidence and accuracy lie apart, over `bins` equal bins.
+    """Return the expected calibration error in [0, 1]: the mean distance between confidence and accuracy.
 
-    Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2. The confidence is the largest probability.
+    The confidence is the largest probability. Answers are grouped by confidence in `bins` bins of equal width.
+    Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2.
+
+    >>> round(calibration_error([0, 1], np.log([[0.8, 0.2], [0.8, 0.2]])), 3)  # 80% sure, 50% right
+    0.3
     """
     labels, logits = require_examples(labels, logits)
     require_count(bins, "bins")
@@ -36,38 +52,52 @@ def calibration_error(labels, logits, bins=15):
 
 
 def temperature_scaling(labels, logits):
-    """The temperature T for which softmax(logits / T) has the lowest NLL: take validation data, not the test set.
+    """Find the temperature T between 1/20 and 20 for which softmax(logits / T) has the lowest NLL.
 
-    Guo et al. 2017, section 4.2. T above 1: the model was too sure of itself. No class changes, so accuracy stays.
-    Searched from 1/20 to 20.
+    Above 1: the model was overconfident. Use validation data, not the test set. The accuracy stays the same.
+    Guo et al. 2017, section 4.2.
+
+    >>> logits = [[3.0, 0.0]] * 5
+    >>> round(temperature_scaling([0, 0, 0, 0, 1], logits), 2)  # right in 80%, so 3 / T must be log(0.8 / 0.2)
+    2.16
     """
     labels, logits = require_examples(labels, logits)
-    reach = np.log(20)
-    found = minimize_scalar(lambda u: nll(labels, logits / np.exp(u)), bounds=(-reach, reach), method="bounded")
+    bound = np.log(20)
+    found = minimize_scalar(lambda log_t: nll(labels, logits / np.exp(log_t)), bounds=(-bound, bound), method="bounded")
     return float(np.exp(found.x))
 
 
 def agreement(teacher_logits, student_logits):
-    """Share of the examples on which both models give the same class, right or wrong (Stanton et al. 2021, section 3).
+    """Return the share of the examples for which both models choose the same class, right or wrong.
 
-    Logits: [n, classes], the same shape for both.
+    Both logits: [n, classes]. Stanton et al. 2021, section 3.
+
+    >>> agreement([[2.0, 0.0], [2.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]])
+    0.5
     """
-    theirs, mine = _same_examples(teacher_logits, student_logits)
-    return float((theirs.argmax(axis=-1) == mine.argmax(axis=-1)).mean())
+    teacher_logits, student_logits = _same_examples(teacher_logits, student_logits)
+    return float((teacher_logits.argmax(axis=-1) == student_logits.argmax(axis=-1)).mean())
 
 
 def acceptance(teacher_logits, student_logits):
-    """How much of two models' probabilities is shared: the mean over the examples of the sum of min(p, q), in [0, 1].
+    """Return how much of their probabilities two models share: the sum of min(p, q), a mean over the examples.
 
-    It is 1 minus their total variation, and the chance that a teacher keeps what a student drafted for it (Leviathan
-    et al. 2023, corollary 3.6). Logits: [n, classes], the same shape for both; of sequences, `logits[mask]`.
+    In [0, 1]: 1 minus the total variation distance, and the probability that a teacher keeps a symbol that the student
+    drafted (Leviathan et al. 2023, corollary 3.6). Both logits: [n, classes]; for sequences give `logits[mask]`.
+
+    >>> round(acceptance(np.log([[0.6, 0.4]]), np.log([[0.9, 0.1]])), 3)
+    0.7
     """
     pair = _same_examples(teacher_logits, student_logits)
     return float(np.minimum(*(softmax(logits, axis=-1) for logits in pair)).sum(axis=-1).mean())
 
 
 def report(labels, logits, teacher_logits=None):
-    """All of them as a dictionary: accuracy, nll, ece, and agreement where the teacher's logits are given."""
+    """Return accuracy, nll, ece and, if the teacher's logits are given, agreement, as a dictionary.
+
+    >>> {name: round(value, 2) for name, value in report([0, 1], [[2.0, 0.0], [2.0, 0.0]]).items()}
+    {'accuracy': 0.5, 'nll': 1.13, 'ece': 0.38}
+    """
     values = {
         "accuracy": accuracy(labels, logits),
         "nll": nll(labels, logits),
@@ -77,9 +107,12 @@ def report(labels, logits, teacher_logits=None):
 
 
 def gap_recovered(distilled, hard, teacher):
-    """How much of the way from the hard-label student to the teacher distillation goes: 0 none, 1 all of it.
+    """Return how much of the gap between the hard-label student and the teacher distillation closes: 0 none, 1 all.
 
-    Three accuracies (or arrays of them). Raises ValueError where the teacher is no better than the hard-label student.
+    Three accuracies, or arrays of them. Raises ValueError if the teacher is no better than the hard-label student.
+
+    >>> float(gap_recovered(distilled=0.875, hard=0.75, teacher=1.0))
+    0.5
     """
     gap = np.asarray(teacher, dtype=float) - np.asarray(hard, dtype=float)
     if not (gap > 0).all():
@@ -91,28 +124,39 @@ def gap_recovered(distilled, hard, teacher):
 
 
 def pareto_front(costs, values):
-    """Which of n models no other one beats: True where none is at most as costly and better, or cheaper and as good.
+    """Mark the models that no other model beats: True unless another is as cheap and better, or cheaper and as good.
 
-    `costs`, `values`: n numbers each; low costs are good, and high values.
+    `costs`: n numbers, the lower the better; `values`: n numbers, the higher the better. Returns n booleans.
+
+    >>> pareto_front(costs=[1, 2, 3], values=[0.7, 0.9, 0.8])
+    array([ True,  True, False])
     """
     costs, values = _finite(costs), _finite(values)
     if costs.shape != values.shape or costs.ndim != 1:
         raise ValueError(f"costs has the shape {costs.shape} and values {values.shape}: give one of each per model.")
+    # [model, other model]
     cheaper, better = costs < costs[:, None], values > values[:, None]
     as_cheap, as_good = costs <= costs[:, None], values >= values[:, None]
     return ~((as_cheap & better) | (cheaper & as_good)).any(axis=1)
 
 
-def threshold_curve(sureness, student_right, teacher_right):
-    """What a cascade would give for each threshold that makes a difference: threshold, teacher_share, accuracy.
+def threshold_curve(confidence, student_right, teacher_right):
+    """Compute what a cascade gives for each threshold that makes a difference: threshold, teacher_share, accuracy.
 
-    n numbers each: how sure the student is, whether it is right, and whether the teacher is.
+    Arrays [n]: the student's confidence, whether the student is right, and whether the teacher is. Returns a table.
+
+    >>> threshold_curve(np.array([0.4, 0.9]), np.array([False, True]), np.array([True, True]))
+       threshold  teacher_share  accuracy
+    0        0.0            0.0       0.5
+    1        0.4            0.0       0.5
+    2        0.9            0.5       1.0
+    3        1.0            1.0       1.0
     """
     import pandas
 
-    order = np.argsort(sureness, kind="stable")
-    thresholds = np.unique([0.0, *sureness, 1.0])
-    asked = np.searchsorted(sureness[order], thresholds)  # so many are below the threshold
+    order = np.argsort(confidence, kind="stable")
+    thresholds = np.unique([0.0, *confidence, 1.0])
+    asked = np.searchsorted(confidence[order], thresholds)  # how many examples are below each threshold
     gained = np.concatenate([[0], np.cumsum(teacher_right[order].astype(int) - student_right[order])])
     accuracy = (student_right.sum() + gained[asked]) / len(order)
     return pandas.DataFrame({"threshold": thresholds, "teacher_share": asked / len(order), "accuracy": accuracy})
@@ -120,9 +164,12 @@ def threshold_curve(sureness, student_right, teacher_right):
 
 @dataclass(frozen=True)
 class Gain:
-    """A paired difference: its mean, standard error, 95% interval (low, high), and in how many of n pairs it is > 0.
+    """A mean paired difference, as `paired_gain` returns it: (low, high) is the 95% interval, `wins` counts pairs > 0.
 
-    `p`: how often chance alone would give a difference as large, if there were none (two-sided): see `holm`.
+    `p`: the probability of a mean at least as far from 0 if there were no difference (two-sided); see `holm`.
+
+    >>> print(Gain(mean=0.1, standard_error=0.02, low=0.05, high=0.15, wins=5, n=5, p=0.01))
+    +0.1000 ± 0.0200 (95%: +0.0500 to +0.1500; 5/5)
     """
 
     mean: float
@@ -139,14 +186,17 @@ class Gain:
 
 
 def paired_gain(a, b):
-    """The mean of a - b over pairs, with its standard error and 95% interval (Student's t).
+    """Return the mean of a - b over pairs as a `Gain`, with its standard error and 95% interval (Student's t).
 
     `a`, `b`: one number per seed, in the same order; two pandas Series are paired by their index, which must be equal.
-    Then the interval covers what differs between the pairs, such as initial weights, and nothing else. Or a table
-    [seeds, examples] each, such as what was right (1) or wrong (0) on every test image: then it covers another draw of
-    the examples as well. The squares of both standard errors are added, which is a little too careful (Owen 2007, "The
-    pigeonhole bootstrap", section 4); the degrees of freedom are Satterthwaite's.
-    Raises ValueError for inputs that are not pairs, fewer than two of them, and NaN.
+    The interval then covers what differs between the seeds, such as initial weights, and nothing else.
+    Or two tables [seeds, examples]: the interval then covers the choice of the examples, too. The squares of both
+    standard errors are added, which is a little too careful (Owen 2007, "The pigeonhole bootstrap", section 4); the
+    degrees of freedom are Satterthwaite's.
+    Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
+
+    >>> print(paired_gain([0.9, 0.8, 0.7], [0.8, 0.6, 0.7]))
+    +0.1000 ± 0.0577 (95%: -0.1484 to +0.3484; 2/3)
     """
     differences = _differences(a, b)
     pairs = differences if differences.ndim == 1 else differences.mean(axis=1)
@@ -161,29 +211,37 @@ def paired_gain(a, b):
 
 
 def holm(p_values):
-    """p-values of several questions, each made larger so that all verdicts of "p < 0.05" are right in 19 of 20 cases.
+    """Correct the p-values of several questions: all answers "p < 0.05" are then right together in 19 of 20 cases.
 
-    Holm 1979, "A simple sequentially rejective multiple test procedure": the smallest p times the number of questions,
-    the next times one less, and so on, never falling and at most 1. Takes and gives a dictionary: question -> p.
+    The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling and at most
+    1. Takes and returns a dictionary, question -> p. Holm 1979, "A simple sequentially rejective multiple test
+    procedure".
+
+    >>> holm({"digits": 0.01, "names": 0.04})
+    {'digits': 0.02, 'names': 0.04}
     """
     corrected, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p_values, key=p_values.get)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
-        corrected[name] = largest
-    return {name: corrected[name] for name in p_values}
+    for rank, question in enumerate(sorted(p_values, key=p_values.get)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[question]))
+        corrected[question] = largest
+    return {question: corrected[question] for question in p_values}
 
 
 def mean_and_reach(values):
-    """Mean, standard error, and how far the mean's 95% interval reaches to each side (Student's t, n - 1 degrees)."""
+    """Return the mean, its standard error, and how far its 95% interval reaches to each side (Student's t).
+
+    >>> [round(number, 3) for number in mean_and_reach([0.9, 0.8, 0.7])]
+    [0.8, 0.058, 0.248]
+    """
     gain = paired_gain(values, np.zeros(len(values)))
     return gain.mean, gain.standard_error, gain.high - gain.mean
 
 
 def _differences(a, b):
-    indices = [getattr(one, "index", None) for one in (a, b)]
+    indices = [getattr(values, "index", None) for values in (a, b)]
     if all(hasattr(index, "equals") for index in indices):
         if not indices[0].is_unique or set(indices[0]) != set(indices[1]) or len(a) != len(b):
-            raise ValueError("The two Series have other indices: give both one value per seed, with the seed as index.")
+            raise ValueError("The two Series have other indices: give each one value per seed, with the seed as index.")
         b = b.reindex(indices[0])
     a, b = _finite(a), _finite(b)
     if a.shape != b.shape or a.ndim not in (1, 2):
@@ -196,12 +254,12 @@ def _differences(a, b):
 def _finite(values):
     values = require_numbers(values, "Numbers are needed")
     if not np.isfinite(values).all():
-        raise ValueError("A number is NaN or infinite: leave out what did not finish.")
+        raise ValueError("A number is NaN or infinite: leave out the runs that did not finish.")
     return values
 
 
 def _same_examples(teacher_logits, student_logits):
-    """Both models' logits as arrays, if they go together."""
+    """Return both models' logits as arrays of the same shape, or raise a ValueError."""
     teacher_logits = require_logits(teacher_logits, what="teacher_logits")
     student_logits = require_logits(student_logits, what="student_logits")
     if teacher_logits.shape != student_logits.shape or not len(teacher_logits):
@@ -213,7 +271,12 @@ def _same_examples(teacher_logits, student_logits):
 
 
 def require_examples(labels, logits):
-    """Labels and logits as arrays, if they go together: one integer per example. Raises ValueError if not."""
+    """Return labels [n] and logits [n, classes] as arrays, or raise a ValueError.
+
+    >>> labels, logits = require_examples([1, 0], [[0, 3], [-1, 2]])
+    >>> labels.shape, logits.dtype
+    ((2,), dtype('float64'))
+    """
     logits, labels = require_logits(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Teachers and students as short Keras builders. All of them end in logits: no softmax on the last layer."""
+"""Build teachers and students as Keras models. All of them end in logits: no softmax on the last layer."""
 
 import math
 
@@ -10,12 +10,18 @@ from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
 
 layers = keras.layers
+BLOCK = 2**15  # rows of logits that are checked at once
+NEEDED = {2: "words as letters [n, length], see as_letters", 4: "images [n, rows, columns, channels]"}  # axes -> x
 
 
 def mlp(data, hidden=(32,), dropout=0.0, name="student"):
-    """A network of Dense layers for images or points: `hidden` units each, then one logit per class.
+    """Build a network of Dense layers for images or points: `hidden` units each, then one logit per class.
 
     `data`: a Dataset whose x are numbers; it gives the input's shape and the number of classes.
+
+    >>> from distill_edu import load_dataset
+    >>> mlp(load_dataset("spirals"), hidden=(8, 4)).count_params()  # 3 x 8 + 9 x 4 + 5 x 3
+    75
     """
     blocks = [layers.Flatten(name="flatten")]
     for number, units in enumerate([hidden] if isinstance(hidden, int) else hidden, 1):
@@ -24,105 +30,123 @@ def mlp(data, hidden=(32,), dropout=0.0, name="student"):
 
 
 def cnn(data, width=16, dropout=0.3, name="teacher"):
-    """Two convolutions with `width` and 2 x `width` filters, then one logit per class. `data`: a Dataset of images."""
-    return keras.Sequential(
-        [
-            _input(data, axes=4),
-            layers.Conv2D(width, 3, padding="same", activation="relu", name="conv1"),
-            layers.MaxPooling2D(name="pool1"),
-            layers.Conv2D(2 * width, 3, padding="same", activation="relu", name="conv2"),
-            layers.MaxPooling2D(name="pool2"),
-            layers.Flatten(name="flatten"),
-            layers.Dropout(dropout, name="drop"),
-            _logits(data),
-        ],
-        name=name,
-    )
+    """Build a network for a Dataset of images: convolutions of `width` and 2 x `width` filters, one logit per class.
+
+    >>> from distill_edu import load_dataset
+    >>> cnn(load_dataset("digits"), width=4).count_params()  # 10 x 4 + 37 x 8 + 33 x 10
+    666
+    """
+    blocks = [
+        layers.Conv2D(width, 3, padding="same", activation="relu", name="conv1"),
+        layers.MaxPooling2D(name="pool1"),
+        layers.Conv2D(2 * width, 3, padding="same", activation="relu", name="conv2"),
+        layers.MaxPooling2D(name="pool2"),
+    ]
+    top = [layers.Flatten(name="flatten"), layers.Dropout(dropout, name="drop"), _logits(data)]
+    return keras.Sequential([_input(data, axes=4), *blocks, *top], name=name)
 
 
 def text_cnn(data, width=256, name="teacher"):
-    """A network over the letters of a word: convolutions over 2, 3 and 4 letters, the largest value of each filter.
+    """Build a network that reads words: convolutions over 2, 3 and 4 letters, and the largest value of each filter.
 
-    After Kim 2014, "Convolutional Neural Networks for Sentence Classification", section 2. `data`: of `as_letters`.
+    `data`: a Dataset whose x are rows of letters, data.map(as_letters).
+    After Kim 2014, "Convolutional Neural Networks for Sentence Classification", section 2.
+
+    >>> from distill_edu import as_letters, load_dataset
+    >>> text_cnn(load_dataset("languages").map(as_letters), width=4).output.shape
+    (None, 20)
     """
-    letters = _input(data, "int32", axes=2)
-    read = layers.Dropout(0.1)(layers.Embedding(LETTERS, 32)(letters))
-    filters = [layers.Conv1D(width, wide, padding="same", activation="relu")(read) for wide in (2, 3, 4)]
-    found = layers.Concatenate()([layers.GlobalMaxPooling1D()(one) for one in filters])
-    return keras.Model(letters, _logits(data)(layers.Dropout(0.4)(found)), name=name)
+    letters = _input(data, "int32", axes=2)  # (batch, length)
+    embedded = layers.Dropout(0.1)(layers.Embedding(LETTERS, 32)(letters))  # (batch, length, 32)
+    convolved = [layers.Conv1D(width, size, padding="same", activation="relu")(embedded) for size in (2, 3, 4)]
+    largest = [layers.GlobalMaxPooling1D()(values) for values in convolved]  # (batch, length, width) -> (batch, width)
+    features = layers.Concatenate()(largest)  # (batch, 3 * width)
+    return keras.Model(letters, _logits(data)(layers.Dropout(0.4)(features)), name=name)
 
 
 def bigram_bag(data, units=8, buckets=512, name="student"):
-    """The mean of `units` numbers for each pair of neighbouring letters, then one logit per class.
+    """Build a small network that reads words: the mean embedding of all pairs of letters, then one logit per class.
 
-    After Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", section 2. `data`: of `as_letters`.
+    `data`: as for `text_cnn`. Each of the `buckets` of pairs has an embedding of `units` numbers, see `HashedBigrams`.
+    After Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", section 2.
+
+    >>> from distill_edu import as_letters, load_dataset
+    >>> bigram_bag(load_dataset("languages").map(as_letters)).count_params()  # 512 x 8 + 9 x 20
+    4276
     """
     blocks = [HashedBigrams(buckets), layers.Embedding(buckets, units, mask_zero=True), layers.GlobalAveragePooling1D()]
     return keras.Sequential([_input(data, "int32", axes=2), *blocks, _logits(data)], name=name)
 
 
 def letter_gru(vocabulary, units=32, width=16, dropout=0.0, length=None, name="student"):
-    """A recurrent network that says the next letter after each letter: integers [n, length] -> logits [n, length, ...].
+    """Build a recurrent network that predicts the next letter: integers [n, time] -> logits [n, time, symbols].
 
-    `width` numbers for each symbol of the `vocabulary` (a data.Vocabulary), then a GRU with `units` (Cho et al. 2014,
-    section 2.3). Any number of letters will do; with a `length` the loop over them is unrolled, so that students in a
-    Classroom can take their steps together.
+    An embedding of `width` numbers for each symbol of the `vocabulary` (a data.Vocabulary), then a GRU with `units`
+    (Cho et al. 2014, section 2.3). Rows may have any length; with a fixed `length` the loop over time is unrolled, so
+    that the students of a Classroom can take their steps together.
+
+    >>> from distill_edu import Vocabulary
+    >>> letter_gru(Vocabulary("abc"), units=4).output.shape
+    (None, None, 6)
     """
     letters = keras.Input((length,), dtype="int32")
     gru = layers.GRU(units, return_sequences=True, unroll=length is not None, name="gru")
-    read = gru(_embedding(letters, len(vocabulary), width))
-    return keras.Model(letters, _next(vocabulary)(layers.Dropout(dropout)(read)), name=name)
+    states = gru(_embedding(letters, len(vocabulary), width))  # (batch, time, width) -> (batch, time, units)
+    logits = layers.Dense(len(vocabulary), name="logits")(layers.Dropout(dropout)(states))
+    return keras.Model(letters, logits, name=name)
 
 
 def letter_transformer(vocabulary, length, width=32, depth=2, heads=4, name="student"):
-    """A small causal Transformer: integers [n, length] -> logits of the next letter [n, length, len(vocabulary)].
+    """Build a small causal Transformer that predicts the next letter: integers [n, length] -> [n, length, symbols].
 
-    Vaswani et al. 2017, section 3, with the norm before each part (Xiong et al. 2020): `depth` times attention with
-    `heads` heads over the letters up to here, and two Dense layers.
+    `depth` blocks of attention with `heads` heads over the letters so far, then two Dense layers (Vaswani et al. 2017,
+    section 3), with the normalisation before each part (Xiong et al. 2020).
+
+    >>> from distill_edu import Vocabulary
+    >>> letter_transformer(Vocabulary("abc"), length=5, width=8).output.shape
+    (None, 5, 6)
     """
     letters = keras.Input((length,), dtype="int32")
-    places = keras.ops.cumsum(keras.ops.ones_like(letters), axis=1) - 1
-    x = _embedding(letters, len(vocabulary), width) + _embedding(places, length, width)
+    places = keras.ops.cumsum(keras.ops.ones_like(letters), axis=1) - 1  # 0, 1, 2, ... in each row
+    x = _embedding(letters, len(vocabulary), width) + _embedding(places, length, width)  # (batch, length, width)
     for _ in range(depth):
         normed = layers.LayerNormalization()(x)
         x = x + layers.MultiHeadAttention(heads, width // heads)(normed, normed, use_causal_mask=True)
         inner = layers.Dense(4 * width, "gelu")(layers.LayerNormalization()(x))
         x = x + layers.Dense(width)(inner)
-    return keras.Model(letters, _next(vocabulary)(layers.LayerNormalization()(x)), name=name)
+    logits = layers.Dense(len(vocabulary), name="logits")(layers.LayerNormalization()(x))
+    return keras.Model(letters, logits, name=name)
 
 
 def _embedding(numbers, count, width):
-    """`width` numbers for each; not layers.Embedding, whose sparse gradients keep students out of a Classroom's row."""
+    # (batch, time) -> (batch, time, width). Not layers.Embedding: students with its sparse gradients step one by one.
     return layers.Dense(width, use_bias=False)(keras.ops.one_hot(numbers, count))
 
 
-def _next(vocabulary):
-    return layers.Dense(len(vocabulary), name="logits")
-
-
 def teacher_logits(teacher, x, batch_size=256):
-    """The teacher's logits for x in one pass: a float32 array [len(x), ..., classes], to train on many times.
+    """Compute the teacher's logits for x once, to train on many times: a float32 array [len(x), ..., classes].
 
-    `x`: an array, or a dictionary or list of them; or a pipeline, as for `teacher.predict`. Needs little more memory
-    than the result. Raises ValueError for NaN and for outputs that are probabilities.
+    `teacher`: a Keras model or layer. `x`: an array, a dictionary or list of arrays, or a pipeline, as for
+    `teacher.predict`. Raises ValueError for an empty x, for NaN and for outputs that are probabilities.
+
+    >>> teacher = keras.Sequential([keras.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
+    >>> teacher_logits(teacher, np.array([[1.0, 2.0, 3.0]]))
+    array([[6., 6.]], dtype=float32)
     """
     require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
     if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
     logits = _answers(teacher, x, batch_size)
     if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
-        teacher.make_predict_function(force=True)  # its softmax may have been taken off since it was last asked
+        teacher.make_predict_function(force=True)  # the softmax may have been taken off after the last predict
         logits = _answers(teacher, x, batch_size)
-    for block in np.array_split(logits, 1 + len(logits) // BLOCK):  # the checks want float64, twice the memory
+    for block in np.array_split(logits, 1 + len(logits) // BLOCK):  # the checks need float64, twice the memory
         require_logits(block, what="The teacher's output")
     return logits
 
 
-BLOCK = 2**15  # rows
-
-
 def _answers(teacher, x, batch_size):
-    """float32 logits, written where they belong batch by batch; a pipeline's come all at once."""
+    """float32 logits [n, ..., classes], filled in batch by batch; those of a pipeline come all at once."""
     parts = keras.tree.flatten(x)
     if not all(isinstance(part, np.ndarray) for part in parts):
         return np.asarray(one_output(teacher.predict(x, batch_size=batch_size, verbose=0), "teacher"), "float32")
@@ -131,23 +155,31 @@ def _answers(teacher, x, batch_size):
     for start in range(0, len(parts[0]), batch_size):
         rows = slice(start, start + batch_size)
         with only_errors():  # TensorFlow warns where several teachers are asked one after the other
-            some = np.asarray(one_output(answer(taken(x, rows)), "teacher"))
-        logits = np.empty((len(parts[0]), *some.shape[1:]), "float32") if logits is None else logits
-        logits[rows] = some
+            batch = np.asarray(one_output(answer(taken(x, rows)), "teacher"))
+        logits = np.empty((len(parts[0]), *batch.shape[1:]), "float32") if logits is None else logits
+        logits[rows] = batch
     return logits
 
 
 def taken(x, rows):
-    """These rows of x, or of all that is in it."""
+    """Take rows (a slice, or positions) of x, or of every array in it.
+
+    >>> taken({"image": np.arange(4), "size": np.ones(4)}, slice(1, 3))
+    {'image': array([1, 2]), 'size': array([1., 1.])}
+    """
     return keras.tree.map_structure(lambda part: part[rows], x)
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")
 class Ensemble(keras.Model):
-    """Several trained models as one teacher: its soft targets at T = 1 are the mean of theirs.
+    """Join trained models in one teacher, whose soft targets at T = 1 are the mean of the members' soft targets.
 
-    Hinton, Vinyals and Dean 2015, section 1. `members`: at least one model, with logits of the same shape for the same
-    inputs; none of them is changed. Gives the logarithm of the mean of their probabilities: those are logits, too.
+    `members`: Keras models with the same inputs and logits of the same shape; training a student changes none of them.
+    The output is the logarithm of the mean probabilities, which are valid logits. Hinton et al. 2015, section 1.
+
+    >>> sure, unsure = (keras.Sequential([keras.Input((1,)), layers.Rescaling([[w, 0.0]])]) for w in (4.0, 0.0))
+    >>> keras.ops.softmax(Ensemble([sure, unsure])(np.ones((1, 1)))).numpy().round(2)  # the mean of 0.98 and 0.50
+    array([[0.74, 0.26]], dtype=float32)
     """
 
     def __init__(self, members, name="teacher", **keras_arguments):
@@ -160,9 +192,10 @@ class Ensemble(keras.Model):
 
     def call(self, inputs, training=None):
         logits = [member(inputs, training=training) for member in self.members]
-        shapes = {tuple(each.shape[1:]) for each in logits}
+        shapes = {tuple(part.shape[1:]) for part in logits}
         if len(shapes) > 1:
             raise ValueError(f"The members give logits of the shapes {sorted(shapes)}: they need the same classes.")
+        # (members, batch, ..., classes) -> (batch, ..., classes)
         log_p = keras.ops.log_softmax(keras.ops.cast(keras.ops.stack(logits), "float32"), axis=-1)
         return keras.ops.logsumexp(log_p, axis=0) - math.log(len(logits))
 
@@ -173,14 +206,15 @@ class Ensemble(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
-            return cls([keras.saving.deserialize_keras_object(one) for one in config["members"]], config["name"])
+            return cls([keras.saving.deserialize_keras_object(each) for each in config["members"]], config["name"])
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")
 class HashedBigrams(layers.Layer):
-    """Letters [batch, n] -> pairs of neighbours [batch, n - 1], as numbers from 1 to buckets - 1; 0 beyond the end.
+    """Number pairs of neighbouring letters from 1 to buckets - 1, padding 0: [batch, n] -> [batch, n - 1].
 
-    Two pairs may fall into the same bucket.
+    >>> HashedBigrams(100)(np.array([[3, 4, 5, 0]]))[0].numpy()  # 1 + (31 * 3 + 4) % 99, ...
+    array([98, 31,  0])
     """
 
     def __init__(self, buckets, **keras_arguments):
@@ -198,20 +232,17 @@ class HashedBigrams(layers.Layer):
         return {**super().get_config(), "buckets": self.buckets}
 
 
-MADE_FOR = {2: "words as letters [n, length], see as_letters", 4: "images [n, rows, columns, channels]"}
-
-
 def _input(data, dtype=None, axes=None):
-    x = require_attributes(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')").train[
-        0
-    ]
+    """A Keras input for the x of `data`, which must be numbers and have so many axes (None: any)."""
+    require_attributes(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')")
+    x, _ = data.train
     if x.dtype.kind not in "fiu":
         raise ValueError(
-            f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}: data.map(as_letters) makes "
-            "numbers of words."
+            f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}: data.map(as_letters) turns "
+            "words into numbers."
         )
     if axes not in (None, x.ndim):
-        raise ValueError(f"This model needs {MADE_FOR[axes]}, but the x of {data.name!r} have the shape {x.shape}.")
+        raise ValueError(f"This model needs {NEEDED[axes]}, but the x of {data.name!r} have the shape {x.shape}.")
     return keras.Input(x.shape[1:], dtype=dtype)
 
 

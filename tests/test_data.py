@@ -1,3 +1,5 @@
+"""The data sets: parts that never overlap, the same on every machine; letters and vocabularies by hand."""
+
 import hashlib
 
 import numpy as np
@@ -7,6 +9,20 @@ from distill_edu import Vocabulary, as_letters, as_next_letter, load_dataset
 from distill_edu.data import END, LANGUAGES, LETTERS, PADDING, UNKNOWN, running_sums
 
 OFFLINE = ["mnist5k", "digits", "languages", "spirals", "sums"]
+FAMILIES = {
+    "Germanic": "English German Dutch Swedish Danish Norwegian",
+    "Romance": "French Spanish Portuguese Italian Catalan Romanian",
+    "Slavic": "Polish Czech Slovak Slovenian",
+    "Finnic": "Finnish Estonian",
+    "Turkic": "Turkish Azerbaijani",
+}
+DIGESTS = {
+    "mnist5k": "91be2eca9107",
+    "digits": "7f54e80fd4b2",
+    "languages": "49ffe33e479c",
+    "spirals": "4f9651d6ceec",
+    "sums": "815dd7a20bdc",
+}
 
 
 @pytest.fixture(scope="module", params=OFFLINE)
@@ -18,31 +34,30 @@ def rows(x):
     return [row.tobytes() if x.dtype.kind == "f" else str(row) for row in x]
 
 
-@pytest.mark.slow
-def test_the_parts_never_overlap(data):
-    # Images can be equal by chance in no data set here; names of one thing are spelled alike in several languages.
-    parts = [set(rows(x)) for x in (data.train[0], data.valid[0], data.test[0], data.transfer)]
-    sizes = [len(data.train[0]), len(data.valid[0]), len(data.test[0]), len(data.transfer)]
-    if data.name == "languages":
-        parts, sizes = [{name.casefold() for name in part} for part in parts], None
-        sizes = [len(part) for part in parts]
-    assert sum(sizes) == len(set().union(*parts))
+def digest(texts, length=12):
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:length]
 
 
 @pytest.mark.slow
-def test_the_parts_are_stratified(data):
-    shares = [np.bincount(y, minlength=len(data.class_names)) / len(y) for _, y in (data.train, data.valid, data.test)]
-    assert np.abs(shares[0] - shares[2]).max() < 0.01
-    assert np.abs(shares[1] - shares[2]).max() < 0.01
-
-
-@pytest.mark.slow
-def test_the_sizes_are_60_10_30_and_the_labelled_share(data):
-    train, valid, test, transfer = (len(x) for x in (data.train[0], data.valid[0], data.test[0], data.transfer))
+def test_the_parts_never_overlap_and_are_60_10_30_percent(data):
+    parts = [data.train[0], data.valid[0], data.test[0], data.transfer]
+    train, valid, test, transfer = (len(x) for x in parts)
     total = train + valid + test + transfer
     assert (train + transfer) / total == pytest.approx(0.6, abs=0.01)
     assert test / total == pytest.approx(0.3, abs=0.01)
     assert train / (train + transfer) == pytest.approx(0.25, abs=0.02)
+    # Images can be equal by chance in no data set here; names of one thing are spelled alike in several languages.
+    lists = [[name.casefold() for name in x] if data.name == "languages" else rows(x) for x in parts]
+    sets = [set(each) for each in lists]
+    assert sum(len(each) for each in (sets if data.name == "languages" else lists)) == len(set().union(*sets))
+
+
+@pytest.mark.slow
+def test_the_parts_are_stratified_and_shuffled(data):
+    shares = [np.bincount(y, minlength=len(data.class_names)) / len(y) for _, y in (data.train, data.valid, data.test)]
+    assert np.abs(shares[0] - shares[2]).max() < 0.01 and np.abs(shares[1] - shares[2]).max() < 0.01
+    by_chance = 1 - (shares[0] ** 2).sum()  # how often two neighbours differ in a random order
+    assert (np.diff(data.train[1]) != 0).mean() > 0.8 * by_chance
 
 
 @pytest.mark.slow
@@ -54,57 +69,39 @@ def test_images_are_float32_in_0_1_and_labels_are_integers():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name, digest",
-    [
-        ("mnist5k", "91be2eca9107"),
-        ("digits", "7f54e80fd4b2"),
-        ("languages", "49ffe33e479c"),
-        ("spirals", "4f9651d6ceec"),
-        ("sums", "815dd7a20bdc"),
-    ],
-)
-def test_the_same_seed_gives_the_same_split_on_every_machine(name, digest):
+@pytest.mark.parametrize("name", OFFLINE)
+def test_the_same_seed_gives_the_same_split_on_every_machine(name):
     data = load_dataset(name, seed=3)
     split = []
     for x, y in (data.train, data.valid, data.test):
         # Not the spirals' x: a sine may differ in its last bit between machines.
         split += rows(x) if name != "spirals" else [y.astype("<i4").tobytes()]
-    text = b"".join(row if isinstance(row, bytes) else row.encode() for row in split)
-    assert hashlib.sha256(text).hexdigest()[:12] == digest
+    assert digest(row if isinstance(row, bytes) else row.encode() for row in split) == DIGESTS[name]
 
 
-@pytest.mark.slow
-def test_the_examples_are_shuffled(data):
-    y = data.train[1]
-    by_chance = 1 - ((np.bincount(y) / len(y)) ** 2).sum()  # how often two neighbours differ in a random order
-    assert (np.diff(y) != 0).mean() > 0.8 * by_chance
-
-
-def test_another_seed_gives_another_split():
+def test_a_different_seed_gives_a_different_split():
     assert (load_dataset("digits", seed=0).test[1] != load_dataset("digits", seed=1).test[1]).any()
 
 
-def test_every_concept_has_a_name_in_every_language_and_stays_on_one_side():
+def test_the_labelled_part_is_a_part_of_what_all_labels_would_be():
+    digests = []
+    for name in ("digits", "languages"):
+        part, whole = load_dataset(name, labelled=0.2), load_dataset(name)
+        assert set(rows(part.train[0])) <= set(rows(whole.train[0])) and rows(part.test[0]) == rows(whole.test[0])
+        digests.append(digest((str(label).encode() for label in part.train[1]), 8))
+    assert digests == ["35de8c69", "d781b0ee"]  # the same subset on every machine
+    data = load_dataset("digits")
+    assert data.transfer is None and "train" in repr(data) and "transfer" not in repr(data)
+
+
+def test_every_concept_has_a_name_in_every_language_and_stays_in_one_part():
     data = load_dataset("languages")
     for x, y in (data.train, data.valid, data.test):
         assert len(x) % 20 == 0 and (np.bincount(y) == len(x) // 20).all()
-        assert (y.reshape(-1, 20) == np.arange(20)).all()  # a concept's twenty names stand together
-    assert {"France", "Frankreich", "Francia"} <= set(
-        np.concatenate([x for x, _ in (data.train, data.valid, data.test)])
-    )
-    assert len(data.class_names) == 20
-
-
-def test_every_language_is_in_its_family():
-    families = {
-        "Germanic": "English German Dutch Swedish Danish Norwegian",
-        "Romance": "French Spanish Portuguese Italian Catalan Romanian",
-        "Slavic": "Polish Czech Slovak Slovenian",
-        "Finnic": "Finnish Estonian",
-        "Turkic": "Turkish Azerbaijani",
-    }
-    assert dict(LANGUAGES.values()) == {name: family for family, names in families.items() for name in names.split()}
+        assert (y.reshape(-1, 20) == np.arange(20)).all()  # a concept's twenty names follow each other
+    names = set(np.concatenate([x for x, _ in (data.train, data.valid, data.test)]))
+    assert {"France", "Frankreich", "Francia"} <= names and len(data.class_names) == 20
+    assert dict(LANGUAGES.values()) == {name: family for family, names in FAMILIES.items() for name in names.split()}
 
 
 def test_spirals_are_three_arms_with_a_little_noise_from_their_seed():
@@ -118,26 +115,15 @@ def test_spirals_are_three_arms_with_a_little_noise_from_their_seed():
     assert radius.min() < 0.2 and radius.max() == pytest.approx(1.1, abs=0.15)
 
 
-def test_the_labelled_part_is_a_part_of_what_all_labels_would_be():
-    digests = []
-    for name in ("digits", "languages"):
-        part, whole = load_dataset(name, labelled=0.2), load_dataset(name)
-        assert set(rows(part.train[0])) <= set(rows(whole.train[0])) and rows(part.test[0]) == rows(whole.test[0])
-        digests.append(hashlib.sha256("".join(map(str, part.train[1])).encode()).hexdigest()[:8])
-    assert digests == ["35de8c69", "d781b0ee"]  # the same subset on every machine
-
-
-def test_without_labelled_there_is_no_transfer_set():
-    data = load_dataset("digits")
-    assert data.transfer is None and "train" in repr(data) and "transfer" not in repr(data)
-
-
-def test_wrong_names_and_shares_are_refused():
-    with pytest.raises(ValueError, match="There is no data set 'minst'. Choose one of: mnist5k, digits, languages"):
-        load_dataset("minst")
-    for share in (0, 1.5, -1):
-        with pytest.raises(ValueError, match="share of training examples"):
-            load_dataset("digits", labelled=share)
+def test_the_sums_are_eight_digits_and_the_last_digit_of_their_sum():
+    data = load_dataset("sums")
+    for x, y in (data.train, data.valid, data.test):
+        assert all(len(question) == 9 and question[:8].isdigit() and question[8] == "=" for question in x[:500])
+        assert [sum(int(digit) for digit in question[:8]) % 10 for question in x[:500]] == y[:500].tolist()
+    first = [int(question[0]) for question in data.train[0]]
+    assert np.bincount(first, minlength=10).min() > 0.08 * len(first)  # 00000000 to 99999999
+    assert data.class_names == tuple("0123456789")
+    assert running_sums("4936=") == "4362" and running_sums("90") == "99" and running_sums("55555555=") == "50505050"
 
 
 def test_a_download_that_fails_names_the_offline_choice(monkeypatch):
@@ -163,19 +149,17 @@ def test_a_download_that_works_keeps_keras_test_set(monkeypatch):
     assert np.allclose(data.test[0][..., 0], x[80:] / 255) and len(data.valid[1]) == 10 and len(data.train[1]) == 70
 
 
+# --- letters --------------------------------------------------------------------------------------------------------
+
+
 def test_words_become_numbers_of_letters_with_ends():
     letters = as_letters(["Ab", "", "Ünï€", "x" * 99], length=6)
     assert letters.tolist()[:2] == [[32, 97, 98, 32, 0, 0], [32, 32, 0, 0, 0, 0]]
     assert letters.tolist()[2:] == [[32, 0xFC, 110, 0xEF, 1, 32], [32] + 5 * [120]]
-    assert letters.dtype == "int32" and letters.max() < LETTERS
-    assert as_letters([]).shape == (0, 24)
-
-
-def test_every_letter_of_the_languages_has_its_own_number():
-    data = load_dataset("languages")
-    used = set("".join(data.train[0]).lower())
-    strange = {letter for letter in used if ord(letter) >= LETTERS}
-    assert not {letter for letter in strange if letter.isalpha()}, strange
+    assert as_letters(["\u030f\u0310"], length=4).tolist() == [[32, LETTERS - 1, 1, 32]]
+    assert letters.dtype == "int32" and letters.max() < LETTERS == 0x310 and as_letters([]).shape == (0, 24)
+    used = set("".join(load_dataset("languages").train[0]).lower())
+    assert not {letter for letter in used if ord(letter) >= LETTERS and letter.isalpha()}
 
 
 def test_map_changes_every_x_and_no_y():
@@ -186,23 +170,6 @@ def test_map_changes_every_x_and_no_y():
         assert (x == as_letters(words)).all() and y is labels
     assert (mapped.transfer == as_letters(data.transfer)).all() and mapped.class_names == data.class_names
     assert load_dataset("languages").map(as_letters).transfer is None
-
-
-# --- letters that come next -----------------------------------------------------------------------------------------
-
-
-def test_the_sums_are_eight_digits_and_the_last_digit_of_their_sum():
-    data = load_dataset("sums")
-    for x, y in (data.train, data.valid, data.test):
-        assert all(len(question) == 9 and question[:8].isdigit() and question[8] == "=" for question in x[:500])
-        assert [sum(int(digit) for digit in question[:8]) % 10 for question in x[:500]] == y[:500].tolist()
-    first = [int(question[0]) for question in data.train[0]]
-    assert np.bincount(first, minlength=10).min() > 0.08 * len(first)  # 00000000 to 99999999
-    assert data.class_names == tuple("0123456789")
-
-
-def test_running_sums_by_hand():
-    assert running_sums("4936=") == "4362" and running_sums("90") == "99" and running_sums("55555555=") == "50505050"
 
 
 def test_a_vocabulary_by_hand():
@@ -216,12 +183,6 @@ def test_a_vocabulary_by_hand():
     assert vocabulary.decode([[END, 4, 5]]) == [""] and vocabulary.encode([], 3).shape == (0, 3)
 
 
-@pytest.mark.parametrize("symbols", [[], "aba"])
-def test_symbols_that_cannot_be_told_apart_are_refused(symbols):
-    with pytest.raises(ValueError, match="none of them twice"):
-        Vocabulary(symbols)
-
-
 def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padding():
     rows = np.array([[3, 4, 5, END, PADDING], [6, 5, 4, 3, 5]])
     x, labels, mask = as_next_letter(rows)
@@ -232,14 +193,20 @@ def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padd
     assert labels.tolist() == [[-1, -1, END, -1], [-1, -1, 3, 5]] and (mask == (labels != -1)).all()
 
 
-def test_rows_and_texts_that_are_none_are_refused():
-    with pytest.raises(ValueError, match=r"rows must be integers \[n, length\]"):
-        as_next_letter([1, 2])
-    with pytest.raises(ValueError, match="rows must be integers"):
-        as_next_letter([[0.5, 2.0]])
-    with pytest.raises(ValueError, match="prompt must be a whole number"):
-        as_next_letter([[1, 2]], prompt=0)
-    with pytest.raises(TypeError, match="a list of texts"):
-        Vocabulary("ab").encode("ab", 3)
-    with pytest.raises(ValueError, match="length must be"):
-        Vocabulary("ab").encode(["ab"], 0)
+@pytest.mark.parametrize(
+    "call, error, sentence",
+    [
+        (lambda: load_dataset("minst"), ValueError, "no data set 'minst'. Choose one of: mnist5k, digits, languages"),
+        *((lambda n=n: load_dataset("digits", labelled=n), ValueError, "share of training") for n in (0, 1.5, -1)),
+        (lambda: Vocabulary([]), ValueError, "none of them twice"),
+        (lambda: Vocabulary("aba"), ValueError, "none of them twice"),
+        (lambda: as_next_letter([1, 2]), ValueError, r"rows must be integers \[n, length\]"),
+        (lambda: as_next_letter([[0.5, 2.0]]), ValueError, "rows must be integers"),
+        (lambda: as_next_letter([[1, 2]], prompt=0), ValueError, "prompt must be a whole number"),
+        (lambda: Vocabulary("ab").encode("ab", 3), TypeError, "a list of texts"),
+        (lambda: Vocabulary("ab").encode(["ab"], 0), ValueError, "length must be"),
+    ],
+)
+def test_wrong_use_gets_a_sentence(call, error, sentence):
+    with pytest.raises(error, match=sentence):
+        call()

@@ -1,5 +1,6 @@
 """Writing beside a plain loop, and drafts: the text has the teacher's distribution, whatever the draft is."""
 
+import collections
 import itertools
 
 import keras
@@ -14,19 +15,19 @@ VOCABULARY = Vocabulary("ab")  # five numbers: padding, end, unknown, a, b
 ALL = [2, 3, 4]
 
 
-def writer(seed, kind="gru", units=6, strength=3.0):
-    """A random model of letters that is sure of something, and ends now and then."""
+def writer(seed, kind="gru", strength=3.0):
+    """A random model of letters with a clear preference, which ends now and then."""
     keras.utils.set_random_seed(seed)
     if kind == "gru":
-        model = models.letter_gru(VOCABULARY, units, width=4, dropout=0.3)
+        model = models.letter_gru(VOCABULARY, 6, width=4, dropout=0.3)
     else:
         model = models.letter_transformer(VOCABULARY, 7, width=8, depth=1, heads=2)
     model.set_weights([strength * weight for weight in model.get_weights()])
     return model
 
 
-def chances(model, rows, temperature=1.0):
-    """How probable the letters of each row are after its first one, padding never."""
+def row_probabilities(model, rows, temperature=1.0):
+    """The probability of the letters of each row after the first; padding has none."""
     logits = model.predict(np.pad(rows, [(0, 0), (0, 8 - rows.shape[1])])[:, :7], verbose=0).astype("float64")
     logits[..., PADDING] = -np.inf
     letters = np.take_along_axis(soft_targets(logits, temperature)[:, : rows.shape[1] - 1], rows[:, 1:, None], -1)
@@ -41,16 +42,12 @@ def texts(length):
             yield (3, *letters[: ends + 1], *[PADDING] * (length - ends - 1))
 
 
-def counted(rows):
-    return {tuple(row.tolist()): count for row, count in zip(*np.unique(rows, axis=0, return_counts=True), strict=True)}
-
-
-def p_of_the_fit(model, rows, temperature=1.0):
-    """Of a chi-square test that the rows, which have three letters after the first, are drawn from the model."""
+def p_of_fit(model, rows, temperature=1.0):
+    """The p of a chi-square test that the rows, three letters after the first, are drawn from the model."""
     possible = np.array(sorted(set(texts(rows.shape[1] - 1))))
-    expected = dict(zip(map(tuple, possible.tolist()), chances(model, possible, temperature), strict=True))
+    expected = dict(zip(map(tuple, possible.tolist()), row_probabilities(model, possible, temperature), strict=True))
     assert sum(expected.values()) == pytest.approx(1, abs=1e-6)
-    seen = counted(rows)
+    seen = collections.Counter(map(tuple, rows.tolist()))
     assert set(seen) <= set(expected)
     frequent = [text for text, p in expected.items() if p * len(rows) >= 5]
     observed = [seen.get(text, 0) for text in frequent]
@@ -79,9 +76,8 @@ def test_what_is_written_has_the_models_probabilities(kind, temperature):
     model = writer(1, kind)
     rows = language.sample(model, PROMPTS, 4 if kind == "gru" else 8, temperature, seed=2)
     assert rows.dtype == "int32" and (rows[:, 0] == 3).all()
-    cut = rows[:, :4]
-    assert p_of_the_fit(model, cut, temperature) > 0.001
-    assert p_of_the_fit(model, cut, 1.5 - temperature) < 1e-6  # the test can fail
+    assert p_of_fit(model, rows[:, :4], temperature) > 0.001
+    assert p_of_fit(model, rows[:, :4], 1.5 - temperature) < 1e-6  # the test can fail
 
 
 @pytest.mark.parametrize("kind", ["gru", "transformer"])
@@ -105,7 +101,7 @@ def test_a_gru_writes_the_same_one_step_at_a_time_and_row_by_row(monkeypatch):
     monkeypatch.setattr(language, "_gru", lambda model: None)
     assert (language.sample(model, prompts, 9, seed=5) == steps).all()
     assert not (language.sample(model, prompts, 9, seed=6) == steps).all()
-    assert all((one == other).all() for one, other in zip(before, model.get_weights(), strict=True))
+    assert all((a == b).all() for a, b in zip(before, model.get_weights(), strict=True))
     assert model.predict(prompts, verbose=0).shape == (60, 2, 5)  # it can still be called
 
 
@@ -122,23 +118,23 @@ def test_a_gru_that_does_not_remember_alone_or_is_unrolled_reads_whole_rows(extr
     model = keras.Model(letters, layers.Dense(5)(x))
     prompts = np.random.RandomState(0).randint(2, 5, (20, 2))
     rows = language.sample(model, prompts, 6, temperature=0)
-    said = model.predict(rows[:, :-1], verbose=0)[:, 1:, 1:].argmax(axis=-1) + 1
+    best = model.predict(rows[:, :-1], verbose=0)[:, 1:, 1:].argmax(axis=-1) + 1
     going_on = rows[:, 1:-1] > END
-    assert (rows[:, 2:] == said)[going_on].all() and going_on.sum() >= 20
+    assert (rows[:, 2:] == best)[going_on].all() and going_on.sum() >= 20
 
 
 # --- drafts ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("draft", ["another", "itself", "a sure one"])
+@pytest.mark.parametrize("draft", ["different", "itself", "certain"])
 @pytest.mark.parametrize("drafted", [1, 3])
 def test_what_a_draft_helps_to_write_has_the_teachers_probabilities(draft, drafted):
     teacher = writer(1)
-    drafts = {"another": writer(2), "itself": teacher, "a sure one": writer(6, strength=8.0)}
+    drafts = {"different": writer(2), "itself": teacher, "certain": writer(6, strength=8.0)}
     found = language.speculative(drafts[draft], teacher, PROMPTS, 4, drafted, seed=3)
-    assert p_of_the_fit(teacher, found.rows) > 0.001
+    assert p_of_fit(teacher, found.rows) > 0.001
     if draft != "itself":
-        assert p_of_the_fit(drafts[draft], found.rows) < 1e-6
+        assert p_of_fit(drafts[draft], found.rows) < 1e-6
     else:
         assert (found.kept == found.checked).all()
 
@@ -148,10 +144,7 @@ def test_the_longer_the_text_the_more_rounds_and_the_text_is_still_the_teachers(
     teacher, draft = writer(1, "transformer"), writer(3, "transformer")
     found = language.speculative(draft, teacher, PROMPTS[:2000], 8, 2, seed=1)
     last = np.flatnonzero(found.rows[:, 6] > END)
-    p = soft_targets(
-        np.pad(teacher.predict(found.rows[last, :-1], verbose=0)[:, 6, 1:], [(0, 0), (1, 0)], constant_values=-99)
-    )
-    expected = p.sum(axis=0)[1:]
+    expected = soft_targets(teacher.predict(found.rows[last, :-1], verbose=0)[:, 6, 1:]).sum(axis=0)
     observed = np.bincount(found.rows[last, 7], minlength=5)[1:]
     assert len(last) > 300 and found.calls.min() >= 1
     assert scipy.stats.chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 0.001
@@ -169,28 +162,22 @@ def test_a_draft_is_kept_as_often_as_the_probabilities_share():
     assert 0.1 < share < 0.9
 
 
+def always(*letters):
+    """A model that writes these letters at the places 1, 2, ..."""
+    table = np.full((len(letters), 5), -50.0, "float32")
+    table[np.arange(len(letters)), letters] = 50
+    repeated = keras.layers.Lambda(lambda x: keras.ops.broadcast_to(table[None], (keras.ops.shape(x)[0], *table.shape)))
+    return keras.Sequential([keras.Input((len(letters),), dtype="int32"), repeated])
+
+
 def test_letters_and_calls_by_hand():
     """A teacher that agrees writes drafted + 1 letters a call; what is after the end or the length is not counted."""
-
-    def always(*letters):
-        """A model that says these letters at the places 1, 2, ..."""
-        table = np.full((len(letters), 5), -50.0, "float32")
-        table[np.arange(len(letters)), letters] = 50
-        return keras.Sequential(
-            [
-                keras.Input((len(letters),), dtype="int32"),
-                keras.layers.Lambda(
-                    lambda x: keras.ops.broadcast_to(table[None], (keras.ops.shape(x)[0], *table.shape))
-                ),
-            ]
-        )
-
     teacher = always(3, 4, 3, 4, END, 3)
-    one = language.speculative(teacher, teacher, np.array([[3]]), 7, drafted=2)
-    assert one.rows.tolist() == [[3, 3, 4, 3, 4, END, PADDING]]
-    assert (one.calls.tolist(), one.checked.tolist(), one.kept.tolist()) == ([2], [4], [4])
+    agreed = language.speculative(teacher, teacher, np.array([[3]]), 7, drafted=2)
+    assert agreed.rows.tolist() == [[3, 3, 4, 3, 4, END, PADDING]]
+    assert (agreed.calls.tolist(), agreed.checked.tolist(), agreed.kept.tolist()) == ([2], [4], [4])
     half = language.speculative(always(3, 3, 3, 3, 3, 3), teacher, np.array([[3]]), 7, drafted=2)
-    assert half.rows.tolist() == one.rows.tolist()
+    assert half.rows.tolist() == agreed.rows.tolist()
     assert (half.calls.tolist(), half.checked.tolist(), half.kept.tolist()) == ([3], [5], [2])
     short = language.speculative(teacher, teacher, np.array([[3]]), 3, drafted=5)
     assert short.rows.tolist() == [[3, 3, 4]] and short.kept.tolist() == [2] == short.checked.tolist()
@@ -206,14 +193,13 @@ def test_letters_and_calls_by_hand():
         ({"length": 1}, "length must be a whole number of at least 2"),
         ({"temperature": -1}, "temperature must be a number of at least 0"),
         ({"model": None}, "model must be a Keras model"),
+        ({"drafted": 0}, "drafted must be a whole number of at least 1"),
+        ({"drafted": 2, "length": 1}, "length must be a whole number of at least 2"),
     ],
 )
-def test_what_cannot_be_written_is_said(change, words):
+def test_wrong_use_gets_a_sentence(change, words):
     arguments = {"model": writer(0), "prompts": [[3]], "length": 4, **change}
+    if "drafted" in change:
+        arguments |= {"draft": writer(0), "teacher": arguments.pop("model")}
     with pytest.raises((TypeError, ValueError), match=words):
-        language.sample(**arguments)
-
-
-def test_a_draft_of_no_letters_is_refused():
-    with pytest.raises(ValueError, match="drafted must be a whole number of at least 1"):
-        language.speculative(writer(0), writer(0), [[3]], 4, drafted=0)
+        (language.speculative if "drafted" in change else language.sample)(**arguments)

@@ -7,25 +7,13 @@ import scipy.stats
 import tensorflow as tf
 from small import LIGHT, X, Y, logits, model, same, weights
 
-from distill_edu import (
-    Classroom,
-    Dataset,
-    Distiller,
-    Ensemble,
-    Vocabulary,
-    as_letters,
-    as_next_letter,
-    models,
-    soft_targets,
-    teacher_logits,
-)
-from distill_edu.data import LETTERS
+from distill_edu import Classroom, Dataset, Distiller, Ensemble, as_letters, as_next_letter, models, soft_targets
+from distill_edu.data import LETTERS, Vocabulary
+from distill_edu.models import teacher_logits
 
 WORDS = ["Haus", "maison", "a", "", "casa de papel", "Übergrößenträger"]
 LABELS = np.arange(6) % 3
 DATA = Dataset("words", *[(as_letters(WORDS), LABELS)] * 3, ("a", "b", "c"))
-
-
 POINTS = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
 IMAGES = np.random.RandomState(0).rand(5, 8, 6, 1).astype("float32")
 PICTURES = Dataset("pictures", *[(IMAGES, np.arange(5) % 3)] * 3, tuple("abc"))
@@ -37,21 +25,20 @@ def relu(values):
 
 def test_an_mlp_is_its_layers_in_their_order_with_relu_and_dropout():
     keras.utils.set_random_seed(0)
-    one = models.mlp(POINTS, hidden=(5, 3), dropout=0.5)
-    w1, b1, w2, b2, w3, b3 = one.get_weights()
+    network = models.mlp(POINTS, hidden=(5, 3), dropout=0.5)
+    w1, b1, w2, b2, w3, b3 = network.get_weights()
     assert [w.shape for w in (w1, w2, w3)] == [(6, 5), (5, 3), (3, 4)]
-    assert logits(one) == pytest.approx(relu(relu(X @ w1 + b1) @ w2 + b2) @ w3 + b3, abs=1e-5)
-    assert not np.allclose(one(X, training=True), logits(one)) and one.name == "student"
+    assert logits(network) == pytest.approx(relu(relu(X @ w1 + b1) @ w2 + b2) @ w3 + b3, abs=1e-5)
+    assert not np.allclose(network(X, training=True), logits(network)) and network.name == "student"
     assert models.mlp(POINTS, hidden=7).count_params() == 7 * 7 + 8 * 4
-    assert np.allclose(models.mlp(POINTS)(X, training=True), models.mlp(POINTS)(X, training=True)) is False
-    same_one = models.mlp(POINTS)
-    assert np.allclose(same_one(X, training=True), same_one(X)) and same_one.get_layer("hidden1").units == 32
+    default = models.mlp(POINTS)
+    assert np.allclose(default(X, training=True), default(X)) and default.get_layer("hidden1").units == 32
 
 
 def test_a_cnn_has_two_convolutions_pools_and_drops():
     keras.utils.set_random_seed(0)
-    one = models.cnn(PICTURES, width=4)
-    w1, b1, w2, b2, w3, b3 = one.get_weights()
+    network = models.cnn(PICTURES, width=4)
+    w1, b1, w2, b2, w3, b3 = network.get_weights()
     assert [w.shape for w in (w1, w2, w3)] == [(3, 3, 1, 4), (3, 3, 4, 8), (2 * 1 * 8, 3)]
 
     def convolved(x, kernel, bias):
@@ -65,27 +52,25 @@ def test_a_cnn_has_two_convolutions_pools_and_drops():
         return x[:, : 2 * rows, : 2 * columns].reshape(len(x), rows, 2, columns, 2, -1).max(axis=(2, 4))
 
     inside = pooled(convolved(pooled(convolved(IMAGES, w1, b1)), w2, b2)).reshape(5, -1)
-    assert one.predict(IMAGES, verbose=0) == pytest.approx(inside @ w3 + b3, abs=1e-5)
-    assert not np.allclose(one(IMAGES, training=True), one(IMAGES)) and one.get_layer("drop").rate == 0.3
+    assert network.predict(IMAGES, verbose=0) == pytest.approx(inside @ w3 + b3, abs=1e-5)
+    assert not np.allclose(network(IMAGES, training=True), network(IMAGES)) and network.get_layer("drop").rate == 0.3
     assert models.cnn(PICTURES).get_layer("conv2").filters == 32 and models.cnn(PICTURES).name == "teacher"
 
 
 def test_a_text_cnn_takes_the_largest_value_of_filters_over_2_3_and_4_letters():
     keras.utils.set_random_seed(0)
-    one = models.text_cnn(DATA, width=5)
-    table, *filters, kernel, bias = one.get_weights()
-    letters = table[DATA.test[0]]
-    found = []
+    network = models.text_cnn(DATA, width=5)
+    table, *filters, kernel, bias = network.get_weights()
+    embedded, largest = table[DATA.test[0]], []
     for w, b in zip(filters[::2], filters[1::2], strict=True):
-        wide = len(w)
-        before = (wide - 1) // 2
-        padded = np.pad(letters, ((0, 0), (before, wide - 1 - before), (0, 0)))
-        parts = [padded[:, i : i + 24] @ w[i] for i in range(wide)]
-        found.append(relu(sum(parts) + b).max(axis=1))
+        size, before = len(w), (len(w) - 1) // 2
+        padded = np.pad(embedded, ((0, 0), (before, size - 1 - before), (0, 0)))
+        largest.append(relu(sum(padded[:, i : i + 24] @ w[i] for i in range(size)) + b).max(axis=1))
     assert [len(w) for w in filters[::2]] == [2, 3, 4]
-    expected = np.concatenate(found, axis=1) @ kernel + bias
-    assert one.predict(DATA.test[0], verbose=0) == pytest.approx(expected, abs=1e-4)
-    assert not np.allclose(one(DATA.test[0], training=True), expected, atol=1e-4)
+    expected = np.concatenate(largest, axis=1) @ kernel + bias
+    assert network.predict(DATA.test[0], verbose=0) == pytest.approx(expected, abs=1e-4)
+    assert not np.allclose(network(DATA.test[0], training=True), expected, atol=1e-4)
+    assert as_letters(["漢字 ə ș"]).max() < LETTERS == len(table)  # no letter is beyond the embedding
 
 
 def test_hashed_bigrams_are_the_pairs_of_neighbours():
@@ -111,7 +96,7 @@ def test_a_bag_of_bigrams_is_the_mean_of_its_pairs_and_knows_no_padding():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("build", [lambda: models.text_cnn(DATA, width=5), lambda: models.bigram_bag(DATA)])
-def test_a_text_model_learns_saves_and_loads(build, tmp_path):
+def test_a_text_model_learns_saves_loads_and_teaches(build, tmp_path):
     keras.utils.set_random_seed(0)
     model = build()
     model.compile(keras.optimizers.Adam(0.05), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -121,18 +106,11 @@ def test_a_text_model_learns_saves_and_loads(build, tmp_path):
     model.save(tmp_path / "model.keras")
     assert keras.models.load_model(tmp_path / "model.keras").predict(DATA.test[0], verbose=0) == pytest.approx(before)
     assert before.shape == (6, 3) and before.min() < 0
-
-
-@pytest.mark.slow
-def test_a_classroom_teaches_text_students():
-    students, teacher = [models.bigram_bag(DATA) for _ in range(2)], models.text_cnn(DATA, width=5)
-    classroom = Classroom(students=students, teacher=teacher, temperatures=[1, 2], alphas=0.5)
+    classroom = Classroom(
+        students=[models.bigram_bag(DATA), models.bigram_bag(DATA)], teacher=model, temperatures=[1, 2], alphas=0.5
+    )
     classroom.compile("adam")
     assert np.isfinite(classroom.fit(*DATA.train, epochs=2, verbose=0).history["loss"]).all()
-
-
-def test_letters_beyond_the_embedding_do_not_exist():
-    assert as_letters(["漢字 ə ș"]).max() < LETTERS == models.text_cnn(DATA, width=2).layers[1].input_dim
 
 
 def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
@@ -157,8 +135,8 @@ def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
     members = [model(seed, noise=0.5) for seed in range(3)]
     before = [weights(member) for member in members]
     asked, cached = (Distiller(student=model(9), teacher=Ensemble(members)) for _ in range(2))
-    for one in (asked, cached):
-        one.compile("sgd", alpha=0.5)
+    for distiller in (asked, cached):
+        distiller.compile("sgd", alpha=0.5)
     asked.fit(X, Y, **LIGHT)
     cached.fit(X, {"labels": Y, "teacher_logits": teacher_logits(Ensemble(members), X)}, **LIGHT)
     assert same(weights(asked.student), weights(cached.student), atol=1e-5)
@@ -169,12 +147,9 @@ def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
 
 
 @pytest.mark.parametrize("members", [[], [None], [lambda x: x], [keras.Sequential([keras.layers.Dense(2)])]])
-def test_an_ensemble_of_no_models_gets_a_sentence(members):
+def test_an_ensemble_of_no_models_or_of_unequal_classes_gets_a_sentence(members):
     with pytest.raises(ValueError, match="members is a list of at least one Keras model"):
         Ensemble(members)
-
-
-def test_an_ensemble_of_other_classes_gets_a_sentence():
     with pytest.raises(ValueError, match=r"\[\(3,\), \(4,\)\]: they need the same classes"):
         Ensemble([model(0), model(1, classes=3)])(X)
 
@@ -186,42 +161,45 @@ ROWS = np.random.RandomState(3).randint(1, 9, (4, 7))
 
 
 @pytest.mark.parametrize("kind", ["gru", "transformer"])
-def test_a_model_of_letters_sees_the_letters_up_to_here_and_all_of_them(kind):
+def test_a_model_of_letters_sees_all_letters_so_far_and_no_later_letter(kind):
     keras.utils.set_random_seed(0)
-    one = models.letter_gru(SYMBOLS) if kind == "gru" else models.letter_transformer(SYMBOLS, 7)
-    said = one.predict(ROWS, verbose=0)
-    assert said.shape == (4, 7, 9) and one.name == "student" and one.output.name != "softmax"
+    network = models.letter_gru(SYMBOLS) if kind == "gru" else models.letter_transformer(SYMBOLS, 7)
+    before = network.predict(ROWS, verbose=0)
+    assert before.shape == (4, 7, 9) and network.name == "student" and network.output.name != "softmax"
     for place in range(7):
-        other = ROWS.copy()
-        other[:, place] = 1 + ROWS[:, place] % 8
-        changed = np.abs(one.predict(other, verbose=0) - said).max(axis=(0, 2)) > 1e-5
-        assert not changed[:place].any() and changed[place:].all()
+        changed = ROWS.copy()
+        changed[:, place] = 1 + ROWS[:, place] % 8
+        moved = np.abs(network.predict(changed, verbose=0) - before).max(axis=(0, 2)) > 1e-5
+        assert not moved[:place].any() and moved[place:].all()
 
 
-def test_a_gru_is_cho_and_others_equations():
+def test_a_gru_is_cho_and_others_equations_also_unrolled():
     """Section 2.3, with the reset gate after the matrix, as in Keras: h' = z h + (1 - z) tanh(W x + r (U h))."""
     keras.utils.set_random_seed(0)
-    one = models.letter_gru(SYMBOLS, units=5, width=3, dropout=0.4)
-    embedding, w, u, (b, c), out, bias = one.get_weights()
+    network = models.letter_gru(SYMBOLS, units=5, width=3, dropout=0.4)
+    embedding, w, u, (b, c), out, bias = network.get_weights()
 
     def sigmoid(values):
         return 1 / (1 + np.exp(-values))
 
-    h, said = np.zeros((4, 5)), []
+    h, expected = np.zeros((4, 5)), []
     for letters in ROWS.T:
         (z, r, n), (zh, rh, nh) = (np.split(v, 3, axis=1) for v in (embedding[letters] @ w + b, h @ u + c))
         z, r = sigmoid(z + zh), sigmoid(r + rh)
         h = z * h + (1 - z) * np.tanh(n + r * nh)
-        said.append(h @ out + bias)
-    assert one.predict(ROWS, verbose=0) == pytest.approx(np.stack(said, axis=1), abs=1e-5)
-    assert not np.allclose(one(ROWS, training=True), one(ROWS, training=False))
-    assert one.predict(ROWS[:, :3], verbose=0) == pytest.approx(np.stack(said[:3], axis=1), abs=1e-5)
+        expected.append(h @ out + bias)
+    assert network.predict(ROWS, verbose=0) == pytest.approx(np.stack(expected, axis=1), abs=1e-5)
+    assert not np.allclose(network(ROWS, training=True), network(ROWS, training=False))
+    assert network.predict(ROWS[:, :3], verbose=0) == pytest.approx(np.stack(expected[:3], axis=1), abs=1e-5)
+    unrolled = models.letter_gru(SYMBOLS, units=5, width=3, length=7)
+    unrolled.set_weights(network.get_weights())
+    assert unrolled.predict(ROWS, verbose=0) == pytest.approx(np.stack(expected, axis=1), abs=1e-5)
 
 
 def test_a_letter_transformer_is_attention_and_two_dense_layers():
     keras.utils.set_random_seed(0)
-    one = models.letter_transformer(SYMBOLS, 7, width=4, depth=1, heads=2)
-    tables, rest = one.get_weights()[:2], one.get_weights()[2:]
+    network = models.letter_transformer(SYMBOLS, 7, width=4, depth=1, heads=2)
+    tables, rest = network.get_weights()[:2], network.get_weights()[2:]
     by_size = {len(table): table for table in tables}  # 9 symbols, 7 places
     g1, b1, wq, bq, wk, bk, wv, bv, wo, bo, g2, b2, w1, c1, w2, c2, g3, b3, out, bias = rest
 
@@ -237,17 +215,12 @@ def test_a_letter_transformer_is_attention_and_two_dense_layers():
     scores = np.where(np.tri(7, dtype=bool), q @ k.swapaxes(-1, -2) / np.sqrt(2), -np.inf)
     x = x + np.einsum("bhte,hed->btd", soft_targets(scores) @ v, wo) + bo
     x = x + gelu(normed(x, g2, b2) @ w1 + c1) @ w2 + c2
-    assert one.predict(ROWS, verbose=0) == pytest.approx(normed(x, g3, b3) @ out + bias, abs=1e-4)
+    assert network.predict(ROWS, verbose=0) == pytest.approx(normed(x, g3, b3) @ out + bias, abs=1e-4)
     blocks = [models.letter_transformer(SYMBOLS, 7, width=4, depth=depth, heads=2).count_params() for depth in (1, 2)]
     assert blocks[1] - blocks[0] == sum(part.size for part in rest[:16])
 
 
-def test_an_unrolled_gru_is_the_same_gru():
-    loop, unrolled = models.letter_gru(SYMBOLS), models.letter_gru(SYMBOLS, length=7)
-    unrolled.set_weights(loop.get_weights())
-    assert unrolled.predict(ROWS, verbose=0) == pytest.approx(loop.predict(ROWS, verbose=0), abs=1e-5)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gru", "unrolled", "transformer"])
 def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_from_disk(kind, tmp_path):
     def build(seed):
@@ -263,13 +236,13 @@ def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_fr
     room = Classroom(students=students, temperatures=[1, 2, 1], alphas=[0.5, 0, 1])
     room.compile(keras.optimizers.SGD(0.5))
     room.fit(x, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
-    said = room.predict(x, verbose=0)
+    together = room.predict(x, verbose=0)
     for i, (student, temperature, alpha) in enumerate(zip(alone, [1, 2, 1], [0.5, 0, 1], strict=True)):
-        one = Distiller(student=student)
-        one.compile(keras.optimizers.SGD(0.5), temperature=temperature, alpha=alpha)
-        one.fit(x, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
+        distiller = Distiller(student=student)
+        distiller.compile(keras.optimizers.SGD(0.5), temperature=temperature, alpha=alpha)
+        distiller.fit(x, y, epochs=3, batch_size=2, shuffle=False, verbose=0)
         assert same(weights(student), weights(students[i]), atol=1e-5)
-        assert said[:, i] == pytest.approx(student.predict(x, verbose=0), abs=1e-4)
+        assert together[:, i] == pytest.approx(student.predict(x, verbose=0), abs=1e-4)
     assert not same(weights(students[0]), weights(build(0)), atol=1e-3)
     values = room.evaluate(x, y, verbose=0, return_dict=True)
     assert np.isfinite(np.concatenate([np.ravel(value) for value in values.values()])).all()

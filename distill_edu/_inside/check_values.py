@@ -1,61 +1,67 @@
-"""Sentences for wrong arguments: which one it is, what came, and what is needed. No TensorFlow."""
+"""Check values, and refuse a wrong one in a sentence: its name, what is allowed, what came. No TensorFlow."""
 
+import collections.abc
 import math
 import numbers
 
 import numpy as np
 
+ONE_ARRAY = (
+    "{}, and a Cascade takes one array [n, ...]: its memory looks examples up by content. Join several inputs of an "
+    "example in one array and take it apart inside both models; call predict for each batch of a pipeline."
+)
+
 
 def require_count(value, name, least=1):
-    """`value` as an int of at least `least`."""
+    """Return `value` as an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, not {_shown(value)}.")
     return int(value)
 
 
-def require_number(value, name, needed, fits, why=""):
-    """`value` as a finite float that `fits`; `needed` says in words what would, and `why`."""
+def require_number(value, name, allowed, fits, why=""):
+    """Return `value` as a finite float for which `fits(value)` is true; `allowed` and `why` describe it in words."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and fits(number)):
-        raise ValueError(f"{name} must be {needed}, not {_shown(value)}{why and ': ' + why}.")
+        raise ValueError(f"{name} must be {allowed}, not {_shown(value)}{why and ': ' + why}.")
     return number
 
 
-def require_numbers(values, needed):
-    """`values` as a float64 array; `needed` says what must come."""
+def require_numbers(values, requirement):
+    """Return `values` as a float64 array; `requirement` begins the error's sentence."""
     try:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{needed}, not {values!r:.60}.") from None
+        raise ValueError(f"{requirement}, not {values!r:.60}.") from None
 
 
-def require_columns(table, columns, giver):
-    """Refuse what is no pandas table with these columns; `giver`: the call that returns one."""
+def require_columns(table, columns, source):
+    """Refuse anything but a pandas table with these columns; `source`: the function that returns such a table."""
     missing = set(columns) - set(getattr(table, "columns", ()))
     if missing:
-        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what {giver} returned.")
+        raise ValueError(f"The table has no column {', '.join(sorted(missing))}: give what {source} returned.")
 
 
-def require_attributes(thing, attributes, name, needed):
-    """`thing`, if it has all these attributes; else a TypeError that says what is needed."""
-    if not all(hasattr(thing, attribute) for attribute in attributes):
-        raise TypeError(f"{name} must be {needed}, not {type(thing).__name__}.")
-    return thing
+def require_attributes(value, attributes, name, allowed):
+    """Return `value` if it has all these attributes; else raise a TypeError that says what is allowed."""
+    if not all(hasattr(value, attribute) for attribute in attributes):
+        raise TypeError(f"{name} must be {allowed}, not {type(value).__name__}.")
+    return value
 
 
 def require_temperature(temperature):
-    """Return `temperature` as a float; refuse what no softmax can divide by."""
+    """Return `temperature` as a float above 0."""
     why = "the logits are divided by it. 1 leaves the softmax as it is, larger values make it softer"
-    return require_number(temperature, "temperature", "a positive number", lambda t: t > 0, why)
+    return require_number(temperature, "temperature", "a positive number", lambda value: value > 0, why)
 
 
 def require_logits(logits, what="logits"):
-    """Return `logits` as float64; refuse NaN, infinity, and probabilities where logits are needed.
+    """Return `logits` as a float64 array; refuse NaN, infinity, and probabilities.
 
-    Minus infinity rules a class out, as np.log(0) does: a row may have it, but not for every class.
+    Minus infinity rules a class out, as np.log(0) does: a row may contain it, but not for every class.
     """
     logits = require_numbers(logits, f"{what} must be an array of numbers, [..., classes]")
     if logits.ndim == 0 or logits.shape[-1] < 2:
@@ -71,8 +77,51 @@ def require_logits(logits, what="logits"):
 
 
 def looks_like_probabilities(values):
-    """Is no number negative, and is every row's sum 1?"""
+    """Say whether no number is negative and every row sums to 1."""
     return bool(values.size and (values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-4))
+
+
+def last_activation(model):
+    """Return the name of the function that a Keras model ends in, such as "linear", "softmax" or "sigmoid".
+
+    A subclassed model or a plain function does not tell: the result is then its own name.
+    """
+    while getattr(model, "outputs", None):  # the last layer may be a model
+        model = (getattr(model, "operations", None) or model.layers)[-1]
+    while getattr(model, "activation", None):  # a function, or a layer that may have a function
+        model = model.activation
+    return getattr(model, "__name__", type(model).__name__.lower())
+
+
+def require_one_array(x, **models):
+    """Return x as one array [n, ...] of the shape that the models take (name=model; a function takes any shape)."""
+    kind = "dictionary" if isinstance(x, dict) else type(x).__name__
+    is_array = hasattr(x, "__array__") or hasattr(x, "__array_interface__")
+    if not (is_array or isinstance(x, (collections.abc.Sequence, numbers.Number))):
+        raise ValueError(ONE_ARRAY.format(f"x is a {kind}"))
+    try:
+        x = np.asarray(x)
+    except ValueError:
+        raise ValueError(ONE_ARRAY.format(f"x is a {kind} of arrays of different shapes")) from None
+    if x.ndim == 0 or not len(x):
+        raise ValueError(f"x has the shape {x.shape}: give at least one example, [n, ...].")
+    for name, model in models.items():
+        shapes = [tuple(each.shape) for each in getattr(model, "inputs", None) or ()]
+        if len(shapes) > 1:
+            raise ValueError(ONE_ARRAY.format(f"The {name} takes {len(shapes)} inputs"))
+        if shapes and not _fits(x.shape, shapes[0]):
+            given = f"x has the shape {x.shape}, and the {name} takes {('n', *shapes[0][1:])}"
+            raise ValueError(ONE_ARRAY.format(given) if kind in ("list", "tuple") else given + ".")
+    return x.astype(str) if x.dtype == object else x
+
+
+def _fits(shape, expected):
+    """Whether Keras takes this shape; it adds and removes a last axis of size 1 by itself."""
+    shapes = [shape, (*shape, 1), shape[:-1] if shape[-1] == 1 else shape]
+    return any(
+        len(each) == len(expected) and all(b in (None, a) for a, b in zip(each[1:], expected[1:], strict=True))
+        for each in shapes
+    )
 
 
 def _shown(value):

@@ -1,35 +1,24 @@
-"""Waiting for somebody else's code, and warning of it, but not for ever."""
+"""Call code that may never return, and stop waiting after some seconds."""
 
 import concurrent.futures
-import sys
 import threading
-import warnings
 
 
 def within(seconds, function):
-    """function(), or TimeoutError after so many seconds (None: never); then its late answer is thrown away."""
+    """Call function() and return its result; raise TimeoutError after `seconds` (None: wait for ever).
+
+    A function that is too slow goes on in its thread, and its result is thrown away.
+    """
     if seconds is None:
         return function()
-    answer = concurrent.futures.Future()
+    result = concurrent.futures.Future()
 
     def work():
         try:
-            answer.set_result(function())
+            result.set_result(function())
         except BaseException as error:
-            answer.set_exception(error)
+            result.set_exception(error)
 
-    # Not an executor: Python would wait for its threads at exit, and this function may never answer.
+    # Not an executor: Python would wait for its threads at exit, and this function may never return.
     threading.Thread(target=work, daemon=True).start()
-    return answer.result(seconds)
-
-
-def warn(text, said, caller=3, most=100):
-    """warnings.warn where each text may be new: Python would keep every one of them for good.
-
-    `said`: a dictionary of the caller's own, in the place of Python's memory; after `most` texts it is emptied.
-    `caller`: so many calls up is the line that the warning names.
-    """
-    if len(said) > most:
-        said.clear()
-    frame = sys._getframe(caller)
-    warnings.warn_explicit(text, UserWarning, frame.f_code.co_filename, frame.f_lineno, registry=said)
+    return result.result(seconds)

@@ -124,7 +124,7 @@ def same(answer, value):
         return False
     if isinstance(value, dict):
         return isinstance(answer, dict) and set(answer) == set(value) and all(same(answer[k], value[k]) for k in value)
-    if isinstance(value, (str, list, tuple)) and not _is_numeric(value):
+    if isinstance(value, (str, list, tuple)) and not is_numeric(value):
         return type(answer) is type(value) and answer == value
     answer, target = _numbers(answer), np.asarray(value)
     if answer is None or answer.shape != target.shape:
@@ -154,13 +154,5 @@ def _numbers(value):
         return None
 
 
-def _is_numeric(value):
+def is_numeric(value):
     return not isinstance(value, str) and np.asarray(value).dtype.kind in "iuf"
-
-
-def check_answer(answer, right, mistakes, otherwise):  # goes when no page calls it any more
-    return Exercise(right, mistakes, otherwise)(answer)
-
-
-def check_function(function, right, inputs, mistakes, otherwise):  # goes when no page calls it any more
-    return Exercise(right, mistakes, otherwise, inputs)(function)

@@ -89,6 +89,9 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
 
     `logits`: the teacher's for one example [classes]. `results`: number of classes -> {temperature: accuracies [seeds]
     of students that learned from such answers}, with the same temperatures for every number of classes.
+
+    >>> black_box_explorer([4.0, 1.0], {1: {1: [0.8, 0.9]}, 2: {1: [0.9, 0.9]}}, ["cat", "dog"])
+    <sliders: top, temperature>
     """
     logits = require_logits(logits)
     require_names(logits, class_names)
@@ -133,7 +136,11 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
 
 
 def top_logits(logits, count):
-    """Keep the log shares of the `count` likeliest classes, as a black box does; -inf for the rest. [..., classes]"""
+    """Keep the log shares of the `count` likeliest classes [..., classes], as a black box does; -inf for the rest.
+
+    >>> top_logits(np.log([0.7, 0.2, 0.1]), 2)
+    array([-0.3566..., -1.609..., -inf], dtype=float32)
+    """
     shares = np.log(soft_targets(logits))
     order = np.argsort(-shares, axis=-1, kind="stable")
     rank = np.argsort(order, axis=-1)

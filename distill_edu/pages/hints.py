@@ -13,11 +13,14 @@ def attention_explorer(images, maps, example=0):
 
     `images`: [n, rows, columns] or [n, rows, columns, 1]; `maps`: name -> attention maps [n, rows, columns], each of
     length 1. The first model is the teacher.
+
+    >>> attention_explorer(np.zeros((1, 8, 8)), {"teacher": [np.eye(2)], "student": [np.ones((2, 2))]})
+    <sliders: example>
     """
     number = slider(ipywidgets.IntSlider, "Image (number)", value=example, max=len(images) - 1)
 
     def draw(figure, example):
-        return draw_attention(figure, images[example], {name: np.asarray(each[example]) for name, each in maps.items()})
+        return draw_attention(figure, images[example], {name: of_model[example] for name, of_model in maps.items()})
 
     return Explorer(draw, {"example": number}, height=2.1)
 

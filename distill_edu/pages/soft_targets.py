@@ -16,6 +16,9 @@ def temperature_explorer(logits, class_names, items=None, titles=None, temperatu
     `items`: the n images or words that the teacher answers; `titles`: the line above each of them. With more than one
     row of logits a second slider chooses the row. Raises ValueError for NaN, for probabilities, and for shapes that do
     not fit each other.
+
+    >>> temperature_explorer([[4.0, 1.0], [0.5, 1.0]], ["cat", "dog"], items=["Katze", "Hund"])
+    <sliders: temperature, example>
     """
     logits = np.atleast_2d(require_logits(logits))
     require_names(logits, class_names)
@@ -99,7 +102,7 @@ check_softmax = Exercise(
 
 def _most_similar(rows, c):
     """The class, other than c, with the largest mean probability in these rows."""
-    return int(np.where(np.arange(4) == c, -1, rows.mean(axis=0)).argmax())
+    return int(np.where(np.arange(rows.shape[1]) == c, -1, rows.mean(axis=0)).argmax())
 
 
 PROBABILITIES = np.array(

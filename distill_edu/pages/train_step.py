@@ -22,6 +22,9 @@ def learning_explorer(teacher_logits, student_logits, curve, class_names, temper
     """Slide through the epochs of a training: teacher [classes] and student [epochs, classes] answer one image.
 
     `curve`: the student's accuracy on validation data after each epoch.
+
+    >>> learning_explorer([4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
+    <sliders: epoch, temperature>
     """
     teacher_logits, student_logits = require_logits(teacher_logits), require_logits(student_logits)
     require_names(student_logits, class_names)

@@ -14,6 +14,9 @@ def bias_explorer(students, labels, class_names, bias=0.0):
 
     `students`: the number of the omitted class -> that student's logits [n, classes]; `labels`: integers [n], with at
     least one example of every class.
+
+    >>> bias_explorer({1: [[2.0, 1.0], [1.0, 0.5]]}, [0, 1], ["cat", "dog"])
+    <sliders: omitted, bias>
     """
     labels = np.asarray(labels)
     students = {omitted: require_logits(logits, what=f"logits of {omitted}") for omitted, logits in students.items()}

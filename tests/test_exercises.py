@@ -83,7 +83,7 @@ def test_right_answers_and_mistakes_are_those_worked_out_by_hand(name, arguments
     if arguments:
         with np.errstate(divide="ignore"):
             results = [function(*arguments) for function in results]
-    for result, expected in zip(results, [right, *wrong], strict=False):
+    for result, expected in zip(results, [right, *wrong], strict=True):
         assert expected is ... or _agree(result, expected), (result, expected)
 
 

@@ -22,6 +22,7 @@ class Verdict(str):
 
 CORRECT = Verdict("Correct!")
 NOT_ATTEMPTED = Verdict("Not attempted yet: replace the ... above with your answer.")
+OVERFLOWS = "right for small logits, but exp(1000) overflows: subtract the largest logit of the row first."
 
 
 class Exercise(NamedTuple):
@@ -38,17 +39,19 @@ class Exercise(NamedTuple):
     mistakes: list  # [(what the mistake gives, or with `inputs` the function that makes it; its hint)]
     otherwise: str  # the hint for every other wrong answer
     inputs: tuple = ()  # the tuples of arguments that the functions are called with
+    then: object = None  # the Exercise that an answer must pass after this one
 
     def __call__(self, answer):
         if not self.inputs:
             return NOT_ATTEMPTED if _missing(answer) else self._judge([answer])
-        answers = []
+        results = []
         for arguments in self.inputs:
             result, verdict = value(answer, *arguments)
             if verdict:
                 return verdict
-            answers.append(result)
-        return self._judge(answers)
+            results.append(result)
+        verdict = self._judge(results)
+        return self.then(answer) if verdict == CORRECT and self.then else verdict
 
     def _judge(self, answers):
         """The verdict on one answer per input. A mistake is named only where it fits every answer."""

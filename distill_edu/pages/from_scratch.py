@@ -72,10 +72,7 @@ check_total_loss = Exercise(
             lambda y, a, b, t, alpha: (alpha * _hard(y, b) + (1 - alpha) * _soft(a, b, t) / t**2).mean(),
             "the factor T² of the soft loss is missing.",
         ),
-        (
-            lambda y, a, b, t, _: (_hard(y, b) + _soft(a, b, t)).mean(),
-            "weight the two losses with alpha and 1 - alpha.",
-        ),
+        (lambda y, a, b, t, _: 2 * _total(y, a, b, t, 0.5), "weight the two losses with alpha and 1 - alpha."),
         (lambda y, *rest: len(y) * _total(y, *rest), "take the mean over the examples, not the sum."),
     ],
     otherwise="the mean of both losses.",

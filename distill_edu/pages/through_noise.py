@@ -72,7 +72,7 @@ def draw_answers(axes, images, answers):
 
 
 def mixed(model, other, share):
-    """Return `model` with its weights turned towards those of `other`: at share 0 its own, at 1 those of `other`.
+    """Return `model` with weights turned towards those of `other`: at share 0 unchanged, at share 1 those of `other`.
 
     Cosine and sine of the angle share * pi / 2 keep the spread of random weights; a mean would shrink it.
     """

@@ -18,9 +18,9 @@ from distill_edu.pages.shared.picture import (
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 PLACES = np.arange(41)
-RARE = 0.005
+RARE = 0.005  # a letter of a lower probability is rare
 REVERSE = CLASSES[3]  # the colour of the student of the reverse divergence
-LESSONS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))
+LOOKS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))  # of the lessons
 
 
 def bump(middle, width):
@@ -75,37 +75,37 @@ def _peaks_in_words(p, forward, reverse, apart, share):
     )
 
 
-def colder_explorer(colder, others):
-    """Slide the temperature at which students write, beside other students that write at T = 1.
+def colder_explorer(colder, lessons):
+    """Slide the temperature at which students write, beside students of other lessons that write at T = 1.
 
-    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `others`: lesson -> the same, of
-    up to four lessons.
+    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `lessons`: lesson -> the same, of
+    up to four other lessons.
     """
     stops = tuple(colder)
     curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 2]
-    others = {name: np.asarray(points, float) for name, points in others.items()}
+    lessons = {name: np.asarray(points, float) for name, points in lessons.items()}
     control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
 
     def draw(figure, temperature):
-        return draw_colder(figure, curve, stops, others, temperature)
+        return draw_colder(figure, curve, stops, lessons, temperature)
 
     return Explorer(draw, {"temperature": control}, height=3.4)
 
 
-def draw_colder(figure, curve, stops, others, temperature):
+def draw_colder(figure, curve, stops, lessons, temperature):
     """Draw entropy and surprise: a line over the temperatures for each start, a point for each other student."""
     (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
     chosen = curve[stops.index(temperature)]
     for line in curve.swapaxes(0, 1):
         axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
     axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
-    for (name, points), (colour, marker) in zip(others.items(), LESSONS[: len(others)], strict=True):
+    for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
         axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
-    entropies, surprises = np.concatenate([*curve, *others.values()]).T
+    entropies, surprises = np.concatenate([*curve, *lessons.values()]).T
     axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
     axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
     legend(axes, loc="upper left")
-    listed = "; ".join(f"{name} {_means_in_words(points)}" for name, points in others.items())
+    listed = "; ".join(f"{name} {_means_in_words(points)}" for name, points in lessons.items())
     colder = f"forward KL at T = {temperature:g} {_means_in_words(chosen)}"
     return f"Entropy and surprise, means in nats: {colder}; {listed}."
 

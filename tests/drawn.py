@@ -1,4 +1,4 @@
-"""Numbers read back from what was drawn: bars, lines, error bars, pictures. Each figure's test compares them."""
+"""Read numbers back from a figure: bars, lines, error bars, its caption. The tests of the figures compare them."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 
 def bars(axes):
-    """[(label, heights, colour)] of the groups of bars, in the order in which they were drawn."""
+    """[(label, heights, colour)] of the groups of bars, in the order of drawing."""
     groups = []
     for patch in axes.patches:
         heights, edges, _ = patch.get_data()
@@ -21,8 +21,7 @@ def bars(axes):
 
 
 def lines(axes, marker=None):
-    """Lines with this marker ("None": without one), each as x, y, colour, label."""
-    found = [line for line in axes.lines if marker is None or line.get_marker() == marker]
+    """The lines with this marker ("None": without a marker), each as x, y, colour, label, style."""
     return [
         SimpleNamespace(
             x=np.asarray(line.get_xdata(), float),
@@ -31,12 +30,13 @@ def lines(axes, marker=None):
             label=line.get_label(),
             style=line.get_linestyle(),
         )
-        for line in found
+        for line in axes.lines
+        if marker is None or line.get_marker() == marker
     ]
 
 
 def error_bars(axes):
-    """[(centre, low, high)] of each error bar, whichever way it points."""
+    """[(centre, (low, high))] of each error bar, horizontal or vertical."""
     found = []
     for container in axes.containers:
         data, _, (segments,) = container
@@ -44,6 +44,11 @@ def error_bars(axes):
         for centre, ((x0, y0), (x1, y1)) in zip(centres, segments.get_segments(), strict=True):
             found.append((tuple(centre), (x0, x1) if x0 != x1 else (y0, y1)))
     return found
+
+
+def error_rows(axes):
+    """The error bars as an array, [bars, (x, y, low, high)]."""
+    return np.array([(*centre, *interval) for centre, interval in error_bars(axes)])
 
 
 def ticks(axes, which="x"):
@@ -56,13 +61,13 @@ def numbers(sentence):
 
 
 def at(explorer, **values):
-    """The explorer's figure and sentence with its controls set to these values."""
+    """Set the controls of an explorer to these values; return its figure and its caption."""
     for name, value in values.items():
         explorer.controls[name].value = value
     return explorer.figure, html.unescape(explorer.words.value)
 
 
 def half_width(values):
-    """Half of the 95% interval of a mean: Student's t, from a table, not from the package."""
+    """Half of the 95% interval of a mean, with Student's t from a table, not from the package."""
     t = {2: 12.7062, 3: 4.302653, 4: 3.182446, 5: 2.776445}[len(values)]
     return t * np.std(values, ddof=1) / len(values) ** 0.5

@@ -1,6 +1,6 @@
-"""One of every slider of the pages, on small made data: for test_explorers.py, the pages' tests and the browser.
+"""Every slider of the pages on small made data, for test_explorers.py, the tests of the pages and the browser.
 
-Right and wrong differ on these data: what validation prefers is not what the test prefers, medians are not maxima.
+The data tell right from wrong: validation and test prefer different models, a median differs from a maximum.
 """
 
 import itertools
@@ -98,7 +98,7 @@ NOISE_SAID[1, 2, 0, 0] = 3
 
 
 def adder(writes, sure):
-    """A writer of these symbols, `sure` of each of them, and after them of the end; it knows no other question."""
+    """A model that writes these symbols and the end, each with the probability `sure`; backwards to other questions."""
     outcomes = [*map(int, writes), 10]
     p = np.full((len(outcomes), 11), (1 - sure) / 10)
     p[np.arange(len(outcomes)), outcomes] = sure

@@ -1,25 +1,30 @@
-"""Every slider at every stop, without a browser: an exception in a callback reaches the test."""
+"""Every slider at every stop, without a browser and as the web site carries it; an exception reaches the test."""
 
 import gc
 import itertools
+import json
+import re
 import threading
 import time
 import weakref
 import xml.dom.minidom
 
+import frames
 import ipywidgets
 import numpy as np
 import pytest
 from drawn import at
-from gallery import GALLERY, LOGITS, NAMES
+from gallery import CARDS, GALLERY, KNOWN, LOGITS, NAMES
 from matplotlib.transforms import Bbox
 
+from distill_edu.pages import smaller_models, text, working, write
 from distill_edu.pages.shared import explorer as explorers
+from distill_edu.pages.shared.loss import loss_explorer
+from distill_edu.pages.shared.pairs import pairs_explorer
 from distill_edu.pages.soft_targets import temperature_explorer
 
 T_STOPS = [0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20]
 ALPHAS = [i / 20 for i in range(21)]
-WORDS = ["", "a <b> & c", "Übergröße", "$x$", "_x", "tab\there"]
 # What a reader can reach, written down here: a range that the slider lost could not fail a test that asks the slider.
 STOPS = {
     "temperature": {"temperature": T_STOPS},
@@ -39,15 +44,14 @@ STOPS = {
     "black box": {"top": [1, 2, 3], "temperature": [1, 4]},
     "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
-    "working": {"question": ["49633779", "00000001"], "written": list(range(9))},
+    "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
     "starts": {"count": [200, 1000]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
     "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
     "colder": {"temperature": [0.5, 1]},
-    "word": {"word": WORDS, "temperature": T_STOPS},
+    "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }
-
 # Where a slider stands at first, other than at its first stop and at T = 1.
 START = {
     "loss with alpha": {"alpha": 0.1},
@@ -55,7 +59,6 @@ START = {
     "cascade": {"threshold": 0.9},
     "bias": {"bias": 0},
     "peaks": {"share": 0.7},
-    "word": {"word": "cat"},
     "learning": {"temperature": 4},
 }
 
@@ -66,6 +69,8 @@ def named(request):
 
 
 def offered(control):
+    if isinstance(control, ipywidgets.Combobox):
+        return list(dict.fromkeys([control.value, *control.options]))
     if hasattr(control, "options"):
         return [value for _, value in control.options]
     return list(np.arange(control.min, control.max + control.step / 2, control.step))
@@ -77,19 +82,17 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
     for control, expected in STOPS[name].items():
         slider = widget.controls[control]
         assert slider.description.strip()
-        assert isinstance(slider, ipywidgets.Text) or offered(slider) == pytest.approx(expected), control
+        stops = offered(slider)
+        assert stops == (expected if isinstance(stops[0], str) else pytest.approx(expected)), control
     first = {control: 1 if control == "temperature" else stops[0] for control, stops in STOPS[name].items()}
-    assert {control: slider.value for control, slider in widget.controls.items()} == first | START.get(name, {})
+    assert widget.values == first | START.get(name, {})
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
 
 
-def in_data(axes):
-    def points(line):
-        ends = line.get_marker() in ("|", "_")  # of error bars
-        found = line.get_transform() == axes.transData and not ends
-        return np.asarray(line.get_data(), float) if found else ([], [])
-
-    return points
+def in_data(axes, line):
+    """The points of a line in data coordinates; of the ends of error bars none."""
+    found = line.get_transform() == axes.transData and line.get_marker() not in ("|", "_")
+    return np.asarray(line.get_data(), float) if found else ([], [])
 
 
 def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_drawn_in_it(named):
@@ -107,23 +110,29 @@ def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_
             heights = [patch.get_data().values[::2] for patch in axes.patches]
             assert not heights or np.min(heights) < 0 or axes.get_ylim()[0] == 0  # a bar is as long as its number
             (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-            for x, y in [*map(in_data(axes), axes.lines), *(box.get_points().T for box in images)]:
+            for x, y in [*(in_data(axes, line) for line in axes.lines), *(box.get_points().T for box in images)]:
                 assert np.min(x, initial=left) >= left and np.max(x, initial=right) <= right
                 assert np.min(y, initial=low) >= low and np.max(y, initial=high) <= high
 
 
 @pytest.mark.slow
-def test_every_combination_of_stops_draws_its_own_picture_and_sentence(named):
+def test_every_combination_of_stops_has_its_own_picture_and_caption_which_the_site_carries(named):
     name, widget = named
-    seen = {}
-    for values in itertools.product(*STOPS[name].values()):
-        state = dict(zip(STOPS[name], values, strict=True))
-        at(widget, **state)
-        assert widget.view.value.startswith("<svg") and "nan" not in widget.words.value
-        assert widget.view.value == widget.still().svg()  # nothing is left over from the stops before
-        seen[values] = (widget.view.value, widget.words.value)
-    xml.dom.minidom.parseString(widget.view.value)
-    assert len(set(seen.values())) == len(seen)
+    fragment = frames.fragment(widget)
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', fragment, re.DOTALL)[1])
+    combinations = list(itertools.product(*STOPS[name].values()))
+    assert len(data["frames"]) == len(data["words"]) == len(combinations)
+    # Backwards, where the frames were drawn forwards: what a stop left over would be in one of both pictures only.
+    states = reversed(list(zip(combinations, data["frames"], data["words"], strict=True)))
+    seen = set()
+    for values, frame, words in states:
+        _, caption = at(widget, **dict(zip(STOPS[name], values, strict=True)))
+        svg = widget.view.value
+        assert svg.startswith("<svg") and "nan" not in caption and caption == words
+        assert frames.slim(svg) == "".join(data["lines"][line] for line in frame)
+        seen.add((svg, caption))
+    xml.dom.minidom.parseString(svg)
+    assert len(seen) == len(combinations)
 
 
 @pytest.mark.slow
@@ -134,20 +143,41 @@ def test_a_still_picture_may_be_of_another_stop(named):
     still = widget.still(**first)
     assert still.svg() == still.svg() != widget.view.value
     at(widget, **first)
-    assert still.svg() == widget.view.value
+    assert still.svg() == widget.view.value  # a new figure, too, so nothing is left over from the stop before
     assert still._repr_png_().startswith(b"\x89PNG")
 
 
-def test_one_two_or_three_models_are_compared():
-    for count in (1, 2, 3):
-        explorers.require_up_to_three(range(count))
+@pytest.mark.parametrize(
+    "explorer",
+    [
+        lambda models: text.word_explorer(models, NAMES, "a"),
+        lambda models: working.writing_explorer(models, "49633779"),
+        lambda models: write.names_explorer(models, KNOWN, "Finnish"),
+    ],
+)
+def test_no_model_and_four_models_are_refused(explorer):
     for count in (0, 4):
         with pytest.raises(ValueError, match=f"one, two or three models, not {count}"):
-            explorers.require_up_to_three(range(count))
+            explorer(dict.fromkeys("abcd"[:count]))
 
 
-def test_texts_stay_texts_in_a_picture():
-    assert ">dog</text>" in GALLERY["temperature"]().view.value  # not drawn as paths: they can be searched and read out
+@pytest.mark.parametrize(
+    "call, sentence",
+    [
+        (lambda: temperature_explorer(LOGITS[0], NAMES, temperature=7), "temperature must be one of the .* not 7"),
+        (lambda: loss_explorer(LOGITS[0], [1.0, -1.0], 0, NAMES), "2 logits per example but 3 class names"),
+        (lambda: loss_explorer(LOGITS[0], LOGITS[1], 3, NAMES), "from 0 to 2, not 3"),
+        (lambda: loss_explorer(LOGITS[0], LOGITS[1], np.eye(3)[0], NAMES), "number of a class"),
+        (lambda: pairs_explorer([0.5, 0.6], [0.5, 0.6, 0.7]), "a pair needs one number of each"),
+        (lambda: pairs_explorer([0.5, np.nan], [0.5, 0.6]), "NaN"),
+        (lambda: text.word_explorer({"a": lambda words: [[1, 2]]}, NAMES, "a"), "2 logits per example but 3 class"),
+        (lambda: text.word_explorer({"a": lambda words: [[np.nan, 2]]}, NAMES, "a"), "logits of a contains NaN"),
+        (lambda: smaller_models.tradeoff_explorer(CARDS.assign(technique=range(19))), "19 techniques: at most 6"),
+    ],
+)
+def test_what_a_reader_may_give_wrongly_gets_a_sentence(call, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        call()
 
 
 def test_nothing_piles_up_and_two_widgets_are_independent():
@@ -179,25 +209,30 @@ def test_two_threads_never_draw_into_one_figure():
 
 
 def test_a_closed_widget_lets_go_of_all_that_it_held_and_leaves_no_model_behind():
-    logits = LOGITS.copy()
-    from ipywidgets.widgets import widget as registry
-
-    models = set(registry._instances)
-    widget = temperature_explorer(logits, NAMES)
-    held = [weakref.ref(one) for one in (widget, widget.figure, *widget.controls.values())]
+    models = set(ipywidgets.Widget.get_manager_state()["state"])
+    widget = temperature_explorer(LOGITS.copy(), NAMES)
+    held = [weakref.ref(part) for part in (widget, widget.figure, *widget.controls.values())]
     widget.close()
     del widget
     gc.collect()
-    assert [one() for one in held] == [None] * len(held)
-    assert set(registry._instances) == models
+    assert [part() for part in held] == [None] * len(held)
+    assert set(ipywidgets.Widget.get_manager_state()["state"]) == models
 
 
 def test_names_are_shown_as_they_are():
-    """No HTML, no formula, nothing hidden, and still XML: whatever classes, items and models are called."""
+    """As letters that can be searched, no HTML, no formula, nothing hidden, and still XML."""
     names = ["<b>", "$\\frac$", "_mine", "cost_$a_$", "bell\x07"]
     widget = temperature_explorer([[1.0, 2.0, 0.5, 0.1, -1.0]], names, items=["$5 and $6"])
     xml.dom.minidom.parseString(widget.view.value)
-    assert "&lt;b&gt;" in widget.view.value and "<b>" not in widget.words.value + widget.view.value
+    assert "&lt;b&gt;</text>" in widget.view.value and "<b>" not in widget.words.value + widget.view.value
     for name in ("$\\frac$", "_mine", "cost_$a_$", "$5 and $6"):
         assert name in widget.view.value
     assert "$\\frac$" in widget.words.value
+
+
+def test_any_word_may_be_typed():
+    widget = GALLERY["word"]()
+    for word in ("", "a <b> & c", "Übergröße", "$x$", "_x", "tab\there"):
+        _, caption = at(widget, word=word)
+        xml.dom.minidom.parseString(widget.view.value)
+        assert caption.startswith(f"{word!r} at T = 1: ")

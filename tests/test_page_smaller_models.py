@@ -1,9 +1,8 @@
-"""Page "What does a smaller model cost?": points, areas, the front, what validation chooses; its exercises."""
+"""Page "What does a smaller model cost?": points, areas, the front, what validation chooses."""
 
 import numpy as np
 import pytest
 from drawn import at, half_width, lines
-from exercises import answers
 from gallery import CARDS
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
@@ -23,15 +22,15 @@ def expected_points(technique):
     """[(median us, mean test accuracy, kilobytes)] by size, from the table of seeds."""
     sizes = [8] if technique == "teacher" else [2, 4, 8]
     tables = [seeds(technique, size) for size in sizes]
-    return [(np.median(one.us), one.test_accuracy.mean(), one.bytes.mean() / 1000) for one in tables]
+    return [(np.median(table.us), table.test_accuracy.mean(), table.bytes.mean() / 1000) for table in tables]
 
 
 def scatters(axes):
-    return [one for one in axes.collections if isinstance(one, PathCollection) and len(one.get_offsets())]
+    return [part for part in axes.collections if isinstance(part, PathCollection) and len(part.get_offsets())]
 
 
 def front_of(points):
-    """The (us, accuracy) that no other one beats, by latency."""
+    """The (us, accuracy) that no other point beats, by latency."""
     return sorted(p for p in points if not any(q[0] <= p[0] and q[1] >= p[1] and q != p for q in points))
 
 
@@ -42,8 +41,8 @@ def test_every_technique_has_its_points_areas_error_bars_and_colour():
         assert np.allclose(scatter.get_offsets(), [point[:2] for point in points])
         assert scatter.get_sizes() == pytest.approx([4 * point[2] for point in points])  # points² for each kilobyte
         assert {to_hex(edge) for edge in scatter.get_edgecolors()} == {colour}
-    bars = [one for one in axes.collections if isinstance(one, LineCollection)][1].get_segments()  # of the hard labels
-    for (low, high), size in zip((bar[:, 1] for bar in bars), (2, 4, 8), strict=True):
+    _, hard_labels, _ = [part for part in axes.collections if isinstance(part, LineCollection)]
+    for (low, high), size in zip((bar[:, 1] for bar in hard_labels.get_segments()), (2, 4, 8), strict=True):
         values = seeds("hard labels", size).test_accuracy.to_numpy()
         reach = half_width(values)
         assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=1e-6)
@@ -60,7 +59,7 @@ def test_the_front_is_over_latency_and_test_accuracy():
     less = page.tradeoff(CARDS, shown=["hard labels"]).axes[0]
     assert less.get_ylim() == axes.get_ylim() and less.get_xlim() == axes.get_xlim()
     assert [text.get_text() for text in less.get_legend().get_texts()] == ["hard labels", "Pareto front", "10 KB"]
-    (key,) = [one for one in axes.collections if one.get_label() == "10 KB"]
+    (key,) = [part for part in axes.collections if part.get_label() == "10 KB"]
     assert key.get_sizes() == [40]  # 4 points² for each kilobyte, as the markers
 
 
@@ -81,14 +80,8 @@ def test_validation_chooses_within_the_budget(kilobytes, microseconds, technique
     us, accuracy, kb = np.median(chosen.us), chosen.test_accuracy.mean(), chosen.bytes.mean() / 1000
     (ring,) = lines(axes, "s")
     assert (*ring.x, *ring.y) == pytest.approx((us, accuracy))
-    (square,) = [line for line in axes.lines if line.get_marker() == "s"]
-    assert square.get_markersize() == pytest.approx((4 * kb) ** 0.5 + 5)  # just around its marker
-    fitting = [
-        point[:2]
-        for name in ORDER
-        for point in expected_points(name)
-        if point[0] <= microseconds and point[2] <= kilobytes
-    ]
+    points = [point for name in ORDER for point in expected_points(name)]
+    fitting = [point[:2] for point in points if point[0] <= microseconds and point[2] <= kilobytes]
     (front,) = [line for line in lines(axes) if line.style == "--"]
     assert np.allclose(np.column_stack([front.x, front.y]), front_of(fitting))
     assert words == (
@@ -105,70 +98,3 @@ def test_where_nothing_fits_nothing_is_ringed():
     figure, words = at(page.tradeoff_explorer(CARDS), kilobytes=1)
     assert "nothing fits. The smallest model has 2.0 KB, the quickest takes 6.0 µs" in words
     assert not lines(figure.axes[0], "s")
-
-
-@pytest.mark.parametrize(
-    "call, sentence",
-    [
-        (lambda: page.tradeoff_explorer(CARDS.drop(columns="us")), "no column us"),
-        (lambda: page.tradeoff_explorer(CARDS.iloc[:0]), "table is empty"),
-        (lambda: page.tradeoff_explorer(CARDS.assign(technique=range(19))), "19 techniques: at most 6"),
-    ],
-)
-def test_wrong_arguments_get_a_sentence(call, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        call()
-
-
-def steps(x, scale):
-    return np.round(x / scale)
-
-
-def clipped(values):
-    return np.clip(values, -128, 127)
-
-
-def fitting(table, kb):
-    return table[table.bytes <= 1000 * kb]
-
-
-test_exercises = answers(
-    page,
-    bytes_by_hand=(
-        4040,
-        [
-            (1010, "in int8"),
-            (4000, "biases"),
-            (32320, "bits"),
-            (2020, "float16"),
-            (7, "times the bytes"),
-            (4041, "times the bytes"),
-        ],
-    ),
-    quantise=(
-        lambda x, scale, zero: clipped(steps(x, scale) + zero).astype("int8"),
-        [
-            (lambda x, scale, zero: steps(x, scale) + zero, "clip them"),
-            (lambda x, scale, zero: (steps(x, scale) + zero).astype(int).astype("int8"), "clip before"),
-            (lambda x, scale, zero: clipped(steps(x, scale)), "add the zero point."),
-            (lambda x, scale, zero: clipped(steps(x, scale) - zero), "subtracted on the way back"),
-            (lambda x, scale, zero: clipped(np.trunc(x / scale) + zero), "astype alone"),
-            (lambda x, scale, zero: clipped(np.floor(x / scale) + zero), "not down"),
-            (lambda x, scale, zero: clipped(steps(x, 1 / scale) + zero), "size of one step"),
-            (lambda x, scale, zero: clipped(x / scale + zero), "whole number"),
-            (lambda x, scale, zero: x, "clipped"),
-        ],
-    ),
-    best_within=(
-        lambda table, kb: fitting(table, kb).valid_accuracy.idxmax(),
-        [
-            (lambda table, kb: table.valid_accuracy.idxmax(), "does not fit"),
-            (lambda table, kb: fitting(table, kb).test_accuracy.idxmax(), "test data"),
-            (lambda table, kb: table.bytes.idxmin(), "smallest"),
-            (lambda table, kb: fitting(table, kb).valid_accuracy.max(), "not its accuracy"),
-            (lambda table, kb: int(fitting(table, kb).valid_accuracy.argmax()), "not the position"),
-            (lambda table, kb: table[table.bytes <= kb].valid_accuracy.idxmax(), "ValueError"),
-            (lambda table, kb: 31, "largest valid_accuracy"),
-        ],
-    ),
-)

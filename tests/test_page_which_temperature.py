@@ -1,8 +1,7 @@
-"""Page "Which T and alpha?": the means of the table with their intervals, validation chooses; its exercises."""
+"""Page "Which T and alpha?": the means of the table with their intervals, the test data are locked."""
 
 import pytest
 from drawn import at, error_bars, half_width, lines, numbers, ticks
-from exercises import answers
 from gallery import SWEEP
 
 from distill_edu.pages import which_temperature as page
@@ -40,9 +39,8 @@ def test_the_test_data_are_locked_at_first():
     explorer = page.sweep_explorer(SWEEP)
     figure, words = at(explorer, size=16)
     valid, test = figure.axes
-    assert (
-        explorer.values["test"] is False and "The test data are locked. Bars" in words and "on test data" not in words
-    )
+    assert explorer.values["test"] is False and "The test data are locked. Bars" in words
+    assert "on test data" not in words
     assert error_bars(valid) and not error_bars(test) and not lines(test)
     assert [text.get_text() for text in test.texts] == ["locked"]
     at(explorer, test=True)
@@ -50,56 +48,13 @@ def test_the_test_data_are_locked_at_first():
 
 
 @pytest.mark.parametrize(
-    "call, sentence",
+    "table, sentence",
     [
-        (lambda: page.sweep_explorer(SWEEP.drop(columns="alpha")), "no column alpha"),
-        (lambda: page.sweep_explorer(SWEEP.iloc[3:]), "not complete"),
-        (lambda: page.sweep_explorer(SWEEP[SWEEP.seed == 0]), "at least two seeds"),
+        (SWEEP.drop(columns="alpha"), "no column alpha"),
+        (SWEEP.iloc[3:], "not complete"),
+        (SWEEP[SWEEP.seed == 0], "at least two seeds"),
     ],
 )
-def test_wrong_arguments_get_a_sentence(call, sentence):
+def test_wrong_arguments_get_a_sentence(table, sentence):
     with pytest.raises(ValueError, match=sentence):
-        call()
-
-
-def best(table, column="valid_accuracy", over="mean"):
-    return table.groupby(["size", "temperature"])[column].agg(over).unstack().idxmax(axis=1).to_dict()
-
-
-test_exercises = answers(
-    page,
-    students_in_a_sweep=(
-        360,
-        [
-            (18, "multiply"),
-            (60, "once per seed"),
-            (66, "not added"),
-            (5, "multiply the four"),
-            (360.5, "multiply the four"),
-        ],
-    ),
-    choose_honestly=(
-        lambda valid, test: test[valid.index(max(valid))],
-        [
-            (lambda valid, test: max(test), "cheating"),
-            (lambda valid, test: max(valid), "on validation data"),
-            (lambda valid, test: valid.index(max(valid)), "number of the setting"),
-            (lambda valid, test: 0.0, "best of valid"),
-            (lambda valid, test: 0.86, "best of valid"),
-        ],
-    ),
-    best_temperature=(
-        best,
-        [
-            (lambda table: best(table, over="max"), "luckiest"),
-            (lambda table: best(table, over="min"), "unluckiest"),
-            (lambda table: best(table, over="last"), "one seed"),
-            (lambda table: best(table, "test_accuracy"), "test data"),
-            (lambda table: {4: 2, 9: 7}, "highest mean"),
-            (lambda table: 1, "dictionary"),
-            (lambda table: {4: 1}, "dictionary"),
-            (lambda table: {4: [1], 9: [4]}, "dictionary"),
-            (lambda table: table.nothing, "AttributeError"),
-        ],
-    ),
-)
+        page.sweep_explorer(table)

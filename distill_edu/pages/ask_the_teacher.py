@@ -1,8 +1,8 @@
-"""Page "When should the student ask the teacher?": accuracy over questions asked, and its exercises."""
+"""Page "When should the student ask the teacher?": accuracy of a cascade over its threshold, and the exercises."""
 
 import numpy as np
 
-from distill_edu.pages.shared.exercise import CORRECT, Verdict, check_answer, check_function, not_yet, number, value
+from distill_edu.pages.shared.exercise import CORRECT, Exercise, Verdict, not_yet, number, value
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, legend, percent, two_axes, with_room
 
@@ -10,41 +10,26 @@ THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 
 
 def cascade_explorer(valid, test, student, teacher, threshold=0.9):
-    """Slide the threshold of a cascade: its accuracy, the questions that the teacher gets, and the mean latency.
+    """Slide the threshold of a cascade: its accuracy, the share of questions for the teacher, the mean latency.
 
-    `valid`, `test`: what `Cascade.curve` returned for both parts; `student`, `teacher`: each alone, as (microseconds
-    for one example, accuracy on test data).
+    `valid`, `test`: what `Cascade.curve` returns on validation and on test data; `student`, `teacher`: each model
+    alone, as (microseconds for one example, accuracy on test data).
     """
-    for curve in (valid, test):
-        if not {"threshold", "teacher_share", "accuracy"} <= set(getattr(curve, "columns", ())):
-            raise ValueError(
-                "valid and test need the columns threshold, teacher_share, accuracy: give Cascade.curve(x, y)."
-            )
-    for name, pair in (("student", student), ("teacher", teacher)):
-        if np.shape(pair) != (2,) or not pair[0] > 0 or not 0 <= pair[1] <= 1:
-            raise ValueError(f"{name} is (microseconds, accuracy), such as (12.5, 0.93), not {pair}.")
     controls = {"threshold": stop_slider("Threshold (confidence)", "threshold", THRESHOLDS, threshold)}
-
-    def draw(figure, threshold):
-        return draw_cascade(figure, valid, test, student, teacher, threshold)
-
-    return Explorer(draw, controls)
+    return Explorer(lambda figure, threshold: draw_cascade(figure, valid, test, student, teacher, threshold), controls)
 
 
 def draw_cascade(figure, valid, test, student, teacher, threshold):
-    """Accuracy of a cascade over the share of questions that the teacher gets, and over the mean latency.
-
-    `valid`, `test`: what `Cascade.curve` returned; `student`, `teacher`: (microseconds, accuracy on test data) alone.
-    """
+    """Draw the accuracy over the share of questions for the teacher (left) and over the mean latency (right)."""
     left, right = two_axes(figure)
     for name, curve, colour in (("validation", valid, NEUTRAL), ("test", test, DISTILLED)):
-        now = curve[curve.threshold >= threshold].iloc[0]  # as many confidences lie below it as below `threshold`
+        point = curve[curve.threshold >= threshold].iloc[0]  # no confidence lies between `threshold` and this one
         left.plot(curve.teacher_share, curve.accuracy, color=colour, label=name)
-        left.plot(now.teacher_share, now.accuracy, "o", color=colour)
+        left.plot(point.teacher_share, point.accuracy, "o", color=colour)
     left.set(xlabel="share of questions asked", ylabel="accuracy", title=f"threshold {threshold:g}")
     right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED)
-    mean = student[0] + now.teacher_share * teacher[0]
-    right.plot(mean, now.accuracy, "o", color=DISTILLED)
+    latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
+    right.plot(latency, point.accuracy, "o", color=DISTILLED)
     right.plot(*student, "s", color=HARD, label="student alone")
     right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
     right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
@@ -52,49 +37,53 @@ def draw_cascade(figure, valid, test, student, teacher, threshold):
         axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
         legend(axes, loc="lower right")
     return (
-        f"Threshold {threshold:g}: the teacher gets {percent(now.teacher_share)} of the test questions. Accuracy "
-        f"{now.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
-        f"Mean latency {mean:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
+        f"Threshold {threshold:g}: the teacher gets {percent(point.teacher_share)} of the test questions. Accuracy "
+        f"{point.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
+        f"Mean latency {latency:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
     )
 
 
-def check_mean_latency_by_hand(answer):
-    """A student of 10 µs, a teacher of 90 µs that gets a quarter of the questions."""
-    mistakes = [
+# A student of 10 µs, a teacher of 90 µs that gets a quarter of the questions.
+check_mean_latency_by_hand = Exercise(
+    right=32.5,
+    mistakes=[
         (30, "the student answers first, also where the teacher is asked afterwards."),
         (100, "that is a question that the teacher gets: three in four cost less."),
         (22.5, "the student's own time is missing."),
         (50, "the teacher gets a quarter of the questions, not half of them."),
-    ]
-    return check_answer(answer, 32.5, mistakes, "the student's time, and a quarter of the teacher's.")
+    ],
+    otherwise="the student's time, and a quarter of the teacher's.",
+)
 
-
-def check_margin(function):
-    """function(probabilities) -> largest minus second largest probability of each row."""
-    mistakes = [
+# function(probabilities) -> largest minus second largest probability of each row
+check_margin = Exercise(
+    right=lambda p: np.sort(p, axis=1)[:, -1] - np.sort(p, axis=1)[:, -2],
+    mistakes=[
         (lambda p: p.max(axis=1), "that is the largest probability: subtract the second largest."),
         (lambda p: p.max(axis=1) - p.min(axis=1), "subtract the second largest, not the smallest."),
         (lambda p: p[:, 0] - p[:, 1], "the classes are in a fixed order: sort each row first."),
         (lambda p: np.sort(p, axis=1)[:, -2] - p.max(axis=1), "the sign is turned: largest minus second."),
         (lambda p: np.sort(p, axis=1)[:, -2], "that is the second largest: subtract it from the largest."),
-    ]
-    three = np.array([[0.5, 0.3, 0.2], [0.1, 0.15, 0.75], [0.4, 0.4, 0.2]])
-    inputs = [(three,), (np.array([[0.1, 0.2, 0.05, 0.65], [0.3, 0.25, 0.4, 0.05]]),)]
-    right = lambda p: np.sort(p, axis=1)[:, -1] - np.sort(p, axis=1)[:, -2]  # noqa: E731
-    return check_function(function, right, inputs, mistakes, "np.sort(p, axis=1), last column minus the one before.")
+    ],
+    otherwise="np.sort(p, axis=1), last column minus the one before.",
+    inputs=[
+        (np.array([[0.5, 0.3, 0.2], [0.1, 0.15, 0.75], [0.4, 0.4, 0.2]]),),
+        (np.array([[0.1, 0.2, 0.05, 0.65], [0.3, 0.25, 0.4, 0.05]]),),
+    ],
+)
 
 
 def check_threshold_for(function):
-    """function(confidence, share) -> a threshold below which `share` of the confidences lie."""
+    """Judge function(confidence, share): a threshold below which `share` of the confidences lie. Many are right."""
     confidence = np.array([0.99, 0.35, 0.9, 0.6, 0.97, 0.8, 0.45, 0.95, 0.7, 0.85])
-    for seen, share in ((confidence, 0.3), (confidence[:5] / 2, 0.6)):
-        mine, verdict = value(function, seen, share)
+    for confidences, share in ((confidence, 0.3), (confidence[:5] / 2, 0.6)):
+        answer, verdict = value(function, confidences, share)
         if verdict:
             return verdict
-        mine = number(mine)
-        if mine is None:
+        threshold = number(answer)
+        if threshold is None:
             return not_yet("return one number, the threshold.")
-        asked = (seen < mine).mean()
+        asked = (confidences < threshold).mean()
         if abs(asked - (1 - share)) < 1e-9:
             return not_yet("the teacher gets the unsure ones: that is the lower end.")
         if abs(asked - share) > 1e-9:

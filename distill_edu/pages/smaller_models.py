@@ -1,24 +1,20 @@
-"""Page "What does a smaller model cost?": accuracy over latency and bytes, and its exercises."""
+"""Page "What does a smaller model cost?": accuracy over latency and bytes, and the exercises."""
 
 import numpy as np
+import pandas
 
-from distill_edu._inside.check_values import require_columns
 from distill_edu.metrics import mean_and_reach, pareto_front
-from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
 
 
 def tradeoff_explorer(table):
-    """Set a budget in kilobytes and microseconds: the best model within it, what it costs, and the Pareto front.
+    """Slide a budget in kilobytes and microseconds: the best model within it, its cost, the Pareto front.
 
-    `table`: a row for each model and seed, with the columns technique (up to 6), size, bytes, us, valid_accuracy and
-    test_accuracy: what `compress.model_cards` returned. Validation data choose, test data judge.
+    `table`: what `compress.model_cards` returns, a row for each model and seed with the columns technique (up to 6),
+    size, bytes, us, valid_accuracy and test_accuracy. Validation data choose the model, test data judge it.
     """
-    columns = {"technique", "size", "bytes", "us", "valid_accuracy", "test_accuracy"}
-    require_columns(table, columns, "compress.model_cards(...)")
-    if table.empty:
-        raise ValueError("The table is empty.")
     if table.technique.nunique() > len(STYLES):
         raise ValueError(f"There are {table.technique.nunique()} techniques: at most {len(STYLES)} can be told apart.")
     points = tradeoff_points(table)
@@ -31,21 +27,21 @@ def tradeoff_explorer(table):
 
 def _budget(label, name, values):
     stops = sorted({float(np.ceil(value)) for value in values})
-    stops = [stops[0] - 1, *stops]  # with one stop at which nothing fits
+    stops = [stops[0] - 1, *stops]  # at the first stop nothing fits
     return stop_slider(label, name, stops, stops[-1])
 
 
 def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None):
-    """Accuracy on test data over latency, the marker's area for the bytes; pale what is outside of the budget.
+    """Draw test accuracy over latency, bytes as the area of a marker, models outside of the budget pale.
 
-    `points`: from `tradeoff_points`. `shown`: the techniques to draw, all by default; the axes stay the same.
+    `points`: what `tradeoff_points` returns; `shown`: the techniques to draw, all by default. The axes stay the same.
     """
     (axes,) = empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
     low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
     axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
-    # In the title, so that a slider which changes no point changes the picture, too.
     budget = None if kilobytes is None else (kilobytes, microseconds)
+    # The title has the budget: every stop of a slider changes the picture, also where it changes no point.
     axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if budget else "")
     for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
         if shown is None or technique in shown:
@@ -61,14 +57,14 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
 
 
 def tradeoff(table, shown=None):
-    """`draw_tradeoff` without a budget, as a picture. `table`: see `tradeoff_explorer`."""
+    """Return `draw_tradeoff` without a budget as a Picture. `table`: see `tradeoff_explorer`."""
     figure = Picture(7, 3.4)
     draw_tradeoff(figure, tradeoff_points(table), shown=shown)
     return figure
 
 
 def tradeoff_points(table):
-    """The means over the seeds: a row for each technique and size, with kilobytes, us, and accuracies."""
+    """Summarise the seeds: a row for each technique and size, with kilobytes, median us, mean accuracies, reach."""
     points = table.groupby(["technique", "size"], sort=False).agg(
         kilobytes=("bytes", lambda values: values.mean() / 1000),
         us=("us", "median"),
@@ -84,20 +80,20 @@ def _fits(points, kilobytes, microseconds):
 
 
 def _draw_points(axes, points, budget, colour, filled):
-    us, right, reach = (points[column].to_numpy() for column in ("us", "test_accuracy", "reach"))
+    us, accuracy, reach = points.us.to_numpy(), points.test_accuracy.to_numpy(), points.reach.to_numpy()
     alpha = np.where(_fits(points, *budget), 1, 0.2)
-    axes.vlines(us, right - reach, right + reach, color=colour, linewidth=1, alpha=alpha)
+    axes.vlines(us, accuracy - reach, accuracy + reach, color=colour, linewidth=1, alpha=alpha)
     face = colour if filled else "white"
-    axes.scatter(us, right, _area(points.kilobytes.to_numpy()), c=face, edgecolors=colour, alpha=alpha, zorder=3)
+    axes.scatter(us, accuracy, _area(points.kilobytes.to_numpy()), c=face, edgecolors=colour, alpha=alpha, zorder=3)
 
 
 def _area(kilobytes):
-    """Of a marker, in square points: the same for the same number of bytes, whichever points are drawn."""
+    """The area of a marker in square points; it depends on the bytes alone."""
     return 4 * kilobytes
 
 
 def _choose(axes, points, kilobytes, microseconds):
-    """Ring the point that validation data choose within the budget, and say what it is and costs."""
+    """Mark the point that validation data choose within the budget; return a sentence about it."""
     budget = f"Budget {kilobytes:g} KB and {microseconds:g} µs"
     fits = points[_fits(points, kilobytes, microseconds)]
     if fits.empty:
@@ -106,87 +102,84 @@ def _choose(axes, points, kilobytes, microseconds):
             f"the quickest takes {points.us.min():.1f} µs."
         )
     best = fits.loc[fits.valid_accuracy.idxmax()]
-    size = _area(best.kilobytes) ** 0.5 + 5  # around this marker and no other
-    axes.plot(best.us, best.test_accuracy, "s", markersize=size, fillstyle="none", color="black")
+    width = _area(best.kilobytes) ** 0.5 + 5  # a little wider than the marker
+    axes.plot(best.us, best.test_accuracy, "s", markersize=width, fillstyle="none", color="black")
     return (
         f"{budget}: validation data choose {best.technique}, size {best['size']:g}. It has {best.kilobytes:.1f} KB, "
         f"takes {best.us:.1f} µs and is right on {best.test_accuracy:.4f} of the test data."
     )
 
 
-def check_bytes_by_hand(answer):
-    """The bytes of the float32 weights of a Dense layer from 100 to 10 units."""
-    mistakes = [
+# The bytes of the float32 weights of a Dense layer from 100 to 10 units.
+check_bytes_by_hand = Exercise(
+    right=4040,
+    mistakes=[
         (1010, "that is the number of weights, or their bytes in int8: a float32 has 32 bits."),
         (4000, "the biases are missing: one for each of the 10 units."),
         (32 * 1010, "that is the number of bits: 8 of them are a byte."),
         (2 * 1010, "two bytes each is float16."),
-    ]
-    return check_answer(answer, 4040, mistakes, "(100 x 10 weights + 10 biases) times the bytes of one float32.")
+    ],
+    otherwise="(100 x 10 weights + 10 biases) times the bytes of one float32.",
+)
 
 
-def check_quantise(function):
-    """function(x, scale, zero) -> int8 numbers."""
+def _clipped(values):
+    return np.clip(values, -128, 127)
 
-    def clipped(values):
-        return np.clip(values, -128, 127)
 
-    def right(x, scale, zero):
-        return clipped(np.round(x / scale) + zero).astype(int)
-
-    mistakes = [
+X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
+# function(x, scale, zero) -> int8 numbers
+check_quantise = Exercise(
+    right=lambda x, s, zero: _clipped(np.round(x / s) + zero).astype(int),
+    mistakes=[
         (
-            lambda x, scale, zero: np.round(x / scale) + zero,
+            lambda x, s, zero: np.round(x / s) + zero,
             "numbers outside of -128 to 127 do not fit into an int8: clip them.",
         ),
         (
-            lambda x, scale, zero: (np.round(x / scale) + zero).astype(np.int64).astype(np.int8),
+            lambda x, s, zero: (np.round(x / s) + zero).astype(np.int64).astype(np.int8),
             "clip before you make int8: 500 would wrap around.",
         ),
-        (lambda x, scale, zero: clipped(np.round(x / scale)), "add the zero point."),
+        (lambda x, s, zero: _clipped(np.round(x / s)), "add the zero point."),
         (
-            lambda x, scale, zero: clipped(np.trunc(x / scale) + zero),
+            lambda x, s, zero: _clipped(np.trunc(x / s) + zero),
             "round to the nearest step: astype alone cuts the rest off.",
         ),
-        (lambda x, scale, zero: clipped(np.floor(x / scale) + zero), "round to the nearest step, not down."),
-        (
-            lambda x, scale, zero: clipped(np.round(x * scale) + zero),
-            "divide by the scale: it is the size of one step.",
-        ),
-        (
-            lambda x, scale, zero: clipped(np.round(x / scale) - zero),
-            "add the zero point; it is subtracted on the way back.",
-        ),
-        (lambda x, scale, zero: clipped(x / scale + zero), "an int8 is a whole number: round."),
-    ]
-    x = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
-    inputs = [(x, 0.1, 3), (0.7 - x, 0.3, -5)]
-    return check_function(function, right, inputs, mistakes, "round(x / scale) + zero, clipped.")
+        (lambda x, s, zero: _clipped(np.floor(x / s) + zero), "round to the nearest step, not down."),
+        (lambda x, s, zero: _clipped(np.round(x * s) + zero), "divide by the scale: it is the size of one step."),
+        (lambda x, s, zero: _clipped(np.round(x / s) - zero), "add the zero point; it is subtracted on the way back."),
+        (lambda x, s, zero: _clipped(x / s + zero), "an int8 is a whole number: round."),
+    ],
+    otherwise="round(x / scale) + zero, clipped.",
+    inputs=[(X, 0.1, 3), (0.7 - X, 0.3, -5)],
+)
 
 
-def check_best_within(function):
-    """function(table, kilobytes) -> index of the best row that fits, chosen on validation data."""
-    import pandas
+def _fitting(table, kb):
+    return table[table.bytes <= 1000 * kb]
 
-    def fitting(table, kilobytes):
-        return table[table.bytes <= 1000 * kilobytes]
 
-    def right(table, kilobytes):
-        return int(fitting(table, kilobytes).valid_accuracy.idxmax())
+def _best_within(table, kb):
+    return int(_fitting(table, kb).valid_accuracy.idxmax())
 
-    position = "return the table's index (idxmax), not the position."
-    mistakes = [
+
+POSITION = "return the table's index (idxmax), not the position."
+MODELS = pandas.DataFrame(
+    [(9000, 0.95, 0.95), (4000, 0.90, 0.85), (5000, 0.80, 0.93), (3000, 0.85, 0.86)],
+    columns=["bytes", "valid_accuracy", "test_accuracy"],
+    index=[30, 31, 32, 33],
+)
+# function(table, kilobytes) -> index of the best row that fits, chosen on validation data
+check_best_within = Exercise(
+    right=_best_within,
+    mistakes=[
         (lambda table, kb: table.valid_accuracy.idxmax(), "that one does not fit: a kilobyte has 1000 bytes."),
-        (
-            lambda table, kb: fitting(table, kb).test_accuracy.idxmax(),
-            "you chose by test data: take valid_accuracy.",
-        ),
+        (lambda table, kb: _fitting(table, kb).test_accuracy.idxmax(), "you chose by test data: take valid_accuracy."),
         (lambda table, kb: table.bytes.idxmin(), "that is the smallest: take the most accurate of those that fit."),
-        (lambda table, kb: fitting(table, kb).valid_accuracy.max(), "return its index (idxmax), not its accuracy."),
-        (lambda table, kb: table.index.get_loc(right(table, kb)), position),
-        (lambda table, kb: int(fitting(table, kb).valid_accuracy.argmax()), position),
-    ]
-    rows = [(9000, 0.95, 0.95), (4000, 0.90, 0.85), (5000, 0.80, 0.93), (3000, 0.85, 0.86)]
-    table = pandas.DataFrame(rows, columns=["bytes", "valid_accuracy", "test_accuracy"], index=[30, 31, 32, 33])
-    inputs = [(table, 5), (table.iloc[::-1].set_axis([7, 8, 9, 10]), 4.5)]
-    return check_function(function, right, inputs, mistakes, "the largest valid_accuracy among those that fit.")
+        (lambda table, kb: _fitting(table, kb).valid_accuracy.max(), "return its index (idxmax), not its accuracy."),
+        (lambda table, kb: table.index.get_loc(_best_within(table, kb)), POSITION),
+        (lambda table, kb: int(_fitting(table, kb).valid_accuracy.argmax()), POSITION),
+    ],
+    otherwise="the largest valid_accuracy among those that fit.",
+    inputs=[(MODELS, 5), (MODELS.iloc[::-1].set_axis([7, 8, 9, 10]), 4.5)],
+)

@@ -4,27 +4,31 @@ import ipywidgets
 import numpy as np
 
 from distill_edu._inside.check_values import require_logits
-from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.exercise import OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_names, slider, temperature_slider
 from distill_edu.pages.shared.picture import TEACHER, class_axis, empty_axes, grouped_bars, percent, plain
 from distill_edu.probabilities import entropy, soft_targets
 
 
 def temperature_explorer(logits, class_names, items=None, titles=None, temperature=1):
-    """Slide T over a teacher's logits [n, classes] (or [classes]): bars, entropy, and a sentence.
+    """Slide T over a teacher's logits [n, classes] or [classes]: bars of the soft targets, and their entropy.
 
-    `items`: the n images or words that the logits are for; with more than one, a second slider chooses among them.
-    `titles`: what stands above each of them.
-    Raises ValueError for NaN, probabilities, and shapes that do not go together.
+    `items`: the n images or words that the teacher answers; `titles`: the line above each of them. With more than one
+    row of logits a second slider chooses the row. Raises ValueError for NaN, for probabilities, and for shapes that do
+    not fit each other.
+
+    >>> temperature_explorer([[4.0, 1.0], [0.5, 1.0]], ["cat", "dog"], items=["Katze", "Hund"])
+    <sliders: temperature, example>
     """
     logits = np.atleast_2d(require_logits(logits))
     require_names(logits, class_names)
     if items is not None and len(items) != len(logits):
         raise ValueError(f"items has {len(items)} entries and logits {len(logits)}: give one item per row of logits.")
+    items = [None] * len(logits) if items is None else items
+    titles = [""] * len(logits) if titles is None else titles
 
     def draw(figure, temperature, example=0):
-        item, title = (None if each is None else each[example] for each in (items, titles))
-        return draw_soft_targets(figure, logits[example], class_names, temperature, item, title)
+        return draw_soft_targets(figure, logits[example], class_names, temperature, items[example], titles[example])
 
     controls = {"temperature": temperature_slider(temperature)}
     if len(logits) > 1:
@@ -32,8 +36,8 @@ def temperature_explorer(logits, class_names, items=None, titles=None, temperatu
     return Explorer(draw, controls)
 
 
-def draw_soft_targets(figure, logits, class_names, temperature, item=None, title=None):
-    """Bars of softmax(logits / T), one per class, beside the item (an image or a word) that the logits are for."""
+def draw_soft_targets(figure, logits, class_names, temperature, item=None, title=""):
+    """Draw softmax(logits / T) as bars, beside the item (an image or a word) that the teacher answers."""
     probabilities = soft_targets(logits, temperature)
     axes = _item_and_axes(figure, item, title, len(class_names))
     grouped_bars(axes, {None: (probabilities, TEACHER)})
@@ -53,12 +57,12 @@ def _soft_targets_in_words(probabilities, class_names, temperature):
 
 
 def _item_and_axes(figure, item, title, classes):
-    bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # many names stand slanted and need room
+    bottom, height = (0.3, 0.56) if classes > 12 else (0.16, 0.7)  # more than 12 names are slanted and need room
     if item is None:
         return empty_axes(figure, (0.1, bottom, 0.88, height))[0]
     side, axes = empty_axes(figure, (0.02, 0.2, 0.2, 0.6), (0.33, bottom, 0.65, height))
     side.set_axis_off()
-    side.set_title(plain(title or ""), fontsize=9)
+    side.set_title(plain(title), fontsize=9)
     if isinstance(item, str):
         side.text(0.5, 0.5, plain(item), ha="center", va="center", fontsize=12 if len(item) < 18 else 8, wrap=True)
     else:
@@ -66,62 +70,61 @@ def _item_and_axes(figure, item, title, classes):
     return axes
 
 
-def check_entropy_by_hand(answer):
-    """The entropy of (1/2, 1/4, 1/4) in nats."""
-    p = np.array([0.5, 0.25, 0.25])
-    mistakes = [
+# The reader types the entropy of (1/2, 1/4, 1/4) in nats.
+check_entropy_by_hand = Exercise(
+    right=1.5 * np.log(2),
+    mistakes=[
         (1.5, "that is the entropy in bits. In nats the logarithm is the natural one."),
-        (-entropy(p), "an entropy is never negative: mind the minus sign in front of the sum."),
-        (-np.log(p).sum(), "weight each log p with its own p before you add."),
-        (np.exp(entropy(p)), "that is exp(entropy), the number of classes it is worth."),
-    ]
-    return check_answer(answer, float(entropy(p)), mistakes, "add -p ln(p) over the three classes.")
+        (-1.5 * np.log(2), "an entropy is never negative: mind the minus sign in front of the sum."),
+        (5 * np.log(2), "weight each log p with its own p before you add."),
+        (2**1.5, "that is exp(entropy), the number of classes it is worth."),
+    ],
+    otherwise="add -p ln(p) over the three classes.",
+)
 
 
-def check_softmax(function):
-    """function(logits) -> softmax over the last axis."""
-    not_divided = "the rows do not sum to 1: divide by the sum of the powers."
-    mistakes = [
-        (np.exp, not_divided),
-        (lambda z: np.exp(z - z.max(axis=-1, keepdims=True)), not_divided),
+NOT_DIVIDED = "the rows do not sum to 1: divide by the sum of the powers."
+# The reader writes function(logits) -> softmax over the last axis.
+check_softmax = Exercise(
+    right=soft_targets,
+    mistakes=[
+        (np.exp, NOT_DIVIDED),
+        (lambda z: np.exp(z - z.max(axis=-1, keepdims=True)), NOT_DIVIDED),
         (lambda z: np.exp(z) / np.exp(z).sum(), "you divided by the sum over all examples: each row has its own sum."),
         (lambda z: np.exp(z) / np.exp(z).sum(axis=0), "you summed over the examples (axis=0): sum over the classes."),
         (lambda z: z / z.sum(axis=-1, keepdims=True), "exp() is missing: logits can be negative."),
+    ],
+    otherwise="compute exp(logits), then divide.",
+    inputs=[(Z_TEACHER,), (Z_STUDENT[:, :2],)],
+    then=Exercise(soft_targets, [], OVERFLOWS, [(np.array([[1000.0, 999.0], [0.0, -1000.0]]),)]),
+)
+
+
+def _most_similar(rows, c):
+    """The class, other than c, with the largest mean probability in these rows."""
+    return int(np.where(np.arange(rows.shape[1]) == c, -1, rows.mean(axis=0)).argmax())
+
+
+PROBABILITIES = np.array(
+    [
+        *([0.6, 0.3, 0.1, 0.0], [0.1, 0.35, 0.15, 0.4]),  # labelled 0
+        *([0.5, 0.2, 0.2, 0.1], [0.3, 0.25, 0.05, 0.4]),  # labelled 1: it is not the likeliest itself
+        *([0.05, 0.2, 0.25, 0.5], [0.2, 0.45, 0.25, 0.1]),  # labelled 3
     ]
-    inputs = [(Z_TEACHER,), (Z_STUDENT[:, :2],)]
-    verdict = check_function(function, soft_targets, inputs, mistakes, "compute exp(logits), then divide.")
-    if verdict != CORRECT:
-        return verdict
-    hint = "right for small logits, but exp(1000) overflows: subtract the largest logit of the row first."
-    return check_function(function, soft_targets, [(np.array([[1000.0, 999.0], [0.0, -1000.0]]),)], [], hint)
-
-
-def check_most_similar_class(function):
-    """function(probabilities, labels, c) -> the class, other than c, that c's examples give most probability to."""
-    p = np.array(
-        [
-            *([0.6, 0.3, 0.1, 0.0], [0.1, 0.35, 0.15, 0.4]),  # labelled 0
-            *([0.5, 0.2, 0.2, 0.1], [0.3, 0.25, 0.05, 0.4]),  # labelled 1: it is not the likeliest itself
-            *([0.05, 0.2, 0.25, 0.5], [0.2, 0.45, 0.25, 0.1]),  # labelled 3
-        ]
-    )
-    labels = np.array([0, 0, 1, 1, 3, 3])
-
-    def most_of_others(rows, c):
-        return int(np.where(np.arange(4) == c, -1, rows.mean(axis=0)).argmax())
-
-    one_only = "you took one example, or the hard answers: average the probabilities over all examples of the class."
-    mistakes = [
+)
+ONE_ONLY = "you took one example, or the hard answers: average the probabilities over all examples of the class."
+# The reader writes function(probabilities, labels, c) -> the class, other than c, that c's examples give most
+# probability to.
+check_most_similar_class = Exercise(
+    right=lambda p, y, c: _most_similar(p[y == c], c),
+    mistakes=[
         (lambda p, y, c: p[y == c].mean(axis=0).argmax(), "that is the class itself: leave it out first."),
-        (lambda p, y, c: most_of_others(p[y == c][:1], c), one_only),
-        (lambda p, y, c: most_of_others(np.eye(4)[p[y == c].argmax(axis=1)], c), one_only),
-        (lambda p, y, c: most_of_others(p[y != c], c), "average over the rows whose label is c."),
-        (lambda p, y, c: most_of_others(p[p.argmax(axis=1) == c], c), "group by the labels, not by the answers."),
-        (
-            lambda p, y, c: np.argsort(p[y == c].mean(axis=0))[-2],
-            "the second largest may be c itself: leave c out.",
-        ),
-    ]
-    inputs = [(p, labels, c) for c in (0, 1, 3)]
-    right = lambda p, y, c: most_of_others(p[y == c], c)  # noqa: E731
-    return check_function(function, right, inputs, mistakes, "return the number of one class.")
+        (lambda p, y, c: _most_similar(p[y == c][:1], c), ONE_ONLY),
+        (lambda p, y, c: _most_similar(np.eye(4)[p[y == c].argmax(axis=1)], c), ONE_ONLY),
+        (lambda p, y, c: _most_similar(p[y != c], c), "average over the rows whose label is c."),
+        (lambda p, y, c: _most_similar(p[p.argmax(axis=1) == c], c), "group by the labels, not by the answers."),
+        (lambda p, y, c: np.argsort(p[y == c].mean(axis=0))[-2], "the second largest may be c itself: leave c out."),
+    ],
+    otherwise="return the number of one class.",
+    inputs=[(PROBABILITIES, np.array([0, 0, 1, 1, 3, 3]), c) for c in (0, 1, 3)],
+)

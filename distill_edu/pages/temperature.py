@@ -1,37 +1,34 @@
-"""Page "What does temperature do?": its exercises. Its slider is that of `loss`."""
+"""Page "What does temperature do?": its exercises. Its slider is in `shared.loss`."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import (
     CORRECT,
+    OVERFLOWS,
     Z_STUDENT,
     Z_TEACHER,
-    Verdict,
-    check_answer,
-    check_function,
+    Exercise,
     not_yet,
     number,
     value,
 )
 from distill_edu.probabilities import entropy, soft_targets
 
-
-def check_temperature_by_hand(answer):
-    """The probability of the first of the logits (2, 0) at T = 2."""
-    logits = np.array([2.0, 0.0])
-    mistakes = [
-        (soft_targets(logits)[0], "that is T = 1: divide the logits by T first."),
-        (soft_targets(logits * 2)[0], "you multiplied by T: a high temperature makes the answer softer, not sharper."),
-        (soft_targets(logits, 2)[1], "that is the probability of the second class."),
-        (soft_targets(logits)[0] / 2, "T divides the logits, before the softmax, not the probability."),
-    ]
-    right = float(soft_targets(logits, 2)[0])
-    return check_answer(answer, right, mistakes, "1 / (1 + exp(-d / T)), where d is the difference.")
-
-
-def check_temperature_softmax(function):
-    """function(logits, temperature) -> softmax(logits / T)."""
-    mistakes = [
+# The reader types the probability of the first of the logits (2, 0) at T = 2.
+check_temperature_by_hand = Exercise(
+    right=1 / (1 + np.exp(-1)),
+    mistakes=[
+        (1 / (1 + np.exp(-2)), "that is T = 1: divide the logits by T first."),
+        (1 / (1 + np.exp(-4)), "you multiplied by T: a high temperature makes the answer softer, not sharper."),
+        (1 / (1 + np.exp(1)), "that is the probability of the second class."),
+        (0.5 / (1 + np.exp(-2)), "T divides the logits, before the softmax, not the probability."),
+    ],
+    otherwise="1 / (1 + exp(-d / T)), where d is the difference.",
+)
+# The reader writes function(logits, temperature) -> softmax(logits / T).
+check_temperature_softmax = Exercise(
+    right=soft_targets,
+    mistakes=[
         (lambda z, t: soft_targets(z * t), "you multiplied the logits by T: divide them."),
         (lambda z, t: soft_targets(z), "the temperature has no effect yet."),
         (
@@ -40,17 +37,15 @@ def check_temperature_softmax(function):
         ),
         (lambda z, t: np.exp(z / t), "divide by the sum of the row, so that each row sums to 1."),
         (lambda z, t: np.exp(z / t) / np.exp(z / t).sum(), "each row has its own sum (axis=-1, keepdims=True)."),
-    ]
-    inputs = [(Z_TEACHER, 4.0), (Z_STUDENT, 0.5)]
-    verdict = check_function(function, soft_targets, inputs, mistakes, "softmax of logits / T.")
-    if verdict != CORRECT:
-        return verdict
-    hint = "right for small logits, but exp(1000) overflows: subtract the largest logit of the row first."
-    return check_function(function, soft_targets, [(np.array([[2000.0, 1999.0], [0.0, -1000.0]]), 2.0)], [], hint)
+    ],
+    otherwise="softmax of logits / T.",
+    inputs=[(Z_TEACHER, 4.0), (Z_STUDENT, 0.5)],
+    then=Exercise(soft_targets, [], OVERFLOWS, [(np.array([[2000.0, 1999.0], [0.0, -1000.0]]), 2.0)]),
+)
 
 
 def check_temperature_for_entropy(function):
-    """function(logits, wanted) -> the temperature at which the soft targets have the wanted entropy."""
+    """The reader writes function(logits, wanted) -> the temperature at which the entropy is the wanted one."""
     for logits, wanted in ((np.array([6.0, 2.0, 0.0, -1.0]), 1.0), (np.array([3.0, 1.0, 0.5, -2.0]), 0.5)):
         found, verdict = value(function, logits, wanted)
         if verdict:
@@ -63,4 +58,4 @@ def check_temperature_for_entropy(function):
             sure = "too sure: a higher temperature raises the entropy", "too soft: lower the temperature"
             told = f"at T = {found:.3g} the entropy is {reached:.3f} and {wanted} was wanted"
             return not_yet(f"{told}, so it is {sure[reached > wanted]}.")
-    return Verdict(CORRECT)
+    return CORRECT

@@ -2,18 +2,19 @@
 
 import ipywidgets
 import numpy as np
+import pandas
 
 from distill_edu._inside.check_values import require_columns
 from distill_edu.metrics import mean_and_reach
-from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes, with_room
 
 
 def sweep_explorer(table):
-    """Slide through the sizes, alphas and temperatures of a `sweep`: the accuracies over T with their error bars.
+    """Slide through the sizes, alphas and temperatures of a `sweep`: accuracy over T with 95% intervals.
 
-    The test data are locked until the reader has chosen by the validation data and unlocks them.
+    The test data are locked until the reader, who has chosen by the validation data, unlocks them.
     `table`: every size with every alpha and temperature, each with at least two seeds.
     """
     axes = {
@@ -33,7 +34,7 @@ def sweep_explorer(table):
 
 
 def draw_sweep(figure, table, size, alpha, temperature, test):
-    """Accuracy over T with 95% intervals, for one size and alpha of a sweep: validation data and test data apart.
+    """Draw accuracy over T for one size and alpha: validation data on the left, test data on the right.
 
     `test`: whether the test data are shown.
     """
@@ -55,74 +56,69 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
         axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
         axes.minorticks_off()
     valid = means["valid"]
-    judged = f"{means['test'][temperature]:.4f} on test data. " if test else "The test data are locked. "
+    on_test = f"{means['test'][temperature]:.4f} on test data. " if test else "The test data are locked. "
     best = max(valid, key=valid.get)
     place = "the best" if best == temperature else f"{valid[best] - valid[temperature]:.4f} below T = {best:g}"
     return (
         f"{size:g} hidden units, α = {alpha:g}, T = {temperature:g}: {valid[temperature]:.4f} on validation data, "
-        f"{place} here. {judged}"
-        f"Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
+        f"{place} here. {on_test}Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
     )
 
 
-def check_students_in_a_sweep(answer):
-    """4 sizes, 5 temperatures, 3 alphas, 6 seeds."""
-    mistakes = [
+# The reader types how many students a sweep trains: 4 sizes, 5 temperatures, 3 alphas, 6 seeds.
+check_students_in_a_sweep = Exercise(
+    right=360,
+    mistakes=[
         (18, "every setting is combined with every other one: multiply, do not add."),
         (60, "each of the settings is trained once per seed."),
         (66, "the seeds are not added: each setting is trained once per seed."),
-    ]
-    return check_answer(answer, 360, mistakes, "multiply the four numbers.")
-
-
-def check_choose_honestly(function):
-    """function(valid, test) -> the test accuracy of the setting that validation chooses."""
-    mistakes = [
+    ],
+    otherwise="multiply the four numbers.",
+)
+# The reader writes function(valid, test) -> the test accuracy of the setting that validation chooses.
+check_choose_honestly = Exercise(
+    right=lambda valid, test: test[np.argmax(valid)],
+    mistakes=[
         (lambda valid, test: max(test), "that is the best on the test data: choosing there is cheating."),
-        (
-            lambda valid, test: max(valid),
-            "that is on validation data: return what the same setting has on test data.",
-        ),
-        (lambda valid, test: int(np.argmax(valid)), "that is the number of the setting: return its test accuracy."),
-    ]
-    inputs = [([0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]), ([0.5, 0.4, 0.7], [0.6, 0.9, 0.65])]
-    right = lambda valid, test: test[int(np.argmax(valid))]  # noqa: E731
-    return check_function(function, right, inputs, mistakes, "find the best of valid, return its entry of test.")
+        (lambda valid, _: max(valid), "that is on validation data: return what the same setting has on test data."),
+        (lambda valid, test: np.argmax(valid), "that is the number of the setting: return its test accuracy."),
+    ],
+    otherwise="find the best of valid, return its entry of test.",
+    inputs=[([0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]), ([0.5, 0.4, 0.7], [0.6, 0.9, 0.65])],
+)
 
 
-def check_best_temperature(function):
-    """function(table) -> {size: temperature with the best mean validation accuracy}."""
-    import pandas
+# Validation accuracies of two seeds: the best mean, the best seed, the best last seed, the best worst seed, and the
+# setting that is best on test data. For the size 9 they belong to other temperatures than for the size 4.
+SEEDS = ((0.90, 0.74), (0.96, 0.60), (0.66, 0.92), (0.79, 0.78), (0.70, 0.70))
+SOME_SWEEP = pandas.DataFrame(
+    [
+        (size, 2**place, accuracy, 0.9 if kind == 4 else 0.5)
+        for size, kinds in ((4, (0, 1, 2, 3, 4)), (9, (3, 4, 2, 0, 1)))
+        for place, kind in enumerate(kinds)
+        for accuracy in SEEDS[kind]
+    ],
+    columns=["size", "temperature", "valid_accuracy", "test_accuracy"],
+)
 
-    # Of two seeds each: the mean chooses another temperature than the best, the worst, the last student or the test.
-    valid = {
-        "mean": (0.90, 0.74),
-        "best": (0.96, 0.60),
-        "last": (0.66, 0.92),
-        "worst": (0.79, 0.78),
-        "test": (0.70, 0.70),
-    }
-    order = {4: ("mean", "best", "last", "worst", "test"), 9: ("worst", "test", "last", "mean", "best")}
-    rows = [
-        (size, temperature, accuracy, 0.9 if kind == "test" else 0.5)
-        for size, kinds in order.items()
-        for temperature, kind in zip((1, 2, 4, 8, 16), kinds, strict=True)
-        for accuracy in valid[kind]
-    ]
-    table = pandas.DataFrame(rows, columns=["size", "temperature", "valid_accuracy", "test_accuracy"])
 
-    def best(table, column="valid_accuracy", over="mean"):
-        values = table.groupby(["size", "temperature"])[column].agg(over).unstack()
-        return {int(size): int(temperature) for size, temperature in values.idxmax(axis=1).items()}
+def _best(table, column="valid_accuracy", over="mean"):
+    """Size -> the temperature at which the mean (or another value) over the seeds is highest."""
+    values = table.groupby(["size", "temperature"])[column].agg(over).unstack()
+    return {int(size): int(temperature) for size, temperature in values.idxmax(axis=1).items()}
 
-    luck = "you took the luckiest student: take the mean over the seeds first."
-    mistakes = [
-        (lambda table: best(table, over="max"), luck),
-        (lambda table: best(table, over="min"), "you took the unluckiest student: take the mean over the seeds first."),
-        (lambda table: best(table, over="last"), "you looked at one seed: take the mean over the seeds first."),
-        (lambda table: best(table, over="first"), luck),
-        (lambda table: best(table, "test_accuracy"), "you looked at the test data: choose by valid_accuracy."),
-    ]
-    inputs = [(table,), (table.assign(temperature=17 - table.temperature),)]
-    otherwise = "return a dictionary: for each size the temperature with the highest mean valid_accuracy."
-    return check_function(function, best, inputs, mistakes, otherwise)
+
+LUCKIEST = "you took the luckiest student: take the mean over the seeds first."
+# The reader writes function(table) -> {size: the temperature with the best mean validation accuracy}.
+check_best_temperature = Exercise(
+    right=_best,
+    mistakes=[
+        (lambda t: _best(t, over="max"), LUCKIEST),
+        (lambda t: _best(t, over="min"), "you took the unluckiest student: take the mean over the seeds first."),
+        (lambda t: _best(t, over="last"), "you looked at one seed: take the mean over the seeds first."),
+        (lambda t: _best(t, over="first"), LUCKIEST),
+        (lambda t: _best(t, "test_accuracy"), "you looked at the test data: choose by valid_accuracy."),
+    ],
+    otherwise="return a dictionary: for each size the temperature with the highest mean valid_accuracy.",
+    inputs=[(SOME_SWEEP,), (SOME_SWEEP.assign(temperature=17 - SOME_SWEEP.temperature),)],
+)

@@ -1,8 +1,8 @@
-"""Page "Whose words should the student read?": a bump under two peaks, own text against the sampling temperature."""
+"""Page "Whose words should the student read?": a bump under two peaks, colder sampling, exercises."""
 
 import numpy as np
 
-from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, check_answer, check_function
+from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import (
     CLASSES,
@@ -18,32 +18,32 @@ from distill_edu.pages.shared.picture import (
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 PLACES = np.arange(41)
-RARE = 0.005
-REVERSE = CLASSES[3]
-OTHERS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))
+RARE = 0.005  # a letter of a lower probability is rare
+REVERSE = CLASSES[3]  # the colour of the student of the reverse divergence
+LOOKS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))  # of the lessons
 
 
 def bump(middle, width):
-    """Probabilities of the 41 letters: one bump, from normal densities; several for columns [bumps, 1] of numbers."""
+    """Probabilities [41] of the letters: one bump, from normal densities; for columns [bumps, 1] several bumps."""
     return soft_targets(-(((PLACES - middle) / width) ** 2) / 2)
 
 
-# All bumps that the student may be: their middles half a letter apart, their widths 8% apart.
+# All bumps that a student may have, [bumps, 41]: middles half a letter apart, widths 8% apart.
 BUMPS = bump(*(grid.reshape(-1, 1) for grid in np.meshgrid(np.arange(0, 40.5, 0.5), np.geomspace(1, 60, 52))))
 
 
 def two_peaks(apart, share):
-    """The teacher: two bumps, `apart` letters from each other; `share` of the probability is in the left one."""
+    """The teacher's probabilities [41]: two bumps, `apart` letters apart, `share` of the probability in the left."""
     return share * bump(20 - apart / 2, 2) + (1 - share) * bump(20 + apart / 2, 2)
 
 
 def nearest_bumps(p):
-    """The bump of the lowest KL(p, bump), and that of the lowest KL(bump, p)."""
+    """Find the bump of the lowest KL(p, bump) and the bump of the lowest KL(bump, p)."""
     return BUMPS[kl_divergence(p, BUMPS).argmin()], BUMPS[kl_divergence(BUMPS, p).argmin()]
 
 
 def peaks_explorer(apart=2, share=0.7):
-    """Slide two peaks of a teacher apart, and see where each divergence puts a student of one bump."""
+    """Slide the two peaks of a teacher apart: each divergence puts a student of one bump in another place."""
     controls = {
         "apart": stop_slider("Peaks apart (letters)", "apart", (2, 4, 6, 8, 12, 16, 20, 24), apart),
         "share": stop_slider("Left peak (share of p)", "share", (0.5, 0.6, 0.7, 0.8, 0.9), share),
@@ -52,7 +52,7 @@ def peaks_explorer(apart=2, share=0.7):
 
 
 def draw_peaks(figure, apart, share):
-    """The teacher's two peaks and the nearest bump by each divergence; what each gives to letters that are rare."""
+    """Draw the teacher's two peaks and the nearest bump by each divergence; return a sentence."""
     (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.72))
     p = two_peaks(apart, share)
     forward, reverse = nearest_bumps(p)
@@ -66,7 +66,8 @@ def draw_peaks(figure, apart, share):
 
 def _peaks_in_words(p, forward, reverse, apart, share):
     rare, right = p < RARE, PLACES > 20
-    rarely, beyond = ([percent(q[which].sum()) for q in (p, forward, reverse)] for which in (rare, right))
+    rarely = [percent(q[rare].sum()) for q in (p, forward, reverse)]
+    beyond = [percent(q[right].sum()) for q in (p, forward, reverse)]
     return (
         f"Peaks {apart} apart, {percent(share)} in the left one. Letters that the teacher says less than "
         f"{percent(RARE)} of the time get {rarely[0]} from it, {rarely[1]} from the forward student, {rarely[2]} from "
@@ -74,100 +75,97 @@ def _peaks_in_words(p, forward, reverse, apart, share):
     )
 
 
-def colder_explorer(colder, others):
-    """Slide the temperature at which students write, beside students that were taught otherwise and write at T = 1.
+def colder_explorer(colder, lessons):
+    """Slide the temperature at which students write, beside students of other lessons that write at T = 1.
 
-    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `others`: name -> the same, of one
-    to four lessons.
+    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `lessons`: lesson -> the same, of
+    up to four other lessons.
     """
-    if not 1 <= len(others) <= len(OTHERS):
-        raise ValueError(f"Give one to {len(OTHERS)} other lessons, not {len(others)}.")
     stops = tuple(colder)
     curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 2]
-    others = {name: np.asarray(points, float) for name, points in others.items()}
+    lessons = {name: np.asarray(points, float) for name, points in lessons.items()}
     control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
 
     def draw(figure, temperature):
-        return draw_colder(figure, curve, stops, others, temperature)
+        return draw_colder(figure, curve, stops, lessons, temperature)
 
     return Explorer(draw, {"temperature": control}, height=3.4)
 
 
-def draw_colder(figure, curve, stops, others, temperature):
-    """A thin line for each start of the students that write colder and colder, and a point for each of the others."""
+def draw_colder(figure, curve, stops, lessons, temperature):
+    """Draw entropy and surprise: a line over the temperatures for each start, a point for each other student."""
     (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
     chosen = curve[stops.index(temperature)]
     for line in curve.swapaxes(0, 1):
         axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
     axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
-    for (name, points), (colour, marker) in zip(others.items(), OTHERS, strict=False):
+    for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
         axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
-    entropies, surprises = np.concatenate([*curve, *others.values()]).T
+    entropies, surprises = np.concatenate([*curve, *lessons.values()]).T
     axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
     axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
     legend(axes, loc="upper left")
-    said = "; ".join(f"{name} {_point_in_words(points)}" for name, points in others.items())
-    return f"Entropy and surprise, means in nats: forward KL at T = {temperature:g} {_point_in_words(chosen)}; {said}."
+    listed = "; ".join(f"{name} {_means_in_words(points)}" for name, points in lessons.items())
+    colder = f"forward KL at T = {temperature:g} {_means_in_words(chosen)}"
+    return f"Entropy and surprise, means in nats: {colder}; {listed}."
 
 
-def _point_in_words(points):
-    spread, surprise = points.mean(axis=0)
-    return f"{spread:.3f} and {surprise:.3f}"
+def _means_in_words(points):
+    entropy_mean, surprise_mean = points.mean(axis=0)
+    return f"{entropy_mean:.3f} and {surprise_mean:.3f}"
 
 
-def check_reverse_by_hand(answer):
-    """KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5)."""
-    mistakes = [
+# KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5).
+check_reverse_by_hand = Exercise(
+    right=float(np.log(2)),
+    mistakes=[
         (1.0, "that is in bits: take the natural logarithm for nats."),
         (-np.log(2), "no KL is below 0: the student's probability stands above the fraction line."),
         (np.inf, "that is the forward one, in which the teacher's probabilities weigh the logarithms."),
         (np.log(2) / 2, "each logarithm is weighed by the student's probability, which is 1."),
         (0.0, "they differ, so it is above 0: what does the letter add that the student always says?"),
-    ]
-    return check_answer(answer, float(np.log(2)), mistakes, "add q log(q / p) over both letters; 0 log 0 is 0.")
+    ],
+    otherwise="add q log(q / p) over both letters; 0 log 0 is 0.",
+)
 
 
 def _kl(z_p, z_q):
     return kl_divergence(soft_targets(z_p), soft_targets(z_q))
 
 
-def check_reverse_kl(function):
-    """function(teacher_logits, student_logits) -> KL(student, teacher), one value per row."""
-    mistakes = [
+def _reverse_kl(z_t, z_s):
+    return _kl(z_s, z_t)
+
+
+# function(teacher_logits, student_logits) -> KL(student, teacher), one value for each row
+check_reverse_kl = Exercise(
+    right=_reverse_kl,
+    mistakes=[
         (_kl, "that is the forward one: exchange p and q."),
-        (lambda z_t, z_s: -_kl(z_s, z_t), "the sign is wrong: q log(q / p)."),
-        (lambda z_t, z_s: _kl(z_s, z_t) / np.log(2), "that is in bits: take np.log."),
-        (lambda z_t, z_s: _kl(z_s, z_t).mean(), "give one value for each row (axis=-1), not their mean."),
-        (lambda z_t, z_s: _kl(z_s, z_t).sum(), "give one value for each row (axis=-1), not their sum."),
-        (_cross, "that is a cross-entropy: the student's own log q is missing."),
-    ]
-    inputs = [(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)]
-    otherwise = "with p and q from soft_targets, sum q log(q / p) over the last axis."
-    return check_function(function, lambda z_t, z_s: _kl(z_s, z_t), inputs, mistakes, otherwise)
+        (lambda z_t, z_s: -_reverse_kl(z_t, z_s), "the sign is wrong: q log(q / p)."),
+        (lambda z_t, z_s: _reverse_kl(z_t, z_s) / np.log(2), "that is in bits: take np.log."),
+        (lambda z_t, z_s: _reverse_kl(z_t, z_s).mean(), "give one value for each row (axis=-1), not their mean."),
+        (lambda z_t, z_s: _reverse_kl(z_t, z_s).sum(), "give one value for each row (axis=-1), not their sum."),
+        (
+            lambda z_t, z_s: -(soft_targets(z_s) * np.log(soft_targets(z_t))).sum(axis=-1),
+            "that is a cross-entropy: the student's own log q is missing.",
+        ),
+    ],
+    otherwise="with p and q from soft_targets, sum q log(q / p) over the last axis.",
+    inputs=[(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)],
+)
 
-
-def _cross(z_t, z_s):
-    return -(soft_targets(z_s) * np.log(soft_targets(z_t))).sum(axis=-1)
-
-
-def check_entropy_at(function):
-    """function(logits, T) -> the mean entropy of softmax(logits / T), in nats."""
-    mistakes = [
+# function(logits, T) -> the mean entropy of softmax(logits / T), in nats
+check_entropy_at = Exercise(
+    right=lambda z, T: entropy(soft_targets(z, T)).mean(),
+    mistakes=[
         (lambda z, T: entropy(soft_targets(z)).mean(), "the temperature has no effect yet."),
         (lambda z, T: entropy(soft_targets(z * T)).mean(), "you multiplied the logits by T: divide them."),
         (lambda z, T: entropy(soft_targets(z, T)), "give their mean: one number."),
         (lambda z, T: entropy(soft_targets(z, T)).sum(), "you added the rows' entropies up: take their mean."),
         (lambda z, T: entropy(soft_targets(z, T)).mean() / np.log(2), "that is in bits: nats are wanted."),
         (lambda z, T: entropy(soft_targets(z, T).mean(axis=0)), "first each row's entropy, then the mean."),
-    ]
-
-    def right(logits, T):
-        return entropy(soft_targets(logits, T)).mean()
-
-    return check_function(
-        function,
-        right,
-        [(Z_TEACHER, 0.5), (Z_STUDENT, 2.0)],
-        mistakes,
-        "entropy(soft_targets(logits, T)), and its mean.",
-    )
+    ],
+    otherwise="entropy(soft_targets(logits, T)), and its mean.",
+    inputs=[(Z_TEACHER, 0.5), (Z_STUDENT, 2.0)],
+)

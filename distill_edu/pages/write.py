@@ -1,44 +1,45 @@
-"""Page "Can a small model learn to write?": names that models write, and its exercises."""
+"""Page "Can a small model learn to write?": names that models write, and the exercises."""
 
 import ipywidgets
 import numpy as np
 
-from distill_edu.pages.shared.exercise import check_answer, check_function
+from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
 
-SHOWN = 8
+SHOWN = 8  # names of each model in the figure
 
 
 def names_explorer(written, known, language, temperature=1):
-    """Choose a language and the temperature of sampling, and read what models write.
+    """Choose a language and the sampling temperature, and read the names that models write.
 
-    `written`: model -> temperature -> language -> names, at least eight; one to three models: the teacher, then a
-    student of hard labels and a distilled one. `known`: the names that stand in the training data, of any language.
+    `written`: model -> temperature -> language -> at least eight names; one to three models: teacher, student of hard
+    labels, distilled student. `known`: the names of the training data, of any language.
     """
     require_up_to_three(written)
     temperatures = next(iter(written.values()))
-    languages = [(each, each) for each in next(iter(temperatures.values()))]
+    languages = list(next(iter(temperatures.values())))
+    options = list(zip(languages, languages, strict=True))
     controls = {
-        "language": slider(ipywidgets.SelectionSlider, "Language", options=languages, value=language),
+        "language": slider(ipywidgets.SelectionSlider, "Language", options=options, value=language),
         "temperature": stop_slider("Sampling temperature", "temperature", tuple(temperatures), temperature),
     }
 
     def draw(figure, language, temperature):
-        names = {model: of_model[temperature][language] for model, of_model in written.items()}
+        names = {model: by_temperature[temperature][language] for model, by_temperature in written.items()}
         return draw_names(figure, names, known, language, temperature)
 
     return Explorer(draw, controls)
 
 
 def draw_names(figure, names, known, language, temperature):
-    """The first names of each model, those that were read in grey; how many of all were read, as bars and in words."""
+    """Draw the first names of each model, `known` names in grey, and the share of known names as bars and in words."""
     texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.78, 0.06, 0.2, 0.8))
     colours = dict(zip(names, (TEACHER, HARD, DISTILLED), strict=False))
-    shares = {model: np.mean([name in known for name in its]) for model, its in names.items()}
-    for column, (model, its) in enumerate(names.items()):
+    shares = {model: np.mean([name in known for name in listed]) for model, listed in names.items()}
+    for column, (model, listed) in enumerate(names.items()):
         texts.text(column / 3, 0, model, color=colours[model], fontsize=9, fontweight="bold", va="top")
-        for row, name in enumerate(its[:SHOWN], 1):
+        for row, name in enumerate(listed[:SHOWN], 1):
             colour = NEUTRAL if name in known else colours[model]
             texts.text(column / 3, row, plain(name), color=colour, fontsize=9, va="top")
     texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=f"{language}, at temperature {temperature:g}")
@@ -49,16 +50,18 @@ def draw_names(figure, names, known, language, temperature):
     return f"{language}, at temperature {temperature:g}: names that stand in the training data (grey): {counted}."
 
 
-def check_share_by_hand(answer):
-    """How much (0.5, 0.3, 0.2) and (0.2, 0.5, 0.3) share."""
-    mistakes = [
+# How much of their probability (0.5, 0.3, 0.2) and (0.2, 0.5, 0.3) share.
+check_share_by_hand = Exercise(
+    right=0.7,
+    mistakes=[
         (0.31, "you multiplied: take the smaller one of the two probabilities of each letter, and add."),
         (0.3, "that is how much they differ, the total variation: 1 minus it is what they share."),
         (0.4, "the differences count twice: what is too much in one place is missing in another."),
         (1.3, "you took the larger ones: take the smaller ones."),
         (1.0, "that is one model's probabilities: of each letter take the smaller one of both models'."),
-    ]
-    return check_answer(answer, 0.7, mistakes, "add the smaller one of the two probabilities of each letter.")
+    ],
+    otherwise="add the smaller one of the two probabilities of each letter.",
+)
 
 
 def _left(p, q):
@@ -66,9 +69,10 @@ def _left(p, q):
     return rest / rest.sum()
 
 
-def check_what_is_left(function):
-    """function(p, q) -> the probabilities of the letter in the place of a refused one: max(p - q, 0), summing to 1."""
-    mistakes = [
+# function(p, q) -> the probabilities of the letter in the place of a refused letter: max(p - q, 0), summing to 1
+check_what_is_left = Exercise(
+    right=_left,
+    mistakes=[
         (lambda p, q: np.maximum(p - q, 0), "the probabilities must sum to 1: divide by their sum."),
         (lambda p, q: p, "that would count twice what the draft has already had its chance to say: take q away."),
         (
@@ -77,15 +81,19 @@ def check_what_is_left(function):
         ),
         (lambda p, q: _left(q, p), "it is the teacher's probability that is not used up: p minus q."),
         (lambda p, q: p - q, "no probability is below 0, and they sum to 1."),
-    ]
-    p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
-    inputs = [(p, q), (q, p), (np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.15, 0.8]))]
-    return check_function(function, _left, inputs, mistakes, "np.maximum(p - q, 0), divided by its sum.")
+    ],
+    otherwise="np.maximum(p - q, 0), divided by its sum.",
+    inputs=[
+        (np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])),
+        (np.array([0.2, 0.5, 0.3]), np.array([0.5, 0.3, 0.2])),
+        (np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.15, 0.8])),
+    ],
+)
 
-
-def check_letters_per_call(function):
-    """function(share, drafted) -> 1 + share + share^2 + ... + share^drafted (Leviathan et al. 2023, equation 1)."""
-    mistakes = [
+# function(share, drafted) -> 1 + share + share^2 + ... + share^drafted (Leviathan et al. 2023, equation 1)
+check_letters_per_call = Exercise(
+    right=lambda a, k: sum(a**i for i in range(k + 1)),
+    mistakes=[
         (lambda a, k: 1 + a * k, "a letter counts only if all before it were kept, too: powers of the share."),
         (lambda a, k: a * k, "a letter counts only if all before it were kept, and the teacher adds one of its own."),
         (lambda a, k: sum(a**i for i in range(k)), "one power is missing: after k kept letters the teacher adds one."),
@@ -95,9 +103,7 @@ def check_letters_per_call(function):
         ),
         (lambda a, k: k + 1, "that is if everything is kept."),
         (lambda a, k: a**k, "that is the chance that everything is kept: add up what each letter brings."),
-    ]
-    right = lambda a, k: sum(a**i for i in range(k + 1))  # noqa: E731
-    inputs = [(0.6, 4), (0.9, 3), (0.25, 1)]
-    return check_function(
-        function, right, inputs, mistakes, "1 for the teacher's letter, and share**i for the i-th one."
-    )
+    ],
+    otherwise="1 for the teacher's letter, and share**i for the i-th one.",
+    inputs=[(0.6, 4), (0.9, 3), (0.25, 1)],
+)

@@ -1,4 +1,4 @@
-"""Sliders: a widget is a thin view over a function that draws one state into a figure and returns it in words."""
+"""Sliders: a widget over a function that draws one state of its controls and returns a caption."""
 
 import contextlib
 import html
@@ -12,17 +12,17 @@ TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above one figure and one sentence. `draw(figure, **values)` draws the controls' values and says them.
+    """Controls above a figure and its caption. `draw(figure, **values)` draws one state and returns a caption.
 
-    The figure is the `value` of an HTML widget, never an Output area: nothing piles up, blinks or is printed twice.
+    The figure is the `value` of an HTML widget, not an Output area: pictures neither pile up nor blink.
     """
 
-    lock = contextlib.nullcontext()  # of a widget whose arguments are refused
+    lock = contextlib.nullcontext()  # for `close` after an `__init__` that refused its arguments
 
     def __init__(self, draw, controls, width=7.0, height=2.8):
         self.draw, self.controls, self.figure = draw, controls, Picture(width, height)
         self.view, self.words = ipywidgets.HTML(), ipywidgets.HTML()
-        # JupyterLab may hand one message to the cells' thread and the next one to a thread beside it (a subshell).
+        # JupyterLab may deliver messages in two threads: that of the cells and that of a subshell.
         self.lock = threading.RLock()
         for control in controls.values():
             control.observe(self.update, "value")
@@ -32,24 +32,24 @@ class Explorer(ipywidgets.VBox):
 
     @property
     def values(self):
-        """The controls' values by name."""
+        """name of a control -> its value."""
         return {name: control.value for name, control in self.controls.items()}
 
     def update(self, _change=None):
         with self.lock:
-            words = self.draw(self.figure, **self.values)
+            caption = self.draw(self.figure, **self.values)
             self.view.value = self.figure.svg()
-            self.words.value = html.escape(words)
+            self.words.value = html.escape(caption)
 
     def still(self, **values):
-        """The same figure as a picture, for readers without a running kernel. `values`: where the controls stand."""
+        """Return the figure at these `values` as a Picture, for readers without a kernel; the widget stays as it is."""
         figure = Picture(*self.figure.get_size_inches())
         self.draw(figure, **{**self.values, **values})
         return figure
 
     def close(self):
-        """Take the widget off the page. It lets go of its data, its figure and its controls."""
-        for widget in self.children:  # none, if `__init__` refused its arguments
+        """Take the widget off the page and release its data, its figure and its controls."""
+        for widget in self.children:  # none after an `__init__` that refused its arguments
             widget.unobserve_all()
             for part in (widget, getattr(widget, "layout", None), getattr(widget, "style", None)):
                 if part is not None:
@@ -63,12 +63,12 @@ class Explorer(ipywidgets.VBox):
 
 
 def temperature_slider(temperature=1):
-    """A slider over the temperatures of the series, which are spaced like a logarithm. T has no unit."""
+    """Return a slider over the temperatures of the series, roughly a logarithmic scale."""
     return stop_slider("Temperature T (no unit)", "temperature", TEMPERATURES, temperature)
 
 
 def stop_slider(label, name, stops, value):
-    """A slider over these numbers and no others. `name`: what an error calls the value."""
+    """Return a slider over the numbers `stops`. `name`: what an error calls `value`."""
     if value not in stops:
         raise ValueError(f"{name} must be one of the slider's stops {stops}, not {value}.")
     return slider(ipywidgets.SelectionSlider, label, options=[(f"{stop:g}", stop) for stop in stops], value=value)
@@ -87,11 +87,12 @@ def labelled(description):
 
 
 def require_names(logits, class_names):
+    """Refuse logits [..., classes] of another number of classes than there are names."""
     if logits.shape[-1] != len(class_names):
         raise ValueError(f"There are {logits.shape[-1]} logits per example but {len(class_names)} class names.")
 
 
 def require_up_to_three(models):
-    """Refuse a comparison of no model, or of more than there are colours for: teacher and two students."""
+    """Refuse no model, or more models than the colours of a teacher and two students."""
     if not 1 <= len(models) <= 3:
         raise ValueError(f"Give one, two or three models, not {len(models)}.")

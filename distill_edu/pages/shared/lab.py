@@ -1,13 +1,13 @@
-"""A faster line between JupyterLab and its kernels: `make lab` starts the server with it. Nothing else needs it."""
+"""A faster connection between JupyterLab and its kernels, for the server that `make lab` starts."""
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 
 class WithoutDelay(ZMQChannelsWebsocketConnection):
-    """The server's usual connection, which sends small messages at once.
+    """The server's usual connection; it sends small messages at once.
 
-    A slider's picture is the second of two small messages. Left to itself, TCP holds the second one back until the
-    browser has confirmed the first, which takes it 40 ms (Nagle's algorithm meets delayed acknowledgements).
+    The picture of a slider is the second of two small messages. TCP would hold it back until the browser acknowledges
+    the first message, for 40 ms (Nagle's algorithm meets delayed acknowledgements).
     """
 
     def connect(self):

@@ -14,17 +14,17 @@ from distill_edu.models import taken
 from distill_edu.pages.shared.explorer import Explorer, alpha_slider, labelled, temperature_slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes
 
-RUNS = 6  # so many curves stay in the picture: the training now, and the last ones before it
+RUNS = 6  # curves in the picture: that of the current training and of the last ones before it
 
 
 class LiveDistillation(Explorer):
-    """Buttons and sliders over a training that runs between the kernel's other tasks: see `live_distillation`."""
+    """Buttons and sliders over a training that runs between other tasks of the kernel: see `live_distillation`."""
 
     task = loop = None
 
     def __init__(self, distiller, new_batches, validation_data, every):
         with contextlib.suppress(RuntimeError):
-            self.loop = asyncio.get_running_loop()  # the cells' own: the buttons may be heard in another thread
+            self.loop = asyncio.get_running_loop()  # that of the cells: buttons may arrive in another thread
         self.distiller, self.new_batches = distiller, new_batches
         self.validation_data, self.every = validation_data, every
         self.variables = [*distiller.student.non_trainable_variables, *distiller.trainable_variables]
@@ -48,25 +48,25 @@ class LiveDistillation(Explorer):
             if training == "Stop":
                 self._stop()
             elif training == "Start" and not self.task:
-                self._back_to_the_start()
+                self._restart()
                 self.task = asyncio.run_coroutine_threadsafe(self.train(), self.loop or asyncio.get_running_loop())
             super().update()
 
     def train_now(self, updates):
-        """Train anew, this many updates at once, without the buttons."""
+        """Train anew for this many updates at once, without the buttons."""
         self.controls["training"].value = "Stop"
-        self._back_to_the_start()
+        self._restart()
         for _ in range(0, updates, self.every):
-            self._train_a_little()
+            self._train_some()
         super().update()
 
     async def train(self):
-        """Train until stopped. After every few updates the kernel does whatever else there is to do."""
+        """Train until stopped. After every few updates the kernel runs its other tasks."""
         try:
             while True:
                 with self.lock:
                     if self.task and self.values["training"] == "Start":
-                        self._train_a_little()
+                        self._train_some()
                         super().update()
                 await asyncio.sleep(0.01)
         except Exception as error:
@@ -82,11 +82,11 @@ class LiveDistillation(Explorer):
 
     def _stop(self):
         if self.task:
-            self.task.cancel()  # it waits between two updates, so the student is whole
+            self.task.cancel()  # the task waits between two updates: no update is cut in two
             self.task = None
 
-    def _train_a_little(self):
-        self.distiller.reset_metrics()  # so that the loss is that of these batches
+    def _train_some(self):
+        self.distiller.reset_metrics()  # the loss is that of these batches alone
         for _ in range(self.every):
             loss = self.distiller.train_on_batch(*next(self.batches), return_dict=True)["loss"]
         x, labels = self.validation_data
@@ -95,7 +95,7 @@ class LiveDistillation(Explorer):
         losses.append(float(loss))
         accuracies.append(accuracy(labels, self.distiller.predict_on_batch(x)))
 
-    def _back_to_the_start(self):
+    def _restart(self):
         self.batches = self.new_batches()
         for variable, value in zip(self.variables, self.start_values, strict=True):
             variable.assign(value)
@@ -103,24 +103,23 @@ class LiveDistillation(Explorer):
             self.runs = [*self.runs[1 - RUNS :], ([], [], [])]
 
     def _draw(self, figure, training, **values):
-        now = {"Start": "Running", "Pause": "Paused", "Stop": "Stopped"}[training]
-        return draw_training(figure, self.runs, now, **values)
+        state = {"Start": "Running", "Pause": "Paused", "Stop": "Stopped"}[training]
+        return draw_training(figure, self.runs, state, **values)
 
 
 def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10, seed=0):
-    """Train while you watch: Start, Pause and Stop; T and alpha act on the training that is running.
+    """Train with the buttons Start, Pause and Stop; the sliders of T and alpha act on the running training.
 
     `distiller`: compiled, with a built student. `x`, `y`: arrays, as for `distiller.fit`; `validation_data`: x and
     integer labels. The picture changes after every `every` updates. Start after Stop trains anew, on the same batches,
-    from the weights that the student had when this was called; the last five curves before it stay, in grey.
-    The training is a task of the kernel's own event loop: other cells run between its updates, never at the same time.
+    from the weights that the student had at this call; the last five curves before it stay in grey.
+    The training is a task of the kernel's event loop: other cells run between its updates, never at the same time.
     """
     if not distiller.compiled:
         raise ValueError("Call distiller.compile(...) first.")
     if not distiller.student.built:
         raise ValueError("The student has no weights yet: call student(x[:1]) first.")
-    x_valid, y_valid = validation_data
-    for inputs, column in [(x, part) for part in (y.values() if isinstance(y, dict) else [y])] + [(x_valid, y_valid)]:
+    for inputs, column in [*((x, part) for part in keras.tree.flatten(y)), validation_data]:
         counts = {len(part) for part in keras.tree.flatten(inputs)}
         if counts != {len(column)} or not len(column):
             raise ValueError(f"x has {max(counts)} examples and y {len(column)}: give one of each per example.")
@@ -130,7 +129,7 @@ def live_distillation(distiller, x, y, validation_data, batch_size=32, every=10,
 
 
 def shuffled(x, y, batch_size, seed):
-    """Batches of x and y, epoch after epoch without an end, each epoch in its own order."""
+    """Yield batches of x and y without an end; each epoch has its own order."""
     random = np.random.default_rng(seed)
     while True:
         order = random.permutation(len(keras.tree.flatten(x)[0]))
@@ -138,10 +137,10 @@ def shuffled(x, y, batch_size, seed):
             yield taken((x, y), order[start : start + batch_size])
 
 
-def draw_training(figure, runs, now, temperature, alpha):
-    """Loss and accuracy over the updates of the last of `runs`, in front of those of the runs before it.
+def draw_training(figure, runs, state, temperature, alpha):
+    """Draw loss and accuracy over the updates: the last of `runs` in colour, the runs before it in grey.
 
-    Each run: lists of updates, losses, accuracies. `now`: a word for what the training does.
+    A run: lists of updates, losses, accuracies. `state`: a word for what the training does.
     """
     left, right = two_axes(figure)
     for axes, part in ((left, 1), (right, 2)):
@@ -153,7 +152,6 @@ def draw_training(figure, runs, now, temperature, alpha):
     right.set(ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
     updates, losses, accuracies = runs[-1]
     if not updates:
-        return f"{now}: no update yet."
-    return (
-        f"{now} after {updates[-1]} updates: loss {losses[-1]:.3f}, accuracy on validation data {accuracies[-1]:.3f}."
-    )
+        return f"{state}: no update yet."
+    listed = f"loss {losses[-1]:.3f}, accuracy on validation data {accuracies[-1]:.3f}"
+    return f"{state} after {updates[-1]} updates: {listed}."

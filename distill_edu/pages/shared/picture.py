@@ -1,4 +1,4 @@
-"""What figures are drawn with: colours, Axes that are made once, bars, and a picture that shows itself."""
+"""Parts of every figure: colours, Axes that are made once, bars, axis labels, and the figure class."""
 
 import io
 import unicodedata
@@ -11,15 +11,15 @@ from matplotlib.transforms import blended_transform_factory
 
 from distill_edu.metrics import mean_and_reach
 
-# One colour means one thing in the whole series (Okabe and Ito's palette, which colour-blind readers can tell apart).
+# A colour has one meaning in the whole series. The palette is Okabe and Ito's: colour-blind readers can tell it apart.
 TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
-# Of the techniques of a trade-off, in their order: colour, and whether the marker is filled.
+# (colour, is the marker filled?) of the techniques of a trade-off, in their order.
 STYLES = ((TEACHER, True), (HARD, True), (DISTILLED, True), (TEACHER, False), (HARD, False), (DISTILLED, False))
 CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")
 
 
 class Picture(Figure):
-    """A matplotlib figure that shows itself once at the end of a cell, and that gives itself as SVG text."""
+    """A matplotlib figure that Jupyter shows once, at the end of a cell, and that converts to SVG text."""
 
     def __init__(self, width=7.0, height=2.8):
         super().__init__(figsize=(width, height), dpi=72, facecolor="white")
@@ -31,7 +31,7 @@ class Picture(Figure):
         return buffer.getvalue()
 
     def svg(self):
-        """The figure as SVG text without a date and with fixed ids: the same picture gives the same text."""
+        """Return SVG text without a date and with fixed ids: equal pictures give equal texts."""
         buffer = io.StringIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "distill_edu"}):
             self.canvas.print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
@@ -40,20 +40,20 @@ class Picture(Figure):
 
 
 def empty_axes(figure, *boxes):
-    """One Axes per box (left, bottom, width, height, as shares of the figure), with nothing drawn in them.
+    """Return one empty Axes per box (left, bottom, width, height, as shares of the figure).
 
-    They are made once per figure: their ticks take longer than all that is drawn while a slider moves.
+    They are made once per figure: ticks take longer than everything that is drawn while a slider moves.
     """
     if getattr(figure, "boxes", None) != boxes:
         figure.clear()
         figure.boxes = boxes
         for left, bottom, width, height in boxes:
             axes = figure.add_axes((left, bottom, width, height))
-            # Fixed places for the labels (half-way along the Axes), or every picture would measure all ticks again.
+            # Labels at fixed places (half-way along the Axes): otherwise every picture measures all ticks again.
             along, away = axes.transAxes, figure.transFigure
             axes.xaxis.set_label_coords(0.5, bottom - 0.12, blended_transform_factory(along, away))
             axes.yaxis.set_label_coords(left - 0.073, 0.5, blended_transform_factory(away, along))
-            axes.set_title("", y=1)  # and a fixed place for the title
+            axes.set_title("", y=1)  # a fixed place for the title, too
     for axes in figure.axes:
         for artist in (*axes.patches, *axes.lines, *axes.collections, *axes.images, *axes.texts):
             artist.remove()
@@ -67,7 +67,7 @@ def two_axes(figure):
 
 
 def legend(axes, **look):
-    """The names of what is drawn; made anew only when they have changed, because it takes as long as the rest."""
+    """Add a legend; make it anew only when the names change, because a legend takes as long as the whole rest."""
     handles, names = axes.get_legend_handles_labels()
     made = axes.get_legend()
     if made is None or [text.get_text() for text in made.get_texts()] != names:
@@ -91,42 +91,43 @@ def class_axis(axes, class_names):
 
 
 def grouped_bars(axes, groups):
-    """Bars side by side at 0, 1, 2, ...: `groups` maps a label to (values, colour)."""
+    """Draw bars side by side at 0, 1, 2, ...; `groups`: label -> (values, colour)."""
     width = 0.8 / len(groups)
     for i, (label, (values, colour)) in enumerate(groups.items()):
         left = np.arange(len(values)) - 0.4 + i * width
         edges, heights = np.column_stack([left, left + width]), np.column_stack([values, np.full(len(values), np.nan)])
-        # One shape for the whole group draws several times faster than axes.bar; the NaN leave the gaps.
+        # One shape for a whole group draws several times faster than axes.bar; NaN makes the gaps.
         axes.stairs(
             heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=None if label is None else plain(label)
         )
 
 
 def means_over_stops(axes, values, style, **look):
-    """Means with their 95% intervals at 0, 1, 2, ...: where the intervals end. `values`: numbers for each stop."""
+    """Draw means with 95% intervals at 0, 1, 2, ...; return all ends. `values`: the numbers of each stop."""
     means, _, reaches = np.transpose([mean_and_reach(each) for each in values])
     axes.errorbar(range(len(means)), means, reaches, fmt=style, capsize=3, markersize=4, **look)
     return [*(means - reaches), *(means + reaches)]
 
 
 def stop_axis(axes, stops, chosen):
-    """The stops of a slider as names of 0, 1, 2, ..., and a grey band at the chosen one."""
+    """Name 0, 1, 2, ... after the stops of a slider; draw a grey band at the chosen stop."""
     axes.axvline(list(stops).index(chosen), color=NEUTRAL, linewidth=6, alpha=0.25)
     axes.set_xticks(range(len(stops)), [f"{stop:,g}" for stop in stops])
 
 
 def with_room(values, room):
-    """Limits around the values: the axis starts where the data do."""
+    """Return limits around the values, with `room` (a share of their range) on each side."""
     low, high = np.min(values), np.max(values)
     room = room * (high - low) + 1e-3
     return low - room, high + room
 
 
 def plain(name):
-    """A name as matplotlib shows it: a $ is no formula, a _ in front hides nothing, a control character is no XML."""
-    no_xml = {letter for letter in str(name) if unicodedata.category(letter) in ("Cc", "Cs")}
-    name = "".join("\N{REPLACEMENT CHARACTER}" if letter in no_xml else letter for letter in str(name))
-    return ("\N{ZERO WIDTH SPACE}" if name.startswith("_") else "") + name.replace("$", r"\$")
+    """Return a name that matplotlib shows as it is: a $ starts no formula, a _ in front hides no legend entry."""
+    categories = {letter: unicodedata.category(letter) for letter in str(name)}
+    forbidden = {letter for letter, category in categories.items() if category in ("Cc", "Cs")}  # in XML
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if letter in forbidden else letter for letter in str(name))
+    return ("\N{ZERO WIDTH SPACE}" if shown.startswith("_") else "") + shown.replace("$", r"\$")
 
 
 def percent(share):

@@ -1,61 +1,47 @@
-"""Figures that several pages show: each function returns a Picture."""
+"""Figures of several pages (each function returns a Picture), and verdicts in words."""
 
 import numpy as np
 
 from distill_edu.metrics import holm
 from distill_edu.pages.shared.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, legend, plain
 
-__all__ = [
-    "DISTILLED",
-    "HARD",
-    "NEUTRAL",
-    "TEACHER",
-    "curves",
-    "family_tree",
-    "gain_in_words",
-    "gains",
-    "show_images",
-    "verdicts",
-]
+__all__ = ["DISTILLED", "HARD", "NEUTRAL", "TEACHER"]  # pages say plots.TEACHER
+COLOURS = {"it helps": DISTILLED, "it hurts": HARD, "no verdict": NEUTRAL}  # of a verdict: that of the better student
 
 
 def gain_in_words(gain):
-    """A paired gain as a sentence with its verdict: the 95% interval is above 0, below 0, or has 0 in it."""
+    """Return a paired gain as a sentence with its verdict: the 95% interval is above 0, below 0, or has 0 in it."""
     verdict = "it helps" if gain.low > 0 else "it hurts" if gain.high < 0 else "no verdict, 0 is in the interval"
     return f"gain {gain}: {verdict}."
 
 
 def verdicts(gains):
-    """A line for each of several gains: its p, what Holm's correction makes of it, and the verdict after that."""
-    wide = max(map(len, gains))
+    """Yield a line for each of several gains: its p, its p after Holm's correction, and the verdict of the latter."""
+    width = max(map(len, gains))
     for name, (corrected, verdict) in _after_holm(gains).items():
-        alone, among_all = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gains[name].p, corrected))
-        yield f"{name:{wide}}  {gains[name].mean:+.4f}  p {alone}, corrected {among_all}: {verdict}"
+        gain = gains[name]
+        p, p_corrected = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gain.p, corrected))
+        yield f"{name:{width}}  {gain.mean:+.4f}  p {p}, corrected {p_corrected}: {verdict}"
 
 
 def _after_holm(gains):
-    """label -> (corrected p, verdict)."""
+    """label -> (p after Holm's correction, verdict)."""
     corrected = holm({name: gain.p for name, gain in gains.items()})
     signs = {name: "it helps" if gain.mean > 0 else "it hurts" for name, gain in gains.items()}
     return {name: (p, signs[name] if p < 0.05 else "no verdict") for name, p in corrected.items()}
 
 
-VERDICTS = {"it helps": DISTILLED, "it hurts": HARD, "no verdict": NEUTRAL}  # the colour of the better one
-
-
 def gains(gains, xlabel):
-    """Paired gains under each other, each with its 95% interval. `gains`: label -> Gain.
+    """Draw paired gains in rows, each with its 95% interval. `gains`: label -> Gain.
 
-    The colour is the verdict after Holm's correction for so many questions: distilled, hard labels (which were better),
-    or neither.
+    The colour tells the verdict after Holm's correction for all these gains: distillation is better, hard labels are
+    better, no verdict.
     """
-    found = _after_holm(gains)
-    figure = Picture(7, 0.8 + 0.4 * len(gains))
-    below = 0.55 / (0.8 + 0.4 * len(gains))
+    height = 0.8 + 0.4 * len(gains)
+    figure, below = Picture(7, height), 0.55 / height
     axes = figure.add_axes((0.3, below, 0.66, 0.9 - below))
-    for row, (name, gain) in enumerate(gains.items()):
-        _, verdict = found[name]
-        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=VERDICTS[verdict], capsize=4)
+    for row, (gain, (_, verdict)) in enumerate(zip(gains.values(), _after_holm(gains).values(), strict=True)):
+        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=COLOURS[verdict], capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
@@ -66,7 +52,7 @@ def gains(gains, xlabel):
 
 
 def show_images(images, titles=(), columns=10):
-    """Images in a row (or more), each with its title. `images`: [n, height, width, 1] in [0, 1]."""
+    """Show images in rows of `columns`, each with its title. `images`: [n, height, width, 1] in [0, 1]."""
     rows = -(-len(images) // columns)
     figure = Picture(7, 0.95 * rows)
     for i, image in enumerate(images):
@@ -78,18 +64,13 @@ def show_images(images, titles=(), columns=10):
 
 
 def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
-    """Lines over x with a legend: `lines` maps a label to (values, colour)."""
+    """Draw lines over x with a legend; `lines`: label -> (values, colour)."""
     figure = Picture(6, 2.9)
     axes = figure.add_axes((0.12, 0.19, 0.84, 0.69))
     for label, (values, colour) in lines.items():
         axes.plot(x, values, "o-", markersize=4, color=colour, label=plain(label))
-    axes.set(
-        xlabel=xlabel,
-        ylabel=ylabel,
-        title=title,
-        xscale="log" if logx else "linear",
-        yscale="log" if logy else "linear",
-    )
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     if logx:
         axes.set_xticks(x, [f"{value:g}" for value in x], minor=False)
         axes.minorticks_off()
@@ -98,9 +79,10 @@ def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
 
 
 def family_tree(distances, class_names, families):
-    """The classes as a tree: what is near in `distances` (symmetric, zero diagonal) joins early (average linkage).
+    """Draw classes as a tree by average linkage: classes at a small distance join first.
 
-    `families`: class -> family. Names, and branches of one family, have its colour.
+    `distances`: [classes, classes], symmetric, with a zero diagonal; `families`: class -> family. A family has one
+    colour, for its names and its branches.
     """
     from scipy.cluster.hierarchy import dendrogram, linkage
     from scipy.spatial.distance import squareform
@@ -109,7 +91,7 @@ def family_tree(distances, class_names, families):
     axes = figure.add_axes((0.22, 0.12, 0.74, 0.8))
     tree = linkage(squareform(distances, checks=False), "average")
     colours = dict(zip(dict.fromkeys(families.values()), CLASSES, strict=False))
-    below = [{families[name]} for name in class_names]  # each branch's families, in the order in which they join
+    below = [{families[name]} for name in class_names]  # the families below each leaf, then below each branch
     for left, right, *_ in tree:
         below.append(below[int(left)] | below[int(right)])
     drawn = dendrogram(
@@ -120,7 +102,7 @@ def family_tree(distances, class_names, families):
         link_color_func=lambda branch: colours[min(below[branch])] if len(below[branch]) == 1 else NEUTRAL,
     )
     joints = tree[:, 2]
-    axes.set_xlim(joints.min() - 0.25 * np.ptp(joints), joints.max() + 0.05 * np.ptp(joints))  # nothing is below
+    axes.set_xlim(joints.min() - 0.25 * np.ptp(joints), joints.max() + 0.05 * np.ptp(joints))
     for text, leaf in zip(axes.get_yticklabels(), drawn["leaves"], strict=True):
         text.set_color(colours[families[class_names[leaf]]])
         text.set_fontweight("bold")

@@ -14,7 +14,7 @@ import pandas
 
 from distill_edu._inside.backend import WrongSetup, keras, only_errors, quietly, tf
 from distill_edu._inside.check_values import require_attributes
-from distill_edu._inside.layer_outputs import input_specs, recorded, traced
+from distill_edu._inside.layer_outputs import input_specs, record_calls, trace
 from distill_edu.metrics import report
 
 layers = keras.layers
@@ -244,11 +244,11 @@ def multiply_adds(model):
         raise ValueError(f"multiply_adds needs sizes without None: give {model.name!r} an Input of a whole shape.")
 
     def run(x):
-        with recorded([layer for layer, _ in counted]) as calls:
+        with record_calls([layer for layer, _ in counted]) as calls:
             model(x, training=False)
         numbers.extend(count(layer, call) for layer, count in counted for call in calls[layer])
 
-    traced(run, inputs)
+    trace(run, inputs)
     return sum(numbers)
 
 

@@ -232,6 +232,33 @@ class HashedBigrams(layers.Layer):
         return {**super().get_config(), "buckets": self.buckets}
 
 
+@keras.saving.register_keras_serializable(package="distill_edu")
+class FewBits(layers.Dense):
+    """A Dense layer that computes with weights of so many `bits`, and trains float weights behind them.
+
+    The weights used lie on 2^bits - 1 levels, evenly spaced around 0, the outermost at the largest |weight|. The
+    gradient passes the rounding unchanged: the straight-through estimator of Bengio, Léonard and Courville 2013,
+    "Estimating or Propagating Gradients Through Stochastic Neurons", section 4. The biases stay floats.
+
+    >>> layer = FewBits(1, bits=2, kernel_initializer=lambda shape, dtype: [[0.9], [-0.6], [0.2]])
+    >>> round(float(layer(np.array([[1.0, 10.0, 100.0]]))[0, 0]), 3)  # with the weights 0.9, -0.9 and 0
+    -8.1
+    """
+
+    def __init__(self, units, bits, **keras_arguments):
+        super().__init__(units, **keras_arguments)
+        self.bits = require_count(bits, "bits", least=2)
+
+    def call(self, x):
+        step = keras.ops.max(keras.ops.abs(self.kernel)) / (2 ** (self.bits - 1) - 1)
+        levels = keras.ops.round(self.kernel / step) * step
+        kernel = self.kernel + keras.ops.stop_gradient(levels - self.kernel)  # forward: levels; backward: kernel
+        return self.activation(keras.ops.matmul(x, kernel) + self.bias)
+
+    def get_config(self):
+        return {**super().get_config(), "bits": self.bits}
+
+
 def _input(data, dtype=None, axes=None):
     """A Keras input for the x of `data`, which must be numbers and have so many axes (None: any)."""
     require_attributes(data, ["train", "class_names"], "data", "a Dataset, such as load_dataset('mnist5k')")

@@ -106,6 +106,7 @@ def _control(name, control, place):
 
 def register(shell):
     """Make an IPython shell show Explorers as fragments, a live training as its recording, and Pictures as SVG."""
+    shell.display_formatter.ipython_display_formatter.enabled = False  # by which ipywidgets 7 would show itself
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type(Picture, _of_picture)
     bundles.for_type(Explorer, _of_explorer)

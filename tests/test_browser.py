@@ -87,7 +87,9 @@ def test_every_widget_answers_every_key_with_a_picture(open_page, capsys):
     for name, explorer in zip(GALLERY, page.explorers(), strict=True):
         times = [time for handle in handles(explorer) for time in move(explorer, handle, 10)]
         assert statistics.median(times) < 2000  # a slider that has become a wait
-        rows.append(f"{name:32} {statistics.median(times):6.0f} {statistics.quantiles(times, n=10)[-1]:5.0f} {len(times):5}")
+        rows.append(
+            f"{name:32} {statistics.median(times):6.0f} {statistics.quantiles(times, n=10)[-1]:5.0f} {len(times):5}"
+        )
     with capsys.disabled():
         print("", *rows, sep="\n")
 

@@ -24,7 +24,9 @@ SITE = os.environ.get("SITE")
 SHOWN = ["loss with alpha", "working", "noise"]  # the small site: two sliders, a typed text, images
 IMAGES = ("08_hints", "11_when_it_fails")  # pages that carry images of attention, and of planes
 PAGE = pytest.mark.parametrize("name", [path.stem for path in PAGES] if SITE else ["01_small"])
-EVERY = pytest.mark.parametrize("name", ["index", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"])
+EVERY = pytest.mark.parametrize(
+    "name", ["index", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"]
+)
 WHOLE = pytest.mark.skipif(not SITE, reason="make check_site tries this on the whole site")
 LANGUAGES = [folder.name for folder in (SOURCES / "locale").glob("*")]
 ROWS = {}
@@ -59,7 +61,9 @@ def site(tmp_path_factory):
         return Path(SITE).resolve()
     root = tmp_path_factory.mktemp("site")
     cells = [nbformat.v4.new_markdown_cell("# 01 · A small page\n\nWith $e^{x}$ and\n\n$$\\frac{1}{2}$$")]
-    cells += map(nbformat.v4.new_code_cell, ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in SHOWN)])
+    cells += map(
+        nbformat.v4.new_code_cell, ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in SHOWN)]
+    )
     page = root / "01_small.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
     places = f"import sys; sys.path[:0] = {[str(FOLDER.parent), str(Path(__file__).parent)]}; {FORMATTER}"

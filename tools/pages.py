@@ -32,12 +32,6 @@ def normalise(page):
     return page
 
 
-def is_trouble(output):
-    """An error, or what a library says past the page: on the error stream or, as TensorFlow, among the prints."""
-    said = output.get("name") == "stderr" or "WARNING" in str(output.get("text"))
-    return output["output_type"] == "error" or said
-
-
 def _is_progress_bar(output):
     return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
 

@@ -1,4 +1,4 @@
-"""A real Chromium and what is done in it: pages of the web site (`opened`), and of a JupyterLab (`jupyterlab`, `Page`)."""
+"""A real Chromium, and pages in it: of the web site (`opened`) and of a JupyterLab (`jupyterlab`, `Page`)."""
 
 import contextlib
 import json
@@ -121,7 +121,23 @@ def jupyterlab(root):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    token = secrets.token_hex(16)
+    token, log = secrets.token_hex(16), root / "jupyter.log"
+    server = _serve(root, port, token, log)
+
+    def answers():
+        assert server.poll() is None, f"JupyterLab did not start: {log.read_text()[-2000:]}"
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5).read()
+
+    try:
+        until(answers, seconds=300)
+        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?reset&token={token}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _serve(root, port, token, log):
     options = {
         "ServerApp.port": port,
         "ServerApp.root_dir": root / "notebooks",
@@ -134,22 +150,8 @@ def jupyterlab(root):
     }
     command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    places = os.pathsep.join([str(FOLDER.parent), str(FOLDER.parent / "tests")])
-    with (root / "jupyter.log").open("w") as log:
-        environment = {**os.environ, "PYTHONPATH": places}
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-
-    def answers():
-        assert server.poll() is None, f"JupyterLab did not start: {(root / 'jupyter.log').read_text()[-2000:]}"
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5).read()
-
-    try:
-        until(answers, seconds=300)
-        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?reset&token={token}"
-    finally:
-        server.terminate()
-        server.wait(60)
+    environment = {**os.environ, "PYTHONPATH": f"{FOLDER.parent}{os.pathsep}{FOLDER.parent / 'tests'}"}
+    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env=environment)
 
 
 class Page:

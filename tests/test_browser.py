@@ -11,7 +11,7 @@ from test_pages import is_trouble
 from tools.pages import PAGES, normalise
 
 pytestmark = pytest.mark.browser
-QUICK = ("01", "03", "12")  # plots and pairs; formulas; a typed text. `make test_all` opens all pages.
+QUICK = ("01", "02", "03")  # they train next to nothing before their last slider; `make test_all` opens all pages
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +80,12 @@ def test_a_page_runs_up_to_its_last_slider_and_all_move(path, open_page):
             assert len(page.tab.query_selector_all("svg")) == pictures  # nothing piles up
 
 
-def test_every_widget_answers_every_key_with_a_picture(open_page, capsys):
+def test_every_widget_answers_every_key_with_a_picture(open_page):
     page = open_page("gallery.ipynb", ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in GALLERY)])
     assert failures(page.run()) == []
-    rows = ["from key to picture, ms           median   p90  keys"]
     for name, explorer in zip(GALLERY, page.explorers(), strict=True):
-        times = [time for handle in handles(explorer) for time in move(explorer, handle, 10)]
-        assert statistics.median(times) < 2000  # a slider that has become a wait
-        rows.append(
-            f"{name:32} {statistics.median(times):6.0f} {statistics.quantiles(times, n=10)[-1]:5.0f} {len(times):5}"
-        )
-    with capsys.disabled():
-        print("", *rows, sep="\n")
+        times = [time for handle in handles(explorer) for time in move(explorer, handle, 3)]
+        assert statistics.median(times) < 2000, f"{name} has become a wait"
 
 
 def test_a_burst_of_keys_ends_on_the_last_value(open_page):

@@ -97,7 +97,7 @@ def test_what_tensorflow_writes_is_hidden_and_standard_error_given_back():
     code += (
         "for _ in range(3):\n with quietly(): os.write(2, b'hidden')\n os.write(2, b'seen')\nprint(os.dup(2) == free)"
     )
-    run = python(code, TF_CPP_MIN_LOG_LEVEL="3")
+    run = python(code + "print(os.dup(2) == free)", TF_CPP_MIN_LOG_LEVEL="3")
     assert (run.stderr, run.stdout) == ("seenseenseen", "True\n")
 
 

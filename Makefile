@@ -84,7 +84,7 @@ newest: RESOLUTION := highest
 oldest newest:
 	uv venv --quiet --allow-existing --python "$(PYTHON)" .venv-$@
 	uv pip install --quiet --compile-bytecode --python .venv-$@/bin/python --upgrade --resolution $(RESOLUTION) \
-	    --prerelease disallow -e ".[lab,test,site]"
+	    -e ".[lab,test,site]"
 	$(MAKE) VENV=.venv-$@ unit
 
 # For `make oldest` and `make newest`: without ruff, whose floor formats differently, and without JupyterLab, whose

@@ -97,10 +97,11 @@ def test_it_has_the_anatomy_of_a_page(path, page):
 
 def test_it_has_a_module_of_its_name_with_its_exercises_and_a_row_in_the_readme(path, page):
     name = path.stem[3:]
-    assert (ROOT / "tests" / f"test_page_{name}.py").is_file()
     module = (ROOT / "distill_edu" / "pages" / f"{name}.py").read_text()
     used = set(re.findall(r"page\.(check_\w+)", "\n".join(cell.source for cell in exercises(page))))
     assert used == set(re.findall(r"^(?:def )?(check_\w+)(?: = |\()", module, re.MULTILINE))
+    gallery = (ROOT / "tests" / "gallery.py").read_text()  # whose sliders are tried at every stop
+    assert all(slider in gallery for slider in re.findall(r"^def (\w+_explorer)", module, re.MULTILINE))
     title = re.match(rf"# {path.stem[:2]} · (.*)", prose(page))
     assert title, f"The title begins with the page's number: # {path.stem[:2]} · "
     assert f"| [{path.stem[:2]}](notebooks/{path.name}) | {title[1]} |" in (ROOT / "README.md").read_text()

@@ -46,14 +46,16 @@ ALSO = {
     "_inside.cache_key": "test_cache test_experiments",
     "_inside.disk": "test_cache test_distiller",
     "_inside.backend": "test_package test_distiller test_models",
-    "_inside.time_limit": "test_page_exercise test_cascade",
-    "pages.shared.explorer": "test_explorers test_page_soft_targets",
-    "pages.shared.picture": "test_explorers test_page_plots test_page_soft_targets test_page_loss",
+    "_inside.time_limit": "test_exercises",
+    "pages.shared.exercise": "test_exercises",
+    "pages.shared.lab": "test_lab",
+    "pages.shared.explorer": "test_explorers",
+    "pages.shared.picture": "test_explorers test_page_plots test_page_loss",
     "docs.frames": "test_site",
     "docs.recording": "test_site",
 }
-# Where the sliders of a page stand, and whether all that is drawn has its place: fast.
-SLIDERS = "test_explorers.py::test_every_slider_offers_these_stops_and_has_a_label"
+# A page's exercises, and where its sliders stand: fast.
+OF_PAGES = ("test_exercises", "test_explorers.py::test_every_slider_offers_these_stops_and_has_a_label")
 
 
 def modules():
@@ -61,19 +63,20 @@ def modules():
     package, site = ROOT / "distill_edu", ROOT / "docs"
     named = {".".join(path.relative_to(package).with_suffix("").parts): path for path in package.rglob("*.py")}
     named |= {f"docs.{path.stem}": path for path in site.glob("*.py")}
-    return {name: path for name, path in sorted(named.items()) if path.stem not in ("__init__", "conf")}
+    return {name: path for name, path in sorted(named.items()) if path.stem not in ("__init__", "conf", "mathml")}
 
 
 def tests_of(module):
     """The files or tests that shall notice a change in this module; stops with a sentence where one is missing."""
     room, name = module.rpartition(".")[::2]
     own = f"test_page_{name}" if room.startswith("pages") else f"test_{name}"
-    own = [own] if (ROOT / "tests" / f"{own}.py").is_file() else []
-    tests = dict.fromkeys([*own, *([SLIDERS] if room == "pages" else []), *ALSO.get(module, "").split()])
+    there = [own] if (ROOT / "tests" / f"{own}.py").is_file() else []
+    tests = dict.fromkeys([*there, *(OF_PAGES if room == "pages" else ()), *ALSO.get(module, "").split()])
     files = [test if "::" in test else f"{test}.py" for test in tests]
     missing = [file for file in files if not (ROOT / "tests" / file.partition("::")[0]).is_file()]
     if missing or not files:
-        sys.exit(f"No test for {module}: {' '.join(missing) or own} is not in tests/. Correct ALSO in tools/mutate.py.")
+        missing = " and ".join(missing or [f"{own}.py"])
+        sys.exit(f"{module} has no test: {missing} is not in tests/. Correct ALSO in tools/mutate.py.")
     return [f"tests/{file}" for file in files]
 
 

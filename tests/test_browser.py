@@ -30,7 +30,8 @@ def open_page(browser, tmp_path_factory):
 
     with jupyterlab(root) as address:
         yield open_page
-        pages.pop().close()
+        for page in pages:
+            page.close()
 
 
 def failures(cells):

@@ -77,7 +77,8 @@ def tests_of(module):
     if missing or not files:
         missing = " and ".join(missing or [f"{own}.py"])
         sys.exit(f"{module} has no test: {missing} is not in tests/. Correct ALSO in tools/mutate.py.")
-    return [f"tests/{file}" for file in files]
+    examples = [] if room == "docs" else [f"distill_edu/{module.replace('.', '/')}.py"]  # in its docstrings
+    return [f"tests/{file}" for file in files] + examples
 
 
 # Left out: what raises a TypeError at once, and so says nothing about the tests.

@@ -1,4 +1,6 @@
-"""Would the tests notice? `make mutate`, or `python tools/mutate.py losses`: one change at a time, in a copy.
+"""Change a module in one place at a time, in a copy, and see whether a test notices.
+
+`make mutate` tries all modules, `python tools/mutate.py losses` tries one.
 
 cosmic-ray writes each mutant into the file; we run the tests that call the changed function, the quickest first, and
 if none notices it all tests of that module. What became of it stands in `.venv/mutants/<module>.sqlite`; started again

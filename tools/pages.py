@@ -37,7 +37,7 @@ def _is_progress_bar(output):
 
 
 def _in_one_piece(outputs):
-    """What a cell printed arrives in one message or in two, depending on how long it took."""
+    """Join what a cell printed: a slow cell sends it in several messages."""
     whole = []
     for output in outputs:
         if whole and output.get("name") and output.get("name") == whole[-1].get("name"):

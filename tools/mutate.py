@@ -53,7 +53,7 @@ ALSO = {
     "pages.shared.lab": "test_lab",
     "pages.shared.explorer": "test_explorers",
     "pages.shared.picture": "test_explorers test_page_plots test_page_loss",
-    "docs.frames": "test_site",
+    "docs.frames": "test_site test_explorers",
     "docs.recording": "test_site",
 }
 # A page's exercises, and where its sliders stand: fast.

@@ -1,9 +1,13 @@
-# make lab    opens JupyterLab on the first page       make test   ruff, pytest and nbval over every page
-# make quick  ruff and the unit tests that need no page, no browser and no other process: a minute
-# make pages  executes and normalises the pages        make bench  how long a distillation step takes
-# make site   builds the pages as a web site in build/site: every slider works there without a kernel
-# make check_site opens every page of it in a browser
-# make mutate changes the package in one place at a time and reports what no test notices (hours; TRIES=15: of each module fifteen)
+# make lab       opens JupyterLab on the first page
+# make quick     ruff, import-linter, vulture, the unit tests and the examples in docstrings: a minute
+# make test      quick, the slow tests, nbval over every page, three pages in a browser: what a push must pass
+# make test_all  everything, with no kept result: for a night
+# make pages     executes and normalises the pages
+# make site      builds the pages as a web site in build/site, where every slider works without a kernel
+# make check_site  opens every page of it in a browser
+# make oldest, make newest  the tests with the floors of pyproject.toml, with the newest releases (these need uv)
+# make bench     how long a distillation step takes
+# make mutate    changes the package in one place at a time and reports what no test notices (hours; TRIES=15: of each module fifteen)
 VENV := .venv
 PYTHON ?= python3
 # This setting makes every start of TensorFlow compile thousands of files again.
@@ -12,58 +16,88 @@ export KERAS_BACKEND := tensorflow
 export TF_CPP_MIN_LOG_LEVEL := 3
 # So many processes test side by side: each needs a core and 2 GB.
 JOBS ?= 2
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=600
+BIN := $(VENV)/bin
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 \
+    --nbval-kernel-startup-timeout=600 notebooks
 
+.PHONY: lab quick test test_all lint pages site check_site oldest newest unit bench mutate FORCE
 # The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.
-QUICK := --ServerApp.kernel_websocket_connection_class=distill_edu.pages.shared.lab.WithoutDelay
-
-.PHONY: lab test quick ruff pages site check_site bench mutate FORCE
 lab: $(VENV)/lab.stamp
-	$(VENV)/bin/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) $(QUICK) $(LAB)
+	$(BIN)/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) \
+	    --ServerApp.kernel_websocket_connection_class=distill_edu.pages.shared.lab.WithoutDelay $(LAB)
 
-# What the pages' sweeps keep on disk stays with this checkout.
-test pages site: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
-test: ruff
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal --durations=15
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile $(NBVAL) notebooks
+# What the pages' trainings keep on disk stays with this checkout.
+test pages site unit: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
+quick: lint
+	$(PYTEST) -m "not (browser or slow or nightly)" --durations=5
 
-quick: ruff
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal -m "not browser and not slow" --durations=5
+test: quick
+	$(PYTEST) -m "(browser or slow) and not nightly" --durations=15
+	$(NBVAL)
 
-ruff: $(VENV)/test.stamp
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+COLD := $(CURDIR)/build/cold
+test_all: export DISTILL_EDU_CACHE := $(COLD)
+test_all: lint
+	rm -rf $(COLD)
+	$(PYTEST) --durations=40
+	$(NBVAL)
+	$(MAKE) check_site DISTILL_EDU_CACHE=$(COLD)
+
+lint: $(VENV)/test.stamp build/cells/stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
+	$(BIN)/vulture
+
+# The cells of the pages as Python, so that vulture sees what they use.
+build/cells/stamp: $(wildcard notebooks/*.ipynb) | $(VENV)/test.stamp
+	$(BIN)/jupyter nbconvert --log-level ERROR --to python --output-dir build/cells $?
+	touch $@
 
 pages: $(VENV)/test.stamp
-	$(VENV)/bin/python tools/pages.py
+	$(BIN)/python tools/pages.py
 
 # A page is executed again when it, its module, or what all pages share has changed.
 .SECONDEXPANSION:
-OWN := $(shell ls notebooks | sed -n 's|^.._\(.*\)\.ipynb$$|distill_edu/pages/\1.py|p')
-SHARED := $(wildcard distill_edu/*.py distill_edu/_inside/*.py distill_edu/pages/shared/*.py) $(filter-out $(OWN),$(wildcard distill_edu/pages/*.py))
+SHARED := $(wildcard distill_edu/*.py distill_edu/_inside/*.py distill_edu/pages/shared/*.py)
 SHARED += docs/frames.py docs/recording.py tools/website.py tools/pages.py
 build/pages/%.ipynb: notebooks/%.ipynb $(SHARED) $$(wildcard distill_edu/pages/$$(shell echo $$* | cut -c4-).py) | $(VENV)/test.stamp
-	PYTHONPATH=. $(VENV)/bin/python -m tools.website $<
+	PYTHONPATH=. $(BIN)/python -m tools.website $<
 
 # In English, and in the languages that docs/locale has; `make site LANGUAGE=zh_CN` builds that one alone.
 LANGUAGES := en $(notdir $(wildcard docs/locale/*))
 ifeq ($(origin LANGUAGE),command line)
 LANGUAGES := $(LANGUAGE)
 endif
-SPHINX := $(VENV)/bin/python -m sphinx -q -E -a -W --keep-going -c docs build/pages
+SPHINX := $(BIN)/python -m sphinx -q -E -a -W --keep-going -c docs build/pages
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
-	PYTHONPATH=. $(VENV)/bin/python -m tools.website
+	PYTHONPATH=. $(BIN)/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
 	rm -rf build/site/jupyter_execute  # MyST-NB's copies of the notebooks
 
 check_site: site
-	$(VENV)/bin/python -m pytest tests/built_site.py
+	SITE=build/site $(BIN)/python -m pytest tests/test_built_site.py
+
+oldest: RESOLUTION := lowest-direct
+newest: RESOLUTION := highest
+oldest newest:
+	uv venv --quiet --allow-existing --python "$(PYTHON)" .venv-$@
+	uv pip install --quiet --compile-bytecode --python .venv-$@/bin/python --upgrade --resolution $(RESOLUTION) \
+	    -e ".[lab,test,site]"
+	$(MAKE) VENV=.venv-$@ unit
+
+# For `make oldest` and `make newest`: without ruff, whose floor formats differently, and without JupyterLab, whose
+# release 4 draws no widgets of ipywidgets 7.
+unit:
+	$(PYTEST) -m "not (browser or nightly)"
+	$(NBVAL)
 
 bench: $(VENV)/test.stamp
-	$(VENV)/bin/python tools/bench.py
+	$(BIN)/python tools/bench.py
 
 mutate: $(VENV)/test.stamp
-	$(VENV)/bin/python tools/mutate.py
+	$(BIN)/python tools/mutate.py
 
 # Out of date is: older than pyproject.toml, or without a Python of the right age that runs.
 SUITABLE := import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] < (3, 14) else \
@@ -78,7 +112,7 @@ $(VENV)/test.stamp: EXTRAS := lab,test,site
 $(VENV)/%.stamp: pyproject.toml $(STALE)
 	@$(PYTHON) -c '$(SUITABLE)'
 	@echo "Setting up $(VENV): about 2 GB, several minutes the first time."
-	@$(VENV)/bin/python -c '$(SUITABLE)' >/dev/null 2>&1 || rm -rf $(VENV)
+	@$(VENV)/bin/python -c '$(SUITABLE)' >/dev/null 2>&1 || find $(VENV) -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
 	@mkdir -p $(VENV); if command -v uv >/dev/null; then \
 	    { test -x $(VENV)/bin/python || uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV); } && \
 	    uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -e ".[$(EXTRAS)]" 2>$(VENV)/install.log; \

@@ -1,6 +1,6 @@
-"""Sliders without a kernel: an Explorer drawn at every stop, as one piece of HTML that carries all its pictures.
+"""Sliders without a kernel: one piece of HTML carries the pictures of an Explorer at all its stops.
 
-`register(get_ipython())` makes a kernel show every Explorer that way. Only `make site` does; a notebook stays as it is.
+`register(get_ipython())` makes a kernel show every Explorer that way. Only `make site` calls it.
 """
 
 import html
@@ -16,12 +16,12 @@ from distill_edu.pages.shared.explorer import Explorer
 from distill_edu.pages.shared.picture import CLASSES, NEUTRAL, TEACHER, Picture
 
 LIMIT = 1000
-# What matplotlib paints with -> the site's own name of it: conf.py gives it a colour for light and for dark pages.
+# matplotlib's colour -> its name on the site; conf.py gives each name a colour for light and for dark pages.
 PALETTE = {"#ffffff": "paper", "#000000": "ink", TEACHER: "teacher", NEUTRAL: "neutral", CLASSES[4]: "olive"}
 
 
 def stops(control):
-    """What a control can be set to: [(label, value)], in its order. A text that is typed has its suggestions."""
+    """The stops of a control as [(label, value)], in order; of a text field its value and suggestions."""
     if isinstance(control, ipywidgets.Combobox):
         return [(text, text) for text in dict.fromkeys([control.value, *control.options])]
     if hasattr(control, "options"):
@@ -31,18 +31,18 @@ def stops(control):
 
 
 def frames(explorer):
-    """(picture as SVG, sentence) of every combination of the controls' stops, those of the last control in a row."""
+    """Yield (picture as SVG, caption) for every combination of stops; the last control varies fastest."""
     choices = [[value for _, value in stops(control)] for control in explorer.controls.values()]
     if (count := math.prod(map(len, choices))) > LIMIT:
         raise ValueError(f"These sliders have {count} combinations, and a page carries at most {LIMIT}: fewer stops.")
     figure = Picture(*explorer.figure.get_size_inches())
     for values in itertools.product(*choices):
-        words = explorer.draw(figure, **dict(zip(explorer.controls, values, strict=True)))
-        yield slim(figure.svg()), words
+        caption = explorer.draw(figure, **dict(zip(explorer.controls, values, strict=True)))
+        yield slim(figure.svg()), caption
 
 
 def slim(svg):
-    """Coordinates to a hundredth of a pixel, nothing that is not seen, and colours that a dark page can turn."""
+    """Shorten an SVG: round coordinates to 0.01 pixel, drop what is invisible, name the colours for dark pages."""
     svg = re.sub(r' width="([\d.]+)pt" height="[\d.]+pt"', f' style="min-width: {_least_width(svg)}px"', svg, count=1)
     svg = re.sub(r"-?\d+\.\d{3,}(?=[\s\",)])", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
@@ -56,47 +56,47 @@ def slim(svg):
 
 
 def _least_width(svg):
-    """Of a picture whose smallest letters are 9 pixels high: where a page is narrower, it moves in its frame."""
+    """The width in pixels that makes the smallest letters 9 pixels high; on a narrower page the picture scrolls."""
     sizes = map(float, re.findall(r"font-size: ([\d.]+)px", svg))
     return math.ceil(float(re.search(r'width="([\d.]+)pt"', svg)[1]) * 9 / min(sizes, default=9))
 
 
 def pack(texts):
-    """Texts that share most of their lines as (lines, [numbers of a text's lines, ...])."""
+    """Store each distinct line once: (lines, [line numbers of each text])."""
     numbers = {}
     rows = [[numbers.setdefault(line, len(numbers)) for line in text.splitlines(keepends=True)] for text in texts]
     return list(numbers), rows
 
 
 def fragment(explorer, note=""):
-    """A `<figure>`: the controls (hidden until a script finds them), picture and sentence as they are, all frames."""
-    pictures, words = zip(*frames(explorer), strict=True)
+    """A `<figure>`: the controls (hidden until the script runs), the current picture and caption, and all frames."""
+    pictures, captions = zip(*frames(explorer), strict=True)
     places = [_place(control) for control in explorer.controls.values()]
     now = int(np.ravel_multi_index(places, [len(stops(control)) for control in explorer.controls.values()]))
     lines, rows = pack(pictures)
-    carried = json.dumps({"lines": lines, "frames": rows, "words": words}, ensure_ascii=False, separators=(",", ":"))
-    carried = carried.replace("</", "<\\/")  # a sentence cannot end the script
+    carried = json.dumps({"lines": lines, "frames": rows, "words": captions}, ensure_ascii=False, separators=(",", ":"))
+    carried = carried.replace("</", "<\\/")  # a caption cannot end the script
     controls = "".join(
         _control(name, control, place) for (name, control), place in zip(explorer.controls.items(), places, strict=True)
     )
-    said, hint = html.escape(words[now]), f"<p>{note}</p>" if note else ""
+    caption, hint = html.escape(captions[now]), f"<p>{note}</p>" if note else ""
     return (
         f'<figure class="distill-explorer"><form hidden autocomplete="off">{controls}</form>{hint}'
-        f'<div class="picture" role="img" aria-label="{said}">{pictures[now]}</div>'
-        f'<figcaption aria-live="polite">{said}</figcaption>'
+        f'<div class="picture" role="img" aria-label="{caption}">{pictures[now]}</div>'
+        f'<figcaption aria-live="polite">{caption}</figcaption>'
         f'<script type="application/json">{carried}</script></figure>'
     )
 
 
 def _place(control):
-    """The number of the stop at which a control stands."""
+    """The index of the current stop of a control."""
     return [value for _, value in stops(control)].index(control.value)
 
 
 def _control(name, control, place):
     label, labels = html.escape(control.description), [html.escape(label) for label, _ in stops(control)]
     if isinstance(control, ipywidgets.Combobox):
-        options = "".join(f"<option{' selected' * (i == place)}>{one}</option>" for i, one in enumerate(labels))
+        options = "".join(f"<option{' selected' * (i == place)}>{text}</option>" for i, text in enumerate(labels))
         return f'<label><span>{label}</span><select name="{name}">{options}</select></label>'
     return (
         f'<label><span>{label}</span><input type="range" name="{name}" max="{len(labels) - 1}" value="{place}" '
@@ -106,6 +106,7 @@ def _control(name, control, place):
 
 def register(shell):
     """Make an IPython shell show Explorers as fragments, a live training as its recording, and Pictures as SVG."""
+    shell.display_formatter.ipython_display_formatter.enabled = False  # by which ipywidgets 7 would show itself
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type(Picture, _of_picture)
     bundles.for_type(Explorer, _of_explorer)

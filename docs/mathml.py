@@ -5,7 +5,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 
 
 def setup(app):
-    """Tell Sphinx about `html_math_renderer = "mathml"`."""
+    """Register `html_math_renderer = "mathml"` with Sphinx."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -1,4 +1,4 @@
-"""A live training as a recording: on a page without a kernel nothing can train."""
+"""Record a live training, so that a page without a kernel can replay it."""
 
 import itertools
 
@@ -8,13 +8,17 @@ from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.live import draw_training
 
 NOTE = (
-    "A recording: one training at each T and α, from the same start. With a kernel you train, and turn them meanwhile."
+    "This is a recording: one training for each T and α, all from the same start. With a kernel you train live, "
+    "and turn T and α while the training runs."
 )
 TEMPERATURES, ALPHAS, UPDATES = (1, 2, 4, 8, 20), (0, 0.1, 0.5, 1), tuple(range(0, 301, 30))
 
 
 def recorded(live):
-    """Train a LiveDistillation anew at each T and α: sliders over both and over the updates. It is left as it was."""
+    """Train a LiveDistillation from its start at each T and α; return an Explorer over T, α and updates.
+
+    The LiveDistillation keeps its weights, its runs and its settings.
+    """
     before = {name: control.value for name, control in live.controls.items()}
     runs, weights = live.runs, [np.array(variable) for variable in live.variables]
     settings = list(itertools.product(TEMPERATURES, ALPHAS))
@@ -34,7 +38,7 @@ def _trained(live, temperature, alpha):
 
 
 def _explorer(trained, live):
-    """The run at these settings as far as it got; behind it, in grey, the whole one at T = 4 and α = 0.1."""
+    """Draw the run at these settings up to the chosen update, and in grey the whole run at T = 4 and α = 0.1."""
     controls = {
         "temperature": stop_slider(live["temperature"].description, "temperature", TEMPERATURES, 4),
         "alpha": stop_slider(live["alpha"].description, "alpha", ALPHAS, 0.1),

@@ -1,4 +1,4 @@
-"""A real JupyterLab on loopback and a real Chromium, for test_browser.py: `jupyterlab`, `chromium`, `Page`."""
+"""A real Chromium, and pages in it: of the web site (`opened`) and of a JupyterLab (`jupyterlab`, `Page`)."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 from tools.pages import FOLDER
 
@@ -18,33 +19,41 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 # The last ones keep Chromium from asking its maker for updates.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-# Keeps the time from a key to the next picture, and counts the frames without a picture.
+# Keeps the milliseconds from a key to the frame in which its picture is painted, and counts frames without a picture.
 WATCH = """view => {
-    const seen = {times: [], frames: 0, blank: 0};
+    const seen = view.seen = {times: [], blank: 0};
     let pressed = null;
     document.addEventListener("keydown", () => { pressed = performance.now(); }, true);
-    new MutationObserver(() => {
-        if (pressed !== null) seen.times.push(performance.now() - pressed);
-        pressed = null;
-    }).observe(view, {childList: true, subtree: true});
+    new MutationObserver(() => requestAnimationFrame(() => {
+        const painted = new MessageChannel();
+        painted.port1.onmessage = () => {
+            if (pressed !== null) seen.times.push(performance.now() - pressed);
+            pressed = null;
+        };
+        painted.port2.postMessage(0);
+    })).observe(view, {childList: true, subtree: true});
     const frame = () => {
-        seen.frames += 1;
         seen.blank += view.querySelector("svg") ? 0 : 1;
         requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
-    view.seen = seen;
 }"""
-RUN = """async count => {
-    const notebook = window.jupyterapp.shell.currentWidget.content;
+NOTEBOOK = "window.jupyterapp?.shell.currentWidget"
+RUN = f"""async count => {{
+    await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");
+    const notebook = {NOTEBOOK}.content;
     const code = notebook.widgets.filter(cell => cell.model.type == "code");
     if (count === null || count >= code.length) return window.jupyterapp.commands.execute("notebook:run-all-cells");
     notebook.activeCellIndex = notebook.widgets.indexOf(code[count]);
     return window.jupyterapp.commands.execute("notebook:run-all-above");
-}"""
-OUTPUTS = """window.jupyterapp.shell.currentWidget.content.widgets
-    .filter(cell => cell.model.type == "code")
-    .map(cell => ({count: cell.model.executionCount, outputs: cell.model.outputs.toJSON()}))"""
+}}"""
+OUTPUTS = f"""{NOTEBOOK}.content.widgets.filter(cell => cell.model.type == "code")
+    .map(cell => ({{count: cell.model.executionCount, outputs: cell.model.outputs.toJSON()}}))"""
+VALUE = f"""async expression => {{
+    const kernel = {NOTEBOOK}.sessionContext.session.kernel;
+    const reply = await kernel.requestExecute({{code: "", user_expressions: {{it: expression}}}}).done;
+    return reply.content.user_expressions.it.data["text/plain"];
+}}"""
 
 
 def chromium(playwright):
@@ -55,12 +64,56 @@ def chromium(playwright):
 
 
 @contextlib.contextmanager
-def jupyterlab(root, theme="JupyterLab Light"):
+def opened(browser, address, width=1200, **context):
+    """A tab with this page: `tab`, what it asked of other hosts (and did not get), and its console's errors."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, **context)
+    strangers, errors = [], []
+
+    def refuse(route):
+        strangers.append(route.request.url)
+        route.abort()
+
+    context.route(lambda url: not url.startswith(("file:", "http://127.0.0.1")), refuse)
+    tab = context.new_page()
+    tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(address)
+    yield SimpleNamespace(tab=tab, strangers=strangers, errors=errors)
+    context.close()
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "Nothing changed in the page."
+        time.sleep(0.02)
+
+
+def press(view, control, keys):
+    """Press keys on a control, each after the picture of the key before: milliseconds to each picture."""
+    view.evaluate(WATCH)
+    control.scroll_into_view_if_needed()
+    control.focus()
+    for count, key in enumerate(keys, start=1):
+        control.press(key)
+        until(lambda count=count: view.evaluate("view => view.seen.times.length") >= count)
+    seen = view.evaluate("view => view.seen")
+    assert seen["blank"] == 0, "the picture was gone for a moment"
+    return seen["times"]
+
+
+def to_and_fro(count, at_the_end, onward="ArrowRight", back="ArrowLeft"):
+    """`count` keys, back at every second one; the first one back where there is nothing onward."""
+    keys = (back, onward) if at_the_end else (onward, back)
+    return [keys[i % 2] for i in range(count)]
+
+
+@contextlib.contextmanager
+def jupyterlab(root):
     """Serve a copy of the pages in `root` and yield a function that gives a notebook's address."""
     shutil.copytree(FOLDER, root / "notebooks", ignore=shutil.ignore_patterns(".*"))
     settings = {
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
-        "@jupyterlab/apputils-extension:themes": {"theme": theme},
         "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # all cells are in the page, seen or not
     }
     (root / "settings").mkdir()
@@ -68,7 +121,23 @@ def jupyterlab(root, theme="JupyterLab Light"):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    token = secrets.token_hex(16)
+    token, log = secrets.token_hex(16), root / "jupyter.log"
+    server = _serve(root, port, token, log)
+
+    def answers():
+        assert server.poll() is None, f"JupyterLab did not start: {log.read_text()[-2000:]}"
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=5).read()
+
+    try:
+        until(answers, seconds=300)
+        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?reset&token={token}"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def _serve(root, port, token, log):
     options = {
         "ServerApp.port": port,
         "ServerApp.root_dir": root / "notebooks",
@@ -81,25 +150,8 @@ def jupyterlab(root, theme="JupyterLab Light"):
     }
     command = [sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser"]
     command += [f"--{name}={value}" for name, value in options.items()]
-    places = os.pathsep.join([str(FOLDER.parent), str(FOLDER.parent / "tests")])
-    with (root / "jupyter.log").open("w") as log:
-        environment = {**os.environ, "PYTHONPATH": places}
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, root / "jupyter.log")
-            yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?reset&token={token}"
-        finally:
-            server.terminate()
-            server.wait(60)
-
-
-def _wait_for(address, server, log):
-    for _ in range(600):
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(address, timeout=5).read()
-        assert server.poll() is None, f"JupyterLab did not start: {log.read_text()[-2000:]}"
-        time.sleep(0.5)
-    raise AssertionError("JupyterLab did not answer within five minutes.")
+    environment = {**os.environ, "PYTHONPATH": f"{FOLDER.parent}{os.pathsep}{FOLDER.parent / 'tests'}"}
+    return subprocess.Popen(command, stdout=log.open("w"), stderr=subprocess.STDOUT, env=environment)
 
 
 class Page:
@@ -109,68 +161,22 @@ class Page:
         self.tab = browser.new_page(viewport={"width": 1200, "height": 1000})
         self.tab.set_default_timeout(120_000)
         self.tab.goto(address)
-        self.tab.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
-        )
+        self.tab.wait_for_function(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status == 'idle'")
 
     def run(self, count=None):
         """Run the first `count` code cells, or all; what they gave: [{count, outputs}]."""
-        self.tab.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         self.tab.evaluate(RUN, count)
         self.tab.wait_for_timeout(1000)  # the widgets' views come after the last cell's answer
         return self.tab.evaluate(OUTPUTS)[:count]
 
     def value(self, expression):
         """The repr of an expression in the page's kernel, as another cell would see it now."""
-        return self.tab.evaluate(
-            """async expression => {
-                const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-                const reply = await kernel.requestExecute({code: "", user_expressions: {it: expression}}).done;
-                return reply.content.user_expressions.it.data["text/plain"];
-            }""",
-            expression,
-        )
+        return self.tab.evaluate(VALUE, expression)
 
     def explorers(self):
         return self.tab.query_selector_all(".distill-explorer")
 
     def close(self):
         """Close the tab and shut its kernel down: the next page gets the memory."""
-        self.tab.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.tab.evaluate(f"{NOTEBOOK}.sessionContext.shutdown()")
         self.tab.close()
-
-
-def picture(explorer):
-    return explorer.eval_on_selector("svg", "svg => svg.outerHTML")
-
-
-def press(explorer, handle, keys):
-    """Press keys on a slider's handle, each after the picture for the one before: (times in ms, blank frames)."""
-    view = explorer.query_selector(".widget-html-content:has(svg)")
-    view.evaluate(WATCH)
-    handle.scroll_into_view_if_needed()
-    handle.focus()
-    for count, key in enumerate(keys, start=1):
-        handle.press(key)
-        until(lambda count=count: len(view.evaluate("view => view.seen.times")) >= count)
-    seen = view.evaluate("view => view.seen")
-    return seen["times"], seen["blank"]
-
-
-def until(true, seconds=60):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "Nothing changed in the page."
-        time.sleep(0.02)
-
-
-def to_and_fro(handle, count):
-    """`count` keys that move a slider within its range."""
-    now, last = (float(handle.get_attribute(name)) for name in ("aria-valuenow", "aria-valuemax"))
-    return back_and_forth(count, now >= last)
-
-
-def back_and_forth(count, at_the_end, onward="ArrowRight", back="ArrowLeft"):
-    """`count` keys, back at every second one; the first one back where there is nothing onward."""
-    keys = (back, onward) if at_the_end else (onward, back)
-    return [keys[i % 2] for i in range(count)]

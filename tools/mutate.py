@@ -1,4 +1,6 @@
-"""Would the tests notice? `make mutate`, or `python tools/mutate.py losses`: one change at a time, in a copy.
+"""Change a module in one place at a time, in a copy, and see whether a test notices.
+
+`make mutate` tries all modules, `python tools/mutate.py losses` tries one.
 
 cosmic-ray writes each mutant into the file; we run the tests that call the changed function, the quickest first, and
 if none notices it all tests of that module. What became of it stands in `.venv/mutants/<module>.sqlite`; started again
@@ -25,59 +27,62 @@ from cosmic_ray.work_item import TestOutcome
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv" / "mutants"
-# Others of test_package ask git, or install something.
-OF_THE_BACKEND = """
-test_package.py::test_import_does_not_start_tensorflow_and_neither_do_the_pages_without_training
-test_package.py::test_a_wrong_keras_backend_gets_one_sentence
-test_package.py::test_what_is_not_installed_is_named_with_the_command_that_installs_it
-test_package.py::test_a_backend_that_keras_had_before_gets_the_sentence_too
-test_package.py::test_without_a_setting_keras_runs_on_tensorflow_whatever_its_own_file_says
-test_package.py::test_quietly_gives_standard_error_back test_package.py::test_in_a_notebook_the_sentence_stands_alone
-test_distiller.py::test_temperature_and_alpha_can_be_read_and_set_without_retracing
-test_models.py::test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
-"""
-TESTS = {
-    "losses": "test_soft_losses test_losses",
-    "hints": "test_hints test_recipes",
-    "batch": "test_soft_losses test_distiller test_promises test_field",
-    "distiller": "test_distiller test_hints test_field test_peer test_promises test_guard",
-    "guard": "test_guard test_distiller test_bad_input",
-    "refusals": "test_bad_input test_hints test_distiller test_field",
-    "counting": "test_field test_compress",
-    "partly_trained": "test_distiller test_promises test_guard test_field",
-    "features": "test_hints test_field test_distiller",
-    "classroom": "test_classroom",
-    "row": "test_classroom",
-    "arguments": "test_bad_input test_probabilities",
-    "probabilities": "test_probabilities",
-    "metrics": "test_metrics",
-    "data": "test_data",
-    "models": "test_models test_field",
-    "fingerprint": "test_cache test_sweeps",
-    "cache": "test_cache test_faults",
-    "files": "test_cache test_faults",
-    "sweeps": "test_sweeps",
-    "language": "test_language",
-    "compress": "test_compress test_field",
-    "cascade": "test_cascade test_faults",
-    "patience": "test_patience test_cascade test_page_exercise",
-    "backend": OF_THE_BACKEND,
-    "lab": "test_lab",
-    "site.frames": "test_site",
-    "site.recording": "test_site",
-    "pages.explorer": "test_explorers test_page_soft_targets",
-    "pages.picture": "test_page_plots test_page_soft_targets test_page_loss test_page_smaller_models",
+# Every module is tried by tests/test_<module>.py where there is one, a page by tests/test_page_<page>.py, and by these:
+ALSO = {
+    "losses": "test_field test_recipes",
+    "hints": "test_recipes test_ways",
+    "distiller": "test_hints test_field test_labels test_refusals test_settings test_ways test_widths",
+    "classroom": "test_ways test_refusals",
+    "models": "test_field",
+    "metrics": "test_field test_labels",
+    "experiments": "test_cache",
+    "compress": "test_field",
+    "_inside.batch": "test_losses test_distiller test_field test_ways",
+    "_inside.tasks": "test_labels test_losses test_distiller test_field test_refusals",
+    "_inside.check_values": "test_refusals test_probabilities test_data",
+    "_inside.check_models": "test_refusals test_widths test_hints test_distiller",
+    "_inside.check_steps": "test_refusals test_distiller test_ways",
+    "_inside.keras_model": "test_distiller test_settings test_classroom test_field test_ways",
+    "_inside.layer_outputs": "test_hints test_field test_distiller",
+    "_inside.stacked": "test_classroom test_ways",
+    "_inside.cache_key": "test_cache test_experiments",
+    "_inside.disk": "test_cache test_distiller",
+    "_inside.backend": "test_package test_distiller test_models",
+    "_inside.time_limit": "test_exercises",
+    "pages.shared.exercise": "test_exercises",
+    "pages.shared.lab": "test_lab",
+    "pages.shared.explorer": "test_explorers",
+    "pages.shared.picture": "test_explorers test_page_plots test_page_loss",
+    "docs.frames": "test_site test_explorers",
+    "docs.recording": "test_site",
 }
-PAGES = sorted(path.stem for path in (ROOT / "distill_edu" / "pages").glob("*.py"))
-# Where the sliders stand, and whether all that is drawn has its place: of every page, and fast.
-SLIDERS = " ".join(
-    f"test_explorers.py::test_every_{name}"
-    for name in (
-        "slider_offers_these_stops_and_has_a_label",
-        "axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_drawn_in_it",
-    )
-)
-TESTS |= {f"pages.{name}": f"test_page_{name} {SLIDERS}" for name in PAGES if name != "__init__"} | TESTS
+# A page's exercises, and where its sliders stand: fast.
+OF_PAGES = ("test_exercises", "test_explorers.py::test_every_slider_offers_these_stops_and_has_a_label")
+
+
+def modules():
+    """{name: file} of all that can be mutated."""
+    package, site = ROOT / "distill_edu", ROOT / "docs"
+    named = {".".join(path.relative_to(package).with_suffix("").parts): path for path in package.rglob("*.py")}
+    named |= {f"docs.{path.stem}": path for path in site.glob("*.py")}
+    return {name: path for name, path in sorted(named.items()) if path.stem not in ("__init__", "conf", "mathml")}
+
+
+def tests_of(module):
+    """The files or tests that shall notice a change in this module; stops with a sentence where one is missing."""
+    room, name = module.rpartition(".")[::2]
+    own = f"test_page_{name}" if room.startswith("pages") else f"test_{name}"
+    there = [own] if (ROOT / "tests" / f"{own}.py").is_file() else []
+    tests = dict.fromkeys([*there, *(OF_PAGES if room == "pages" else ()), *ALSO.get(module, "").split()])
+    files = [test if "::" in test else f"{test}.py" for test in tests]
+    missing = [file for file in files if not (ROOT / "tests" / file.partition("::")[0]).is_file()]
+    if missing or not files:
+        missing = " and ".join(missing or [f"{own}.py"])
+        sys.exit(f"{module} has no test: {missing} is not in tests/. Correct ALSO in tools/mutate.py.")
+    examples = [] if room == "docs" else [f"distill_edu/{module.replace('.', '/')}.py"]  # in its docstrings
+    return [f"tests/{file}" for file in files] + examples
+
+
 # Left out: what raises a TypeError at once, and so says nothing about the tests.
 CONFIG = """
 [cosmic-ray]
@@ -96,36 +101,41 @@ exclude-operators = [
 """
 
 
-def mutate(module):
-    copy, session = FOLDER / module, FOLDER / f"{module}.sqlite"
+def mutate(module, original):
+    """Try the mutants of one module in a copy of the project, and report those that no test noticed."""
+    copy, session, tests = FOLDER / module, FOLDER / f"{module}.sqlite", tests_of(module)
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "*_cache", "build"))
-    tests = [f"tests/{name}" if "::" in name else f"tests/{name}.py" for name in TESTS[module].split()]
     os.chdir(copy)
-    file = copy / "distill_edu" / f"{module.replace('.', '/')}.py"
+    file = copy / original.relative_to(ROOT)
     start = time.monotonic()
     if _in_a_fork(tests, 3000, Calls(file))[0] is not TestOutcome.SURVIVED:
         print(f"The tests of {module} fail before anything is changed: run {' '.join(tests)} first.")
         return
     timeout = 60 + 3 * (time.monotonic() - start)  # a machine that gets busy must not count as a test that notices
-    (copy / "mutate.toml").write_text(CONFIG.format(file=file, timeout=timeout))
-    if not session.exists() or session.stat().st_mtime < (ROOT / file.relative_to(copy)).stat().st_mtime:
-        for command in (("cosmic-ray", "init", "mutate.toml", "new"), ("cr-filter-operators", "new", "mutate.toml")):
-            subprocess.run([Path(sys.executable).with_name(command[0]), *command[1:]], check=True)
-        os.replace("new", session)  # whole or not at all: one that was stopped here would have no mutants
-    with sqlite3.connect(session) as results:
-        results.execute("delete from work_results where test_outcome = 'SURVIVED'")  # a new test may notice them
+    _begin(session, original, CONFIG.format(file=file, timeout=timeout))
     calls, tree = json.loads((copy / "calls.json").read_text()), ast.parse(file.read_text())
     with use_db(str(session), WorkDB.Mode.open) as database:
         pending = sorted(database.pending_work_items, key=lambda item: item.job_id)  # a random one
         for item in pending[: int(os.environ.get("TRIES", len(pending)))]:
-            near = _tests_of(item.mutations[0].start_pos[0], tree, calls)
+            near = _tests_near(item.mutations[0].start_pos[0], tree, calls)
             for some in (near, tests) if near else (tests,):
                 result = cosmic_ray.mutating.mutate_and_test(item.mutations, some, timeout)
                 if result.test_outcome is not TestOutcome.SURVIVED:
                     break
             database.set_result(item.job_id, result)
     _report(module, session)
+
+
+def _begin(session, original, config):
+    """List the mutants of a module that has none or has changed; what survived before is pending again."""
+    Path("mutate.toml").write_text(config)
+    if not session.exists() or session.stat().st_mtime < original.stat().st_mtime:
+        for command in (("cosmic-ray", "init", "mutate.toml", "new"), ("cr-filter-operators", "new", "mutate.toml")):
+            subprocess.run([Path(sys.executable).with_name(command[0]), *command[1:]], check=True)
+        os.replace("new", session)  # whole or not at all: one that was stopped here would have no mutants
+    with sqlite3.connect(session) as results:
+        results.execute("delete from work_results where test_outcome = 'SURVIVED'")  # a new test may notice them
 
 
 class Calls:
@@ -155,7 +165,7 @@ class Calls:
         Path("calls.json").write_text(json.dumps(self.tests))
 
 
-def _tests_of(line, tree, calls):
+def _tests_near(line, tree, calls):
     """The tests that call the function in which this line stands, the quickest first; none for a line outside."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     firsts = {min([node, *node.decorator_list], key=lambda part: part.lineno).lineno: node for node in functions}
@@ -191,5 +201,8 @@ if __name__ == "__main__":
 
     cosmic_ray.mutating.run_tests = _in_a_fork
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for module in sys.argv[1:] or TESTS:
-        mutate(module)
+    known = modules()
+    for module in sys.argv[1:] or known:
+        if module not in known:
+            sys.exit(f"There is no module {module!r}. There are: {', '.join(known)}.")
+        mutate(module, known[module])

@@ -32,18 +32,12 @@ def normalise(page):
     return page
 
 
-def is_trouble(output):
-    """An error, or what a library says past the page: on the error stream or, as TensorFlow, among the prints."""
-    said = output.get("name") == "stderr" or "WARNING" in str(output.get("text"))
-    return output["output_type"] == "error" or said
-
-
 def _is_progress_bar(output):
     return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
 
 
 def _in_one_piece(outputs):
-    """What a cell printed arrives in one message or in two, depending on how long it took."""
+    """Join what a cell printed: a slow cell sends it in several messages."""
     whole = []
     for output in outputs:
         if whole and output.get("name") and output.get("name") == whole[-1].get("name"):

@@ -1,6 +1,6 @@
-"""Execute pages so that their sliders carry all their pictures, for `make site`: one page, or several.
+"""Execute pages for `make site`, so that their sliders carry all their pictures: give one path, or several.
 
-Without a path it writes what stands beside the pages: the list of pages, the first page's first slider, the texts.
+Without a path, write the other texts of the site: the list of pages, the first slider of page 01, docs/*.md.
 """
 
 import re
@@ -34,7 +34,7 @@ def for_the_site(page):
 
 
 def title_and_minutes(path):
-    """What the first cell of a page says of it."""
+    """The title of a page and its minutes, from its first cell."""
     text = nbformat.read(path, as_version=4).cells[0].source
     return re.match(r"# \d\d · (.*)", text)[1], re.search(r"^Time: (\d+) minutes", text, re.MULTILINE)[1]
 

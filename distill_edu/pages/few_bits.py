@@ -4,7 +4,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu._inside.check_values import require_count
-from distill_edu.models import FewBits
+from distill_edu.models import FewBits  # noqa: F401 - the page trains with page.FewBits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import (
@@ -19,7 +19,6 @@ from distill_edu.pages.shared.picture import (
     with_room,
 )
 
-__all__ = ["FewBits"]  # the page trains with it: page.FewBits
 STYLES = ((NEUTRAL, "o-"), (HARD, "o-"), (DISTILLED, "D-"))  # of the ways to train, in their order
 
 

@@ -253,7 +253,7 @@ class Cascade:
         """Warn at the line that called `predict`. Python would keep every new text for ever; here it is forgotten."""
         if len(self._warned) > 100:
             self._warned.clear()
-        text, caller = f"The teacher failed ({problem}), so the student answered alone.", sys._getframe(3)
+        text, caller = f"The teacher failed ({problem}), so the student answered alone.", sys._getframe(3)  # noqa: SLF001
         warnings.warn_explicit(text, UserWarning, caller.f_code.co_filename, caller.f_lineno, registry=self._warned)
 
 

@@ -144,7 +144,7 @@ class Classroom(PartlyTrained):
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Keras calls this below a tf.distribute strategy, where a replica's step cannot create variables.
         for distiller in self.distillers:
-            distiller._symbolic_build(iterator, data_batch)
+            distiller._symbolic_build(iterator, data_batch)  # noqa: SLF001 - Keras's own hook
 
     def _held_unless_read(self, y=None, callbacks=None, **_):
         """Callbacks may read the students before the end, and so may pipelines, which have no y."""

@@ -259,7 +259,7 @@ def _counted(layer):
         yield layer, count
         if isinstance(layer, layers.RNN):
             return  # it is counted with its cell
-    inside = list(layer._flatten_layers(include_self=False, recursive=False))
+    inside = list(layer._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001 - nothing public
     for each in inside:
         yield from _counted(each)
     own = {id(weight) for weight in layer.weights} - {id(weight) for each in inside for weight in each.weights}

@@ -1,9 +1,9 @@
 """The losses of distillation, from logits, one value per example. Soft losses have names: see `SOFT_LOSSES`."""
 
 from distill_edu._inside import check_steps
-from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.backend import keras
 from distill_edu._inside.check_models import require_weight
-from distill_edu._inside.check_values import require_temperature
+from distill_edu._inside.check_steps import checked_temperature
 from distill_edu._inside.tasks import TASKS, classes_of
 
 ops = keras.ops
@@ -114,10 +114,8 @@ class Decoupled:
         log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
         target = classes_of(batch.labels, otherwise=ops.argmax(log_p, axis=-1))
         target = ops.one_hot(target, log_p.shape[-1], dtype="bool")
-        (teacher_target, teacher_others), (student_target, student_others) = (
-            _decoupled(each, target) for each in (log_p, log_q)
-        )
-        tckd, nckd = _kl(teacher_target, student_target), _kl(teacher_others, student_others)
+        teacher, student = (_decoupled(each, target) for each in (log_p, log_q))
+        tckd, nckd = (_kl(p, q) for p, q in zip(teacher, student, strict=True))
         return temperature**2 * (self.target * tckd + self.others * nckd)
 
     def get_config(self):
@@ -138,7 +136,7 @@ def sigmoid_kl(batch, student_logits, temperature):
     For one yes/no output, or several labels per example. With one output it is `distillation_loss` of (z, 0).
     """
     both = _same_shape(batch.teacher_logits, student_logits)
-    log_p, log_q = (_log_yes_no(logits / _temperature(temperature)) for logits in both)
+    log_p, log_q = (_log_yes_no(logits / checked_temperature(temperature)) for logits in both)
     return temperature**2 * ops.sum(_kl(log_p, log_q), axis=-1)
 
 
@@ -170,7 +168,7 @@ def _kl(log_p, log_q):
 
 def _log_softmax(teacher_logits, student_logits, temperature):
     """The log-probabilities of both models at the temperature, in float32."""
-    logits, temperature = _same_shape(teacher_logits, student_logits), _temperature(temperature)
+    logits, temperature = _same_shape(teacher_logits, student_logits), checked_temperature(temperature)
     check_steps.require_classes(logits[1].shape[-1])
     return [ops.log_softmax(each / temperature, axis=-1) for each in logits]
 
@@ -186,12 +184,6 @@ def _decoupled(log_p, target):
     others = ops.where(target, -float("inf"), log_p)
     of_others = ops.logsumexp(others, axis=-1)
     return ops.stack([of_target, of_others], axis=-1), ops.log_softmax(others, axis=-1)
-
-
-def _temperature(temperature):
-    """The temperature, checked if it is a Python number; a variable was checked when it was set."""
-    is_variable = isinstance(temperature, keras.Variable) or tf.is_tensor(temperature)
-    return temperature if is_variable else require_temperature(temperature)
 
 
 def _same_shape(teacher_logits, student_logits):

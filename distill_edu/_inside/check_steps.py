@@ -4,7 +4,8 @@ import contextlib
 import functools
 import inspect
 
-from distill_edu._inside.backend import tf
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.check_values import require_temperature
 
 # What the graph refuses while it runs; `fit` and `evaluate` raise these messages instead of TensorFlow's report.
 NAN_LOSS = (
@@ -63,6 +64,12 @@ def require_width(shape):
             "The teacher does not say how many logits it gives (tf.numpy_function loses the shape). Set it in the "
             "teacher's call: output.set_shape((None, classes))."
         )
+
+
+def checked_temperature(temperature):
+    """The temperature, checked if it is a Python number; a variable was checked when it was set."""
+    is_variable = isinstance(temperature, keras.Variable) or tf.is_tensor(temperature)
+    return temperature if is_variable else require_temperature(temperature)
 
 
 def require_classes(count):

@@ -34,8 +34,8 @@ class Classroom(PartlyTrained):
     >>> teacher, *students = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]) for _ in range(3)]
     >>> classroom = Classroom(students=students, teacher=teacher, temperatures=[1, 4])
     >>> classroom.compile("adam")
-    >>> classroom.fit(keras.ops.ones((8, 2)), keras.ops.ones(8), verbose=0).history["loss"][0].shape
-    TensorShape([2])
+    >>> len(classroom.fit(keras.ops.ones((8, 2)), keras.ops.ones(8), verbose=0).history["loss"][0])
+    2
     """
 
     def __init__(self, *, students, teacher=None, temperatures=4.0, alphas=0.1, **keras_arguments):

@@ -100,7 +100,7 @@ class Distiller(DistillerModel):
         if isinstance(data, Batch):  # a Classroom reads it once for all its students
             return data
         batch = read_batch(data)
-        if self.hints or (batch.teacher_logits is None and self._soft_loss is not losses.no_soft_loss):
+        if self.hints or (batch.teacher_logits is None and self._soft_loss is not losses.SOFT_LOSSES[None]):
             check_models.require_teacher(self.teacher)
             check_models.require_image_size(self.teacher, batch.x)
             answer, features = self._run_teacher(batch.x, training=False)
@@ -111,10 +111,10 @@ class Distiller(DistillerModel):
         """alpha CE(y, z_s) + (1 - alpha) soft(z_t, z_s, T) + weighted hints, each a mean over what counts: a Step."""
         logits, features = self._run_student(batch.x, training)
         batch, logits = without_padding(batch, logits, self.task)
-        soft = soft_mean(batch, logits, self._soft_loss, self._temperature.variable, self.hints)
-        hard = hard_mean(batch, logits, self._student_loss, self.task)
+        soft = _soft_mean(batch, logits, self._soft_loss, self._temperature.variable, self.hints)
+        hard = _hard_mean(batch, logits, self._student_loss, self.task)
         pairs = zip(self.hints, features, batch.teacher_features, strict=True)
-        hints = [hint_mean(batch, *pair) for pair in pairs]
+        hints = [_hint_mean(batch, *pair) for pair in pairs]
         loss = self._alpha.variable * hard.value + (1 - self._alpha.variable) * soft.value
         loss += sum(hint.weighted(part.value) for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
@@ -128,7 +128,7 @@ class Distiller(DistillerModel):
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
 
-def soft_mean(batch, logits, soft_loss, temperature, hints):
+def _soft_mean(batch, logits, soft_loss, temperature, hints):
     """The soft loss over the examples. Unlabelled examples with hints may have outputs of unequal widths: then 0."""
     try:
         return mean(soft_loss(batch, logits, temperature), batch.mask, batch.weight)
@@ -139,7 +139,7 @@ def soft_mean(batch, logits, soft_loss, temperature, hints):
         return no_mean()
 
 
-def hard_mean(batch, logits, student_loss, task):
+def _hard_mean(batch, logits, student_loss, task):
     """The labels' loss over the examples with a label; 0 where there is none."""
     if batch.labels is None:
         return no_mean()
@@ -151,7 +151,7 @@ def hard_mean(batch, logits, student_loss, task):
     return mean(values, labelled, batch.weight)
 
 
-def hint_mean(batch, hint, student_features, teacher_features):
+def _hint_mean(batch, hint, student_features, teacher_features):
     """A hint's mean over the examples, or over the places that are no padding if it has a value for each place."""
     student_features, teacher_features, mask = mask_features(student_features, teacher_features, batch.mask)
     values = hint(student_features, teacher_features)

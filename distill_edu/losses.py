@@ -62,18 +62,16 @@ def soft_loss(name, task="classes"):
 
 
 def named_soft_loss(loss):
-    """Return the soft loss of this name; a function stays as it is, and None compares nothing.
+    """Return the soft loss of this name; a function stays as it is, None compares nothing.
 
     Raises ValueError for an unknown name.
 
     >>> named_soft_loss("kl").__name__
     'forward_kl'
     """
-    if loss is None or callable(loss):
-        return no_soft_loss if loss is None else loss
-    if loss not in SOFT_LOSSES:
-        raise ValueError(f"soft_loss must be None, a function, or one of {', '.join(SOFT_LOSSES)}, not {loss!r}.")
-    return SOFT_LOSSES[loss]
+    if not callable(loss) and loss not in SOFT_LOSSES:
+        raise ValueError(f"soft_loss must be a function or one of {', '.join(map(str, SOFT_LOSSES))}, not {loss!r}.")
+    return loss if callable(loss) else SOFT_LOSSES[loss]
 
 
 @soft_loss("kl")
@@ -151,6 +149,7 @@ def mean_square(batch, student_logits, temperature):
     return ops.mean(ops.square(teacher - student), axis=-1)
 
 
+@soft_loss(None)
 def no_soft_loss(batch, student_logits, temperature):
     """0 for each example: `soft_loss=None`, for labels or hints alone."""
     return ops.zeros(ops.shape(student_logits)[:-1])

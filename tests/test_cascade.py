@@ -266,9 +266,7 @@ BATCHES = type("Batches", (keras.utils.PyDataset,), {"__len__": lambda _: 4, "__
 of, at = functools.partial(Cascade, STUDENT), functools.partial(Cascade, STUDENT, TEACHER)
 ONE = "and a Cascade takes one array"
 WRONG = [
-    (lambda: at(threshold=1.1), "threshold must be between 0 and 1, not 1.1"),
-    (lambda: at(threshold="x"), "threshold must be between 0 and 1, not 'x'"),
-    (lambda: at(threshold=np.nan), "threshold must be"),
+    *((lambda t=t: at(threshold=t), f"threshold must be between 0 and 1, not {t!r}") for t in (1.1, "x", np.nan)),
     (lambda: setattr(CASCADE, "threshold", -0.1), "threshold must be"),
     *((lambda size=size: at(memory=size), "whole number of at least 0") for size in (-1, 1.5)),
     *((lambda seconds=seconds: at(timeout=seconds), "timeout must be .* above 0") for seconds in (0, -1)),

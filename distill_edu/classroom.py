@@ -5,11 +5,12 @@ import contextlib
 
 import numpy as np
 
-from distill_edu._inside import check_models, check_steps
+from distill_edu._inside import check_models
 from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.check_steps import clear_errors
 from distill_edu._inside.keras_model import PartlyTrained, by_name
-from distill_edu._inside.layer_outputs import moving
-from distill_edu._inside.stacked import rows_of
+from distill_edu._inside.layer_outputs import changed_by_training
+from distill_edu._inside.stacked import Row, rows_of
 from distill_edu.distiller import Distiller
 
 ops = keras.ops
@@ -19,15 +20,22 @@ NOT_AS_A_WHOLE = (
 
 
 class Classroom(PartlyTrained):
-    """Train many students on the same batches. The teacher runs once per batch, whatever the number of students.
+    """Train many students on the same batches. The teacher answers once per batch, whatever the number of students.
 
     Each student gets what `Distiller(student=..., teacher=...)` would give it alone on these batches: it has its own
-    temperature, alpha and optimizer state, and the seeds that it was built with. `temperatures` and `alphas`: one
-    number, or one per student. `fit` and `evaluate` take what a Distiller takes; every result has one value per
-    student (np.array(history["val_accuracy"]) is [epochs, students]). `predict` gives logits
-    [examples, students, ..., classes]. `classroom.students[i]` is a trained model: save that one.
-    For more than one GPU build teacher, students and Classroom below `with strategy.scope():`, where
-    strategy = tf.distribute.MirroredStrategy(); the numbers are those of one device.
+    temperature, alpha, optimizer state, and the seeds that it was built with. `temperatures` and `alphas`: one number,
+    or one per student. `fit` and `evaluate` take what a Distiller takes; every result has one value per student
+    (np.array(history["val_accuracy"]) is [epochs, students]). `predict` gives logits [examples, students, ...,
+    classes]. `classroom.students[i]` is a trained model: save that one. For more than one GPU build teacher, students
+    and Classroom below `with strategy.scope():`, where strategy = tf.distribute.MirroredStrategy() (experimental); the
+    numbers are those of one device.
+
+    >>> import keras
+    >>> teacher, *students = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]) for _ in range(3)]
+    >>> classroom = Classroom(students=students, teacher=teacher, temperatures=[1, 4])
+    >>> classroom.compile("adam")
+    >>> classroom.fit(keras.ops.ones((8, 2)), keras.ops.ones(8), verbose=0).history["loss"][0].shape
+    TensorShape([2])
     """
 
     def __init__(self, *, students, teacher=None, temperatures=4.0, alphas=0.1, **keras_arguments):
@@ -52,13 +60,17 @@ class Classroom(PartlyTrained):
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             copies = [_copy(metric) for metric in metrics or []]
-            how = {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss, "student_loss": student_loss}
-            distiller.compile(_copy(optimizer), metrics=copies, **how)
+            settings = {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss}
+            distiller.compile(_copy(optimizer), metrics=copies, student_loss=student_loss, **settings)
         super().compile(optimizer=None, **others)
-        for distiller in self.distillers:
-            distiller.lock = self.lock
         apart = self.run_eagerly or self._distributed
         self._rows = rows_of(self.distillers, None if apart else optimizer)
+        self._all_built = all(student.built for student in self.students)
+
+    def models_changed(self):
+        """Students share steps that were made for what they were: they are compiled again."""
+        if self._all_built:
+            raise ValueError("A student or the teacher has changed since compile: compile the Classroom again.")
 
     def require_apart(self):
         for distiller in self.distillers:
@@ -68,14 +80,18 @@ class Classroom(PartlyTrained):
     def trained_parts(self):
         return self.students
 
+    @property
+    def models(self):
+        return [*self.students, self.distillers[0].teacher]
+
     def call(self, inputs, training=None):
         return ops.stack([distiller(inputs, training=training) for distiller in self.distillers], axis=1)
 
     def train_step(self, data):
-        return self._step("learn", data)
+        return self._step(Row.train, data)
 
     def test_step(self, data):
-        return self._step("look", data)
+        return self._step(Row.evaluate, data)
 
     def predict_step(self, data):
         if not self._rows:
@@ -83,10 +99,10 @@ class Classroom(PartlyTrained):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         return ops.moveaxis(self._in_order([row.answer(x) for row in self._rows]), 0, 1)
 
-    def _step(self, name, data):
-        batch = self.distillers[0].read(data)  # the teacher answers here, once for all
+    def _step(self, method, data):
+        batch = self.distillers[0].read(data)  # the teacher answers here, once for all students
         with self.held():
-            results = [getattr(row, name)(batch) for row in self._rows]
+            results = [method(row, batch) for row in self._rows]
         return self._by_name(results)
 
     def _by_name(self, results):
@@ -98,19 +114,18 @@ class Classroom(PartlyTrained):
         return tf.gather(tf.concat(values, axis=0), places)
 
     def held(self):
-        """Within it students alike learn in stacks of their weights; their own weights are written at its end.
+        """A context: students alike learn in stacks of their weights, and their own weights are written at its end.
 
-        For a `fit` in which nobody looks at them: it need not write them for each of its callbacks.
+        For a `fit` in which nobody reads them: the weights need not be written for each of its callbacks.
         """
         return _all(row.held() for row in self._rows)
 
     def around(self, function):
-        """Keras's function runs steps_per_execution steps; callbacks look at the students between two calls of it."""
-        run = super().around(function)
+        """Keras's function runs steps_per_execution steps; callbacks read the students between two calls of it."""
 
         def hold_and_run(iterator):
             with self.held():
-                return run(iterator)
+                return function(iterator)
 
         return hold_and_run
 
@@ -119,7 +134,7 @@ class Classroom(PartlyTrained):
         return [metric for distiller in self.distillers for metric in distiller.metrics]
 
     def reset_metrics(self):
-        with _all(row.given_back() for row in self._rows):
+        with _all(row.written() for row in self._rows):
             super().reset_metrics()
 
     def get_metrics_result(self):
@@ -131,26 +146,26 @@ class Classroom(PartlyTrained):
         for distiller in self.distillers:
             distiller._symbolic_build(iterator, data_batch)
 
-    def _held_unless_seen(self, y=None, callbacks=None, **_):
-        """Callbacks may see the students before the end, and so may pipelines, which have no y."""
+    def _held_unless_read(self, y=None, callbacks=None, **_):
+        """Callbacks may read the students before the end, and so may pipelines, which have no y."""
         return contextlib.nullcontext() if callbacks or y is None else self.held()
 
-    @check_steps.speaks_plainly(keras.Model.fit)
+    @clear_errors(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         check_models.require_callbacks_for_many(given.get("callbacks"))
-        with self._held_unless_seen(**given):
+        with self._held_unless_read(**given):
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
         return history
 
-    @check_steps.speaks_plainly(keras.Model.evaluate)
+    @clear_errors(keras.Model.evaluate)
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        with self._held_unless_seen(**given):
+        with self._held_unless_read(**given):
             results = super().evaluate(*args, return_dict=True, **kwargs)
         return results if return_dict else list(results.values())
 
@@ -180,7 +195,7 @@ def _require_students(students):
     owners = collections.Counter(id(v) for student in students for v in getattr(student, "variables", ()))
     for student in students:
         shared = [variable for variable in getattr(student, "variables", ()) if owners[id(variable)] > 1]
-        if shared and moving(student, shared):
+        if shared and changed_by_training(student, shared):
             raise ValueError("Two students are one model, or share layers: build each of them anew.")
 
 

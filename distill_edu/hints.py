@@ -2,37 +2,41 @@
 
 import re
 
-from distill_edu._inside import check_models
-from distill_edu._inside.backend import keras, live_number
+from distill_edu._inside.backend import Setting, keras, live_number
+from distill_edu._inside.check_models import require_layer_names, require_places, require_weight
 
 ops = keras.ops
 register = keras.saving.register_keras_serializable(package="distill_edu")
 
 
 class BaseHint(keras.layers.Layer):
-    """Compares a hidden layer of the student with one of the teacher: both by name, for `Distiller(hints=[...])`.
+    """Compare a hidden layer of the student with one of the teacher: for `Distiller(hints=[...])`.
 
-    A layer inside another model is named by its path, "backbone/conv1". For a hint of your own give a subclass a
-    `call(student_features, teacher_features)` that returns one value per example, [batch], or one for each place,
-    [batch, ...], and register it with keras.saving.register_keras_serializable. `build` refuses what does not fit.
+    Layers are given by name, a layer inside another model by its path, "backbone/conv1". For your own hint, write a
+    subclass with a `call(student_features, teacher_features)` that returns one value per example, [batch], or one for
+    each place, [batch, ...], and register it with keras.saving.register_keras_serializable. `build` refuses shapes.
+
+    >>> class Largest(BaseHint):
+    ...     def call(self, student_features, teacher_features):
+    ...         return ops.square(ops.max(student_features, -1) - ops.max(teacher_features, -1))
+    >>> ops.convert_to_numpy(Largest("h", "h")(ops.ones((2, 3)), 2 * ops.ones((2, 5))))
+    array([1., 1.], dtype=float32)
     """
 
-    weight = live_number(
-        "_weight", check_models.require_weight, "The factor of this hint; may be set while `fit` runs."
-    )
+    weight = live_number("_weight", require_weight, "The factor of this hint in the loss; `fit` follows it.")
 
     def __init__(self, student_layer, teacher_layer, weight=1.0, name=None, **keras_arguments):
-        check_models.require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
+        require_layer_names(student_layer=student_layer, teacher_layer=teacher_layer)
         kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
         name = name or f"{kind}_{student_layer}".replace("/", "_")
         super().__init__(name=name, **{"dtype": "float32", **keras_arguments})
         self.student_layer, self.teacher_layer = student_layer, teacher_layer
-        self._weight = keras.Variable(1.0, trainable=False, dtype="float32", name="weight")
+        self._weight = Setting(1.0, "weight")
         self.weight = weight
 
-    def weighed(self, value):
+    def weighted(self, value):
         """weight x value, as a tensor that follows the weight when it is set."""
-        return self._weight * value
+        return self._weight.variable * value
 
     def build(self, student_features_shape, teacher_features_shape):
         pass  # most hints have nothing to train
@@ -41,21 +45,25 @@ class BaseHint(keras.layers.Layer):
         return student_features_shape[:1]
 
     def get_config(self):
-        ours = {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer, "weight": self.weight}
-        return {**super().get_config(), **ours}
+        layers = {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer}
+        return {**super().get_config(), **layers, "weight": self.weight}
 
 
 def _flat(features):
+    """[batch, ...] -> [batch, width]"""
     return ops.reshape(features, (ops.shape(features)[0], -1))
 
 
 @register
 class Hint(BaseHint):
-    """The mean square of what is between both layers' features [batch, ..., width], one value for each place.
+    """The mean squared difference of both layers' features [batch, ..., width], one value for each place.
 
     Romero et al. 2015, "FitNets", section 2.2 and equation 3 (there half the sum, here the mean over the features).
-    Where the widths differ, a `projector`, trained with the student and left out of it, takes the student's features to
-    the teacher's width: a Dense layer at each place. Raises ValueError where other axes differ.
+    Where the widths differ, a `projector` takes the student's features to the teacher's width: a Dense layer at each
+    place, trained with the student and left out of it. Raises ValueError where other axes differ.
+
+    >>> ops.convert_to_numpy(Hint("h", "h")(ops.zeros((2, 3)), 2 * ops.ones((2, 3))))
+    array([4., 4.], dtype=float32)
     """
 
     projector = None
@@ -64,7 +72,7 @@ class Hint(BaseHint):
         return student_features_shape[:-1]
 
     def build(self, student_features_shape, teacher_features_shape):
-        check_models.require_places(self, student_features_shape, teacher_features_shape)
+        require_places(self, student_features_shape, teacher_features_shape)
         if student_features_shape[-1] != teacher_features_shape[-1]:
             self.projector = keras.layers.Dense(teacher_features_shape[-1], dtype="float32", name="projector")
             self.projector.build(student_features_shape)
@@ -75,33 +83,37 @@ class Hint(BaseHint):
 
 
 def _root(squares):
-    """The gradient at 0 is 0, not NaN."""
+    """The square root, whose gradient at 0 is 0, not NaN."""
     return ops.where(squares > 0, ops.sqrt(ops.where(squares > 0, squares, 1.0)), 0.0)
 
 
 def _length(vectors):
-    """Euclidean length along the last axis, kept as an axis of size 1."""
+    """Euclidean length along the last axis: [..., width] -> [..., 1]."""
     return _root(ops.sum(ops.square(vectors), axis=-1, keepdims=True))
 
 
 @register
 class AttentionTransfer(BaseHint):
-    """Half the distance of both layers' attention maps, which say where in the image a layer is active.
+    """Half the distance between both layers' attention maps, which say where in an image a layer is active.
 
     Zagoruyko and Komodakis 2017, "Paying More Attention to Attention", section 3.1 and equation 2: the map is the sum
-    of squares over the channels, and its length is made 1. Features [batch, ..., channels], the same places for both,
-    any channels; one value per example.
+    of squares over the channels, scaled to length 1. Features [batch, ..., channels], the same places for both layers,
+    any number of channels; one value per example.
+
+    >>> left, right = ops.reshape([1.0, 0.0], (1, 2, 1)), ops.reshape([0.0, 1.0], (1, 2, 1))
+    >>> ops.convert_to_numpy(AttentionTransfer("h", "h")(left, right)).round(4)
+    array([0.7071], dtype=float32)
     """
 
     def build(self, student_features_shape, teacher_features_shape):
-        check_models.require_places(self, student_features_shape, teacher_features_shape, least=1)
+        require_places(self, student_features_shape, teacher_features_shape, least=1)
 
     def call(self, student_features, teacher_features):
         return _length(_attention(student_features) - _attention(teacher_features))[..., 0] / 2
 
 
 def _attention(features):
-    """The map as a vector of length 1; where nothing is active it stays 0."""
+    """[batch, ..., channels] -> [batch, places]: the map, of length 1; where nothing is active it stays 0."""
     squares = _flat(ops.sum(ops.square(features), axis=-1))
     return _divided(squares, _length(squares))
 
@@ -111,8 +123,12 @@ class RelationalDistance(BaseHint):
     """How differently both layers see the distances between the examples of a batch, one value per example.
 
     Park et al. 2019, "Relational Knowledge Distillation", section 3.2.1 and equations 5 to 7: Euclidean distances,
-    divided by their mean over the batch, compared by Huber's loss. Here a mean over the other examples, there the sum.
-    Features [batch, ...] of any shapes: only relations are compared. 0 in a batch of one.
+    divided by their mean over the batch, compared by Huber's loss. Here the mean over the other examples, there the
+    sum. Features [batch, ...] of any shapes: only relations are compared. 0 in a batch of one.
+
+    >>> three = ops.reshape([0.0, 1.0, 3.0], (3, 1))
+    >>> ops.convert_to_numpy(RelationalDistance("h", "h")(three, 5 * three))  # a factor changes no relation
+    array([0., 0., 0.], dtype=float32)
     """
 
     def call(self, student_features, teacher_features):
@@ -122,12 +138,12 @@ class RelationalDistance(BaseHint):
 
 
 def _squared_distances(vectors):
-    """Of all pairs, [n, n]."""
+    """[batch, width] -> [batch, batch], of all pairs."""
     return ops.sum(ops.square(vectors[:, None] - vectors[None]), axis=-1)
 
 
 def _relative_distances(vectors):
-    """Distances of all pairs [n, n], divided by their mean over the pairs of different examples."""
+    """[batch, width] -> [batch, batch]: distances, divided by their mean over the pairs of different examples."""
     distances = _root(_squared_distances(vectors))
     count = ops.cast(ops.shape(vectors)[0], "float32")
     return _divided(distances, ops.sum(distances) / ops.maximum(count * (count - 1), 1))
@@ -138,8 +154,12 @@ class RelationalAngle(BaseHint):
     """How differently both layers see the angles of every three examples of a batch, one value per middle example.
 
     Park et al. 2019, "Relational Knowledge Distillation", section 3.2.2 and equations 8 and 9: cosines, compared by
-    Huber's loss. Here a mean over the pairs of other examples, there the sum. Features [batch, ...] of any shapes; the
+    Huber's loss. Here the mean over the pairs of other examples, there the sum. Features [batch, ...] of any shapes;
     memory grows with the third power of the batch. 0 in a batch of two.
+
+    >>> corner, line = ops.array([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]), ops.array([[0.0], [1.0], [2.0]])
+    >>> ops.convert_to_numpy(RelationalAngle("h", "h")(corner, line)).round(2)  # at the middle one: cos 0 and -1
+    array([0.04, 0.5 , 0.04], dtype=float32)
     """
 
     def call(self, student_features, teacher_features):
@@ -149,7 +169,10 @@ class RelationalAngle(BaseHint):
 
 
 def _angles(vectors):
-    """[j, i, k]: the cosine of the angle at j between i and k, by the law of cosines; 0 where one of them is j."""
+    """[batch, width] -> [j, i, k]: the cosine of the angle at j between i and k; 0 where one of them is j.
+
+    By the law of cosines, from the sides of the triangle.
+    """
     squares = _squared_distances(vectors)
     sides = _root(squares)
     products = (squares[:, :, None] + squares[:, None] - squares[None]) / 2
@@ -157,9 +180,10 @@ def _angles(vectors):
 
 
 def _divided(a, b):
-    """a / b, and a itself where b is 0."""
+    """a / b, and a where b is 0."""
     return a / ops.where(b > 0, b, 1.0)
 
 
 def _huber(a, b):
+    """Huber's loss of every pair of numbers."""
     return keras.losses.huber(a[..., None], b[..., None])

@@ -65,24 +65,26 @@ except ModuleNotFoundError as error:
 if keras.backend.backend() != "tensorflow":
     raise _wrong_backend(keras.backend.backend())
 
-__all__ = ["as_python", "keras", "live_number", "only_errors", "quietly", "tf"]
+__all__ = ["Setting", "keras", "live_number", "only_errors", "quietly", "tf"]
 
 
-def as_python(variable):
-    """The number of a float32 variable by way of its shortest decimals: 0.1 reads back as 0.1, not 0.10000000149."""
-    return float(str(keras.ops.convert_to_numpy(variable)))
+class Setting:
+    """A number that a traced step follows, and that is no weight: Keras neither saves nor restores it with weights."""
+
+    def __init__(self, number, name):
+        self.number = number
+        self.variable = keras.Variable(number, trainable=False, dtype="float32", name=name)
 
 
-def live_number(variable, require, explanation):
-    """A property over the float32 Keras variable of this name, so that a traced step sees what it is set to.
-
-    `require(value)`: the number, or an error that says what is needed.
-    """
+def live_number(setting, require, explanation):
+    """A property over the Setting of this name. `require(value)`: the number, or an error that says what is needed."""
 
     def read(self):
-        return as_python(getattr(self, variable))
+        return getattr(self, setting).number
 
     def write(self, value):
-        getattr(self, variable).assign(require(value))
+        number = require(value)
+        getattr(self, setting).variable.assign(number)
+        getattr(self, setting).number = number
 
     return property(read, write, doc=explanation)

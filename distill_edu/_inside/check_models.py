@@ -1,4 +1,4 @@
-"""What is refused before anything is built, compiled or opened: models, layers and arguments, each in a sentence."""
+"""What is refused before anything is built, compiled or opened: models, layers and arguments."""
 
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
@@ -16,38 +16,76 @@ def require_weight(value, name="weight"):
     return require_number(value, name, "a number of at least 0", lambda weight: weight >= 0)
 
 
+# --- models ---------------------------------------------------------------------------------------------------------
+
+
 def require_models(student, teacher):
-    """Refuse what cannot be distilled, before anything is built on it. `teacher` may be None."""
+    """Keras models that end in logits; a teacher with weights, or None."""
     if student is None:
-        raise TypeError("student is None: give the model that is to be trained.")
-    for model, sentence in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
+        raise TypeError("student is None: give the model to be trained.")
+    for model, message in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
         if model is not None and not isinstance(model, keras.Layer):
             raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
-        if model is not None and _ends_in_softmax(model):
-            raise ValueError(sentence)
-    if teacher is None:
-        return
-    if not teacher.built:
+        if model is not None and _ends_in(model, keras.activations.softmax, keras.layers.Softmax):
+            raise ValueError(message)
+    if teacher is not None and not teacher.built:
         raise ValueError(
-            "The teacher has no weights yet: train it, or load one that was trained, before it teaches. One that has "
-            "none by nature is called once first: teacher(x[:1])."
+            "The teacher has no weights yet: train it, or load a trained model. Call a teacher without weights by "
+            "design once first: teacher(x[:1])."
         )
 
 
-def _ends_in_softmax(model):
-    outputs = getattr(model, "outputs", None)  # a subclassed model has none: its values are looked at while it trains
-    last = model.layers[-1] if outputs else None
-    return isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
+def _ends_in(model, activation, kind):
+    last = model.layers[-1] if getattr(model, "outputs", None) else None  # a subclassed model is judged by its values
+    return isinstance(last, kind) or getattr(last, "activation", None) is activation
 
 
-def require_unshared(moving, same=False):
-    """No variables of the student that training would move and that are the teacher's, too; not one model for both."""
-    if same or moving:
+def require_heads(task, *models):
+    """No sigmoid at the end, unless the outputs are numbers."""
+    for model in models:
+        if task.of_logits and model is not None and _ends_in(model, keras.activations.sigmoid, ()):
+            raise ValueError(
+                f"{model.name!r} ends in a sigmoid, but distillation needs logits: take the sigmoid off the last "
+                'layer. (A sigmoid that gives numbers, such as boxes, goes with soft_loss="mean_square".)'
+            )
+
+
+def require_unshared(shared, same=False):
+    """No trained variables that belong to student and teacher; not one model for both."""
+    if same or shared:
         raise ValueError(
             "The student and the teacher are one model, or share layers, so training would change the teacher. "
-            "For self-distillation copy it: student = keras.models.clone_model(teacher). A layer that is shared "
-            "to save memory is frozen first: layer.trainable = False."
+            "For self-distillation copy it: student = keras.models.clone_model(teacher). Freeze a layer that both "
+            "share to save memory: layer.trainable = False."
         )
+
+
+def require_trainable(variables):
+    """At least one variable to train."""
+    if not variables:
+        raise ValueError("Nothing is trainable here: set student.trainable = True, compile, and fit again.")
+
+
+def require_teacher(teacher):
+    """A teacher, where there are no teacher_logits."""
+    if teacher is None:
+        raise ValueError(
+            "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
+            'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
+        )
+
+
+def require_image_size(model, x, whose="teacher"):
+    """Images x of the size that the model was built for. A Sequential model would take any size in silence."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    parts = keras.tree.flatten(x)
+    for entry, part in zip(inputs, parts, strict=False) if len(inputs) == len(parts) else ():
+        expected, shape = tuple(entry.shape[1:]), tuple(getattr(part, "shape", ()))[1:]
+        known = [(e, s) for e, s in zip(expected, shape, strict=False) if None not in (e, s)]
+        if len(expected) == len(shape) == 3 and any(e != s for e, s in known):
+            raise ValueError(
+                f"The {whose} takes images of the shape {expected}, but x has images of {shape}: resize x."
+            )
 
 
 def require_one_output(count, whose, output):
@@ -55,9 +93,12 @@ def require_one_output(count, whose, output):
     if count != 1:
         kind = f"a dictionary: {', '.join(map(str, output))}" if isinstance(output, dict) else "a list"
         raise ValueError(
-            f"The {whose} gives {count} outputs ({kind}), and one is compared. Choose it: "
-            "keras.Model(model.input, model.output[...]), or one Distiller for each."
+            f"The {whose} gives {count} outputs ({kind}), and a Distiller compares one. Choose it: "
+            "keras.Model(model.input, model.output[...]), or use one Distiller for each."
         )
+
+
+# --- layers and hints -----------------------------------------------------------------------------------------------
 
 
 def require_one_call(outputs, layer):
@@ -70,8 +111,8 @@ def require_one_call(outputs, layer):
     return outputs[0]
 
 
-def no_such_layer(model, name):
-    """Raise the ValueError that says which layers there are."""
+def refuse_layer(model, name):
+    """Raise the ValueError that says which layers the model has."""
     layers = list(getattr(model, "layers", ()))
     inside = [layer.name for layer in layers if name in [each.name for each in getattr(layer, "layers", ())]]
     names = ", ".join(layer.name for layer in layers[:20]) + (", ..." if len(layers) > 20 else "")
@@ -79,13 +120,20 @@ def no_such_layer(model, name):
     raise ValueError(f"{model.name!r} has no layer {name!r}.{where} It has: {names or 'none'}.")
 
 
+def require_layer_names(**layers):
+    """Names of layers, not the layers themselves, which other libraries take."""
+    for argument, layer in layers.items():
+        if not isinstance(layer, str):
+            raise TypeError(f"{argument} must be the name of a layer, such as 'conv1', not {layer!r}.")
+
+
 def require_hints(hints, teacher):
-    """Hints with a name each that no other Distiller has, and a teacher to look into."""
+    """Hints with different names that no other Distiller has, and a teacher to look into."""
     names = [hint.name for hint in hints]
     if len(set(names)) < len(names):
-        raise ValueError(f"Two hints have one name, {names}: give each its own, as name=...")
+        raise ValueError(f"Two hints have the same name, {names}: give each its own, as name=...")
     if hints and teacher is None:
-        raise ValueError("Hints look into the teacher while it runs, so teacher_logits alone do not do: give teacher.")
+        raise ValueError("Hints compare hidden layers, so teacher_logits alone are not enough: give teacher.")
     for hint in hints:
         if getattr(hint, "taken", False):
             raise ValueError(
@@ -93,12 +141,36 @@ def require_hints(hints, teacher):
             )
 
 
-def require_teacher(teacher):
-    """A teacher, where there are no teacher_logits."""
-    if teacher is None:
+def require_places(hint, student, teacher, least=0):
+    """Shapes of two layers with the same places: axes between the first and the last, at least so many."""
+    if min(len(student), len(teacher)) < 2 + least:
         raise ValueError(
-            "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
-            'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
+            f"An attention map needs places, but {hint.student_layer!r} has the shape {tuple(student)} and "
+            f"{hint.teacher_layer!r} {tuple(teacher)}: choose layers before Flatten or pooling over all places."
+        )
+    if tuple(student[1:-1]) != tuple(teacher[1:-1]):
+        raise ValueError(
+            f"The student's layer {hint.student_layer!r} has the shape {tuple(student)} and the teacher's "
+            f"{hint.teacher_layer!r} {tuple(teacher)}: only the last axis may differ. Choose layers with equally many "
+            "places, or flat ones."
+        )
+
+
+# --- arguments of compile and fit -----------------------------------------------------------------------------------
+
+
+def require_our_names(arguments):
+    """Keras's names for a loss, which Keras would take in silence, and this package would never use."""
+    for name, ours in (("loss", "student_loss"), ("loss_weights", "alpha")):
+        if name in arguments:
+            raise ValueError(f"A Distiller does not take {name}=...: give {ours}=... instead. See compile.")
+
+
+def require_own_hooks(model):
+    """A subclass does not override compute_loss, the hook of keras.io's example: it would not be called."""
+    if type(model).compute_loss is not keras.Model.compute_loss:
+        raise ValueError(
+            "A Distiller does not call compute_loss: give the loss as soft_loss= or student_loss=, or override forward."
         )
 
 
@@ -117,68 +189,11 @@ def require_callbacks_for_many(callbacks):
             )
 
 
-OUR_NAMES = {"loss": "student_loss", "student_loss_fn": "student_loss", "distillation_loss_fn": "soft_loss"}
-OUR_NAMES |= {"loss_weights": "alpha", "distillation_loss": "soft_loss"}
-
-
-def require_our_names(arguments):
-    """The names that other distillers have for what `compile` takes are refused, and ours is said."""
-    for name in OUR_NAMES.keys() & set(arguments):
-        raise ValueError(f"A Distiller does not take {name}=...: it is called {OUR_NAMES[name]}=... here. See compile.")
-
-
-def require_own_hooks(model):
-    """A method that is overridden here is called: compute_loss, keras.io's hook, would not be."""
-    if type(model).compute_loss is not keras.Model.compute_loss:
-        raise ValueError(
-            "A Distiller does not call compute_loss: give the loss as soft_loss= or student_loss=, or override forward."
-        )
-
-
-def require_heads(task, *models):
-    """Logits, and no sigmoids, where the task is not numbers."""
-    for model in models:
-        last = model.layers[-1] if getattr(model, "outputs", None) else None
-        if task != "numbers" and getattr(last, "activation", None) is keras.activations.sigmoid:
-            raise ValueError(
-                f"{model.name!r} ends in a sigmoid, but distillation needs logits: take it off the last layer. (A "
-                'sigmoid that gives numbers, such as boxes, goes with soft_loss="mean_square".)'
-            )
-
-
-def require_keras_file(path):
-    """A file in Keras's own format: the older ones do not know a class of ours."""
-    if str(path).endswith((".h5", ".hdf5")):
-        raise ValueError(f"A Distiller is saved as .keras, not as {path}; its student may go into any file.")
-
-
-def require_layer_names(**layers):
-    """Names of layers, not numbers or layers."""
-    for argument, layer in layers.items():
-        if not isinstance(layer, str):
-            raise TypeError(f"{argument} must be the name of a layer, such as 'conv1', not {layer!r}.")
-
-
-def require_places(hint, student, teacher, least=0):
-    """Shapes of two layers that have the same places: axes between the first and the last, at least so many."""
-    if min(len(student), len(teacher)) < 2 + least:
-        raise ValueError(
-            f"An attention map needs places, but {hint.student_layer!r} has the shape {tuple(student)} and "
-            f"{hint.teacher_layer!r} {tuple(teacher)}: choose layers before Flatten or pooling over all places."
-        )
-    if tuple(student[1:-1]) != tuple(teacher[1:-1]):
-        raise ValueError(
-            f"The student's layer {hint.student_layer!r} has the shape {tuple(student)} and the teacher's "
-            f"{hint.teacher_layer!r} {tuple(teacher)}: only the last axis may differ. Choose layers with as many "
-            "places, or flat ones."
-        )
-
-
 def require_student_loss(loss):
     """None, or a function of (labels, logits): a name, or a loss of probabilities, is refused."""
     if isinstance(loss, str):
         raise ValueError(
-            f"student_loss={loss!r} is a name, and Keras's losses of that name take a mean or take the logits for "
+            f"student_loss={loss!r} is a name, and Keras's losses of that name average over the batch or expect "
             "probabilities: give a function (labels, logits) -> one value per example, such as "
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True), or leave it out."
         )
@@ -188,6 +203,6 @@ def require_student_loss(loss):
         keras.losses.binary_crossentropy,
     ):
         raise ValueError(
-            f"student_loss={loss!r} takes the logits for probabilities. Leave it out (it is then the "
+            f"student_loss={loss!r} expects probabilities, and the models give logits. Leave it out (it is then the "
             "cross-entropy from logits), or give keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
         )

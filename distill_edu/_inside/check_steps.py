@@ -1,4 +1,4 @@
-"""What is refused in a step, and with which sentence: shapes while it is traced, values before it changes anything."""
+"""What a step refuses, and with which message: shapes while it is traced, values before it changes anything."""
 
 import contextlib
 import functools
@@ -6,7 +6,7 @@ import inspect
 
 from distill_edu._inside.backend import tf
 
-# What the graph itself refuses while it runs; `fit` and `evaluate` show these sentences instead of TensorFlow's report.
+# What the graph refuses while it runs; `fit` and `evaluate` raise these messages instead of TensorFlow's report.
 NAN_LOSS = (
     "The loss is NaN or infinite, so training stopped before this step changed the student. "
     "Look for NaN in the inputs and in the teacher's logits, or lower the learning rate."
@@ -23,15 +23,22 @@ LABEL_RANGE = (
     "without a label (turn other marks, such as 255 or -100, into -1)."
 )
 LABEL_ROWS = (
-    "A row of labels does not sum to 1: one-hot rows and soft labels do, and rows of zeros or of -1 are examples "
-    "without a label. For several labels per example compile with soft_loss='sigmoid', for numbers with 'mean_square'."
+    "A row of labels does not sum to 1. One-hot rows and soft labels do; rows of zeros or of -1 are examples without a "
+    'label. For several labels per example compile with soft_loss="sigmoid", for numbers with "mean_square".'
 )
-YES_NO_RANGE = "A label is neither yes nor no: for soft_loss='sigmoid' labels lie between 0 and 1, or are -1 (unknown)."
-NO_LABELS = "There are no labels (y), and alpha is the weight of their loss: give y, or set alpha to 0."
-WHILE_IT_RUNS = (
-    *(NAN_INPUT, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, LABEL_ROWS, YES_NO_RANGE),
-    *(NO_LABELS, NAN_LOSS),
+YES_NO_RANGE = (
+    'A label is neither yes nor no. For soft_loss="sigmoid", labels lie between 0 and 1, or are -1 (unknown).'
 )
+NO_LABELS = "There are no labels (y), but alpha, the weight of their loss, is above 0: give y, or set alpha to 0."
+UNEQUAL_WIDTHS = (
+    "The teacher gives {} outputs per example and the student {}, and soft targets are compared output by output: give "
+    "both last layers one unit per class, in the same order. To train on labels (alpha=1) or on hints alone, compile "
+    "with soft_loss=None."
+)
+
+
+class UnequalWidths(ValueError):
+    """The last axes of the teacher's and the student's outputs differ."""
 
 
 # --- shapes, while a step is traced ---------------------------------------------------------------------------------
@@ -40,33 +47,30 @@ WHILE_IT_RUNS = (
 def require_same_shape(teacher, student):
     """Static shapes of both models' logits, where None fits any: broadcasting would hide a mistake."""
     if teacher[-1] != student[-1]:
-        raise ValueError(
-            f"The teacher gives {teacher[-1]} logits per example and the student {student[-1]}. Distillation compares "
-            "them class by class: give both last layers one unit per class, in the same order."
-        )
+        raise UnequalWidths(UNEQUAL_WIDTHS.format(teacher[-1], student[-1]))
     known = [(t, s) for t, s in zip(teacher, student, strict=False) if None not in (t, s)]
     if len(teacher) != len(student) or any(t != s for t, s in known):
         raise ValueError(
             f"The teacher's logits have the shape {teacher} and the student's {student}: "
-            "they must be the same, example by example."
+            "the shapes must be equal, example by example."
         )
 
 
 def require_width(shape):
-    """The number of classes is known before the values are."""
+    """The number of outputs must be known before the values are."""
     if shape.rank is None or shape[-1] is None:
         raise ValueError(
-            "The teacher does not say how many logits it gives (tf.numpy_function forgets it): say it in its call, "
-            "output.set_shape((None, classes))."
+            "The teacher does not say how many logits it gives (tf.numpy_function loses the shape). Set it in the "
+            "teacher's call: output.set_shape((None, classes))."
         )
 
 
 def require_classes(count):
-    """At least two."""
+    """A softmax needs at least two classes."""
     if count == 1:
         raise ValueError(
-            "The models give one number per example. A softmax over one class is always 1, so there is nothing to "
-            'distil: compile with soft_loss="sigmoid" for yes or no, or "mean_square" for a number.'
+            "The models give one number per example, and a softmax over one class is always 1. Compile with "
+            'soft_loss="sigmoid" for yes or no, or with "mean_square" for a number.'
         )
 
 
@@ -74,25 +78,25 @@ def require_one_label_each(labels, logits):
     """Shapes of integer labels and their logits."""
     if len(labels) != len(logits) - 1:
         raise ValueError(
-            f"The labels have the shape {labels}, which does not go with logits of the shape {logits}: give one "
+            f"The labels have the shape {labels}, which does not fit logits of the shape {logits}: give one "
             f"integer per example, or one-hot rows of {logits[-1]} numbers."
         )
 
 
-def require_labels_like(labels, logits):
-    """Shapes of labels that are one number for each output."""
-    if len(labels) != len(logits) or labels[-1] != logits[-1]:
+def require_labels_like(labels, outputs):
+    """Shapes of labels, one for each output."""
+    if len(labels) != len(outputs) or labels[-1] != outputs[-1]:
         raise ValueError(
-            f"The labels have the shape {labels} and the models' outputs {logits}: with this soft_loss every output "
-            f"has a label of its own, {logits[-1]} for each example."
+            f"The labels have the shape {labels} and the models' outputs {outputs}: with this soft_loss every output "
+            f"has a label of its own, so give {outputs[-1]} per example."
         )
 
 
 def require_one_value_each(values, logits):
-    """Shape of what a loss gave for logits of a shape."""
+    """Shape of what a loss returned for logits of a shape."""
     if len(values) not in (1, len(logits) - 1):
         raise ValueError(
-            f"A loss gave the shape {values} for logits of the shape {logits}: it must give one value for each row of "
+            f"A loss returned the shape {values} for logits of the shape {logits}: return one value for each row of "
             "logits, or for each example, not a mean over all of them (leave out reduce_mean)."
         )
 
@@ -100,125 +104,79 @@ def require_one_value_each(values, logits):
 # --- values, before a step changes anything -------------------------------------------------------------------------
 
 
-def problems(batch, alpha, loss, student_logits_are_probabilities):
-    """[(is it so?, sentence)] for one student, or for more of them (alpha, loss, ... then have an axis more)."""
-    found = [(_not_finite(part), NAN_INPUT) for part in _numbers(batch.x) if _is_float(part)]
-    if batch.task == "classes":
-        found += [
-            (all_probabilities(batch.teacher_logits), TEACHER_PROBABILITIES),
-            (tf.reduce_any(student_logits_are_probabilities), STUDENT_PROBABILITIES),
-        ]
-    if batch.labels is None:
-        found.append((tf.reduce_any(tf.not_equal(alpha, 0.0)), NO_LABELS))
-    elif batch.task != "numbers":
-        one_of_them, labels = batch.task == "classes", batch.labels
-        top = batch.teacher_logits.shape[-1] - 1 if one_of_them else 1
-        outside = (labels < 0) & (labels != -1) | (labels > tf.cast(top, labels.dtype))
-        found.append((tf.reduce_any(outside), LABEL_RANGE if one_of_them else YES_NO_RANGE))
-        if one_of_them and len(labels.shape) == len(batch.teacher_logits.shape):
-            none = tf.reduce_all(labels == 0, axis=-1) | tf.reduce_all(labels == -1, axis=-1)
-            wrong = tf.abs(tf.reduce_sum(labels, axis=-1) - 1) > 1e-2  # float16 has about three digits
-            found.append((tf.reduce_any(wrong & ~none), LABEL_ROWS))
-    return [*found, (_not_finite(loss), NAN_LOSS)]
+def input_problems(x):
+    """[(condition, message)] of NaN in the inputs; of a sparse or ragged tensor, in the numbers that it holds."""
+    parts = [getattr(part, "flat_values", getattr(part, "values", part)) for part in tf.nest.flatten(x)]
+    return [(_not_finite(part), NAN_INPUT) for part in parts if tf.as_dtype(part.dtype).is_floating]
 
 
-def all_probabilities(logits):
+def loss_problems(loss, alpha, labels):
+    """[(condition, message)] of a loss that is not finite, and of labels that are missing as a whole."""
+    missing = [(tf.not_equal(alpha, 0.0), NO_LABELS)] if labels is None else []
+    return [*missing, (_not_finite(loss), NAN_LOSS)]
+
+
+def are_probabilities(logits):
     """Does every row sum to 1, without a negative number? Fewer than 8 rows may do so by chance."""
     rows = tf.size(logits) // logits.shape[-1]
     sums = tf.reduce_sum(logits, axis=-1)
     return (rows >= 8) & tf.reduce_all(logits >= 0) & tf.reduce_all(tf.abs(sums - 1) < 1e-3)
 
 
-def change_unless(problems, change, lock=None):
-    """change(), where none of the problems is there; else nothing changes, and `fit` says the sentence.
-
-    `lock`: a Lock below XLA, which leaves assertions out; None elsewhere.
-    """
-    if lock is not None:
-        return lock.change_unless(problems, change)
-    with tf.control_dependencies([tf.debugging.Assert(~found, [sentence]) for found, sentence in problems]):
-        return change()
-
-
-class Lock:
-    """Closed by the first step that is refused, until its sentence has been said: nothing changes behind it."""
-
-    def __init__(self):
-        self.sentence = tf.Variable(0)  # 0: open; n: the n-th sentence of WHILE_IT_RUNS
-
-    def change_unless(self, problems, change):
-        numbers = [tf.where(found, 1 + WHILE_IT_RUNS.index(sentence), 0) for found, sentence in problems]
-        first = functools.reduce(lambda one, other: tf.where(one > 0, one, other), [self.sentence, *numbers])
-        self.sentence.assign(first)
-        tf.cond(tf.equal(first, 0), lambda: (change(), tf.constant(0))[1], lambda: tf.constant(0))
-
-    def speak_after(self, function):
-        """`function`, which runs steps, and then the sentence of a step that was refused, as a ValueError."""
-
-        def run(*args):
-            results = function(*args)
-            number = int(self.sentence)
-            if number:
-                self.sentence.assign(0)
-                raise ValueError(WHILE_IT_RUNS[number - 1])
-            return results
-
-        return run
-
-
-def _numbers(x):
-    """The tensors of x; of a sparse or a ragged one, the numbers that it holds."""
-    parts = tf.nest.flatten(x)
-    return [getattr(part, "flat_values", getattr(part, "values", part)) for part in parts]
-
-
-def _is_float(part):
-    return tf.as_dtype(part.dtype).is_floating
+def refuse(problems):
+    """A context: what runs within it runs only if no check fails. `problems`: [(condition, message)]."""
+    return tf.control_dependencies([tf.debugging.Assert(~found, [message]) for found, message in problems])
 
 
 def _not_finite(values):
     return ~tf.reduce_all(tf.math.is_finite(values))
 
 
-KERAS_SAYS = {  # a part of Keras's sentence -> ours
+# --- what `fit` and `evaluate` raise --------------------------------------------------------------------------------
+
+MESSAGES = (
+    *(NAN_INPUT, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, LABEL_ROWS, YES_NO_RANGE),
+    *(NO_LABELS, NAN_LOSS),
+)
+FOR_KERAS = {  # a part of Keras's message -> ours
     "Invalid dtype: str": "x or y holds texts: turn them into numbers first, as `as_letters` does.",
-    "`class_weight` is only supported": "class_weight goes with arrays. In a pipeline whose y is a dictionary give "
-    "weights, (x, y, weights).",
+    "`class_weight` is only supported": "class_weight needs arrays. In a pipeline whose y is a dictionary, give "
+    "weights: (x, y, weights).",
+    "only be called for the variables it was originally built with": "The student's trainable weights have changed "
+    "since compile: compile again, then fit.",
 }
 
 
-def speaks_plainly(kerass):
-    """A decorator for a method that does what Keras's does: with its signature, and with our sentences."""
+def clear_errors(keras_method):
+    """A decorator for a method that overrides Keras's: it has Keras's signature, and raises our messages."""
 
     def decorate(method):
         @functools.wraps(method)
         def call(*args, **kwargs):
-            with plain_sentences():
+            with clear_messages():
                 return method(*args, **kwargs)
 
-        del call.__wrapped__  # or help() and ?? would look behind it
-        call.__signature__ = inspect.signature(kerass)
+        del call.__wrapped__  # or help() and ?? would show the method behind it
+        call.__signature__ = inspect.signature(keras_method)
         return call
 
     return decorate
 
 
 @contextlib.contextmanager
-def plain_sentences():
-    """Turn TensorFlow's report of a failed check into a ValueError with our sentence alone."""
+def clear_messages():
+    """Turn TensorFlow's report of a failed check into a ValueError with our message alone."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        report = str(error).replace("\\'", "'")
-        # TensorFlow's own check of the labels may come before ours.
-        report = report.replace("Received a label value of", LABEL_RANGE)
-        sentence = next((sentence for sentence in WHILE_IT_RUNS if sentence in report), None)
-        if sentence is None:
+        report = str(error).replace("\\'", "'").replace('\\"', '"')
+        message = next((message for message in MESSAGES if message in report), None)
+        if message is None:
             raise
     except ValueError as error:
-        sentence = next((ours for theirs, ours in KERAS_SAYS.items() if theirs in str(error)), None)
-        if sentence is None:
+        message = next((ours for theirs, ours in FOR_KERAS.items() if theirs in str(error)), None)
+        if message is None:
             raise
     else:
         return
-    raise ValueError(sentence)
+    raise ValueError(message)

@@ -1,43 +1,69 @@
-"""What a Distiller and a Classroom have in common as Keras models: some of their parts are trained, others are not."""
+"""What makes a Distiller and a Classroom behave like any Keras model: fit, evaluate, metrics, saving."""
 
 import inspect
 
-import numpy as np
+from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.batch import over_replicas, weight_like
+from distill_edu._inside.check_steps import clear_errors
+from distill_edu._inside.disk import whole
+from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
+from distill_edu._inside.tasks import weights_of_classes
 
-from distill_edu._inside import check_steps
-from distill_edu._inside.backend import keras
+ops = keras.ops
 
 
 class PartlyTrained(keras.Model):
-    """A Keras model of which only `trained_parts` are trained, and which says in a sentence what it cannot train on."""
+    """A Keras model that trains only its `trained_parts`, and refuses wrong use with a plain message."""
 
-    lock = None
+    _traced = None  # the Graph of the models when a step was last traced
 
     @property
     def trained_parts(self):
         raise NotImplementedError
 
-    def require_apart(self):
+    @property
+    def models(self):
+        """The models that a step runs."""
         raise NotImplementedError
 
-    def compile(self, **arguments):
-        super().compile(**arguments)
-        self.lock = check_steps.Lock() if self.jit_compile and not self.run_eagerly else None
+    def require_apart(self):
+        """Refuse to train a layer that the teacher has, too."""
+        raise NotImplementedError
+
+    def compile(self, jit_compile="auto", **arguments):
+        # On a GPU Keras's "auto" turns XLA on, and XLA drops the assertions that refuse wrong data.
+        super().compile(jit_compile=False if jit_compile == "auto" else jit_compile, **arguments)
+        self._traced = None
+
+    def trace_again_if_changed(self):
+        """Forget the traced steps if a model has got other layers, dtypes, activations or weights since."""
+        before, self._traced = self._traced, Graph(self.models)
+        if before is not None and before != self._traced:
+            self.models_changed()
+
+    def models_changed(self):
+        self.train_function = self.test_function = self.predict_function = None
 
     def make_train_function(self, force=False):
+        self.trace_again_if_changed()
         if self.train_function is None or force:
             self.require_apart()  # again: a shared layer may have been frozen until now
             super().make_train_function(force)
             self.train_function = self.around(self.train_function)
 
     def make_test_function(self, force=False):
+        self.trace_again_if_changed()
         if self.test_function is None or force:
             super().make_test_function(force)
             self.test_function = self.around(self.test_function)
 
     def around(self, function):
         """Keras's function that runs steps, and what has to be done before or after them."""
-        return self.lock.speak_after(function) if self.lock else function
+        return function
+
+    def make_predict_function(self, force=False):
+        self.trace_again_if_changed()
+        return super().make_predict_function(force)
 
     @property
     def trainable_variables(self):
@@ -57,27 +83,118 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
-    @check_steps.speaks_plainly(keras.Model.fit)
+    @clear_errors(keras.Model.fit)
     def fit(self, *args, **kwargs):
-        """Train: as keras.Model.fit, on arrays, tf.data, PyDataset or generators. y comes in three forms.
+        """Train as keras.Model.fit does, on arrays, tf.data, PyDataset or generators.
 
-        Labels; {"labels": y, "teacher_logits": teacher_logits(teacher, x)}, so that the teacher need not be run, and
-        "mask" with it (True: counts) where sequences are padded; or None when alpha is 0. Returns Keras's History:
-        loss, student_loss (of the hard labels), distillation_loss (of the soft targets), each hint, and the metrics.
-        Raises ValueError, with no student changed, for NaN, probabilities, and labels that are no class.
+        y: labels; {"labels": y, "teacher_logits": teacher_logits(teacher, x)}, so that the teacher need not run, with
+        "mask" (True: counts) where sequences are padded; or None when alpha is 0. Returns Keras's History: loss,
+        student_loss (hard labels), distillation_loss (soft targets), each hint, and the metrics. Raises ValueError,
+        before the student changes, for NaN, for probabilities, and for labels that are no class.
         """
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         validation = given.get("validation_data")
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             x, y, weight = validation
-            given["validation_data"] = x, y, _weight_of_all(y, weight)
+            given["validation_data"] = x, y, _for_each_entry(y, weight)
         return super().fit(**{**given, **_weights(**given)})
 
-    @check_steps.speaks_plainly(keras.Model.evaluate)
+    @clear_errors(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
-        """The losses and metrics, without learning: as keras.Model.evaluate, with x and y as for `fit`."""
+        """Losses and metrics as keras.Model.evaluate reports them. x and y: as for `fit`."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
         return super().evaluate(**{**given, **_weights(**given)})
+
+
+class DistillerModel(PartlyTrained):
+    """What a Distiller has in common with any Keras model: metrics, summary, files."""
+
+    @property
+    def trained_parts(self):
+        return [self.student, *self.hints]
+
+    @property
+    def models(self):
+        return [self.student, self.teacher]
+
+    @property
+    def settings(self):
+        """The variables of temperature and alpha."""
+        return self._temperature.variable, self._alpha.variable
+
+    @property
+    def compile_settings(self):
+        """What a saved Distiller is compiled with again, beside what Keras saves."""
+        return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given)}
+
+    def require_apart(self):
+        require_apart(self.student, self.teacher)
+
+    def call(self, inputs, training=None):
+        return one_output(self.student(inputs, training=training), "student")
+
+    def get_metrics_result(self):
+        """All running means; a metric that has not seen a label yet has no value."""
+        results = {}
+        for metric in self.metrics:
+            if getattr(metric, "built", True):
+                value = metric.result()
+                results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    def report(self, step):
+        """Update the running means, each weighted by what it averages, and the metrics; return all of them."""
+        examples = over_replicas(ops.cast(ops.shape(step.logits)[0], "float32"))
+        loss_mean = next(metric for metric in self.metrics if metric.name == "loss")
+        loss_mean.update_state(step.loss, sample_weight=examples)
+        for part_mean, part in zip(self.part_means, step.parts, strict=True):
+            part_mean.update_state(part.value, sample_weight=part.count)
+        if step.batch.labels is None:
+            return {mean.name: mean.result() for mean in (loss_mean, *self.part_means)}
+        known = self.task.labelled(step.batch.labels)
+        rows, weight = tf.where(known), step.batch.weight
+        if weight is not None:
+            weight = tf.gather_nd(weight_like(known, weight), rows)
+        labels, logits = (tf.gather_nd(values, rows) for values in (step.batch.labels, step.logits))
+        return self.compute_metrics(step.batch.x, labels, logits, weight)
+
+    @clear_errors(keras.Model.summary)
+    def summary(self, *args, **kwargs):
+        """Keras's table, below a line that says which model is trained."""
+        teacher = "none" if self.teacher is None else self.teacher.name
+        (kwargs.get("print_fn") or print)(f"Student (trained): {self.student.name}. Teacher (frozen): {teacher}.")
+        return super().summary(*args, **kwargs)
+
+    def save(self, filepath, *args, **kwargs):
+        """As keras.Model.save: student, teacher, hints and the state of training, all of it or nothing."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(f"A Distiller is saved as .keras, not as {filepath}; distiller.student takes any format.")
+        with whole(filepath) as aside:
+            super().save(aside, *args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """As keras.Model.export, of the student alone."""
+        return self.student.export(*args, **kwargs)
+
+    def get_config(self):
+        parts = {"student": self.student, "teacher": self.teacher, "hints": self.hints}
+        return {"name": self.name, **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        with keras.saving.custom_object_scope(custom_objects or {}):
+            parts = {name: keras.saving.deserialize_keras_object(part) for name, part in config.items()}
+        return cls(**parts)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        kept = {name: value for name, value in super().get_compile_config().items() if not name.startswith("loss")}
+        return {**kept, **keras.saving.serialize_keras_object(self.compile_settings)}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
 
 def by_name(method, *args, **kwargs):
@@ -88,19 +205,16 @@ def by_name(method, *args, **kwargs):
 
 
 def _weights(y=None, sample_weight=None, class_weight=None, **_):
-    """The weights for Keras where y is a dictionary: it takes the parts for outputs, and wants a weight for each."""
+    """Weights for a dictionary y: Keras takes its entries for outputs, and wants weights for each."""
     if not isinstance(y, dict):
         return {}
     if class_weight:
-        labels = np.asarray(y.get("labels"))
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        labels = labels if labels.ndim == 1 else np.where(labels.sum(axis=-1) > 0, labels.argmax(axis=-1), -1)
-        by_class = np.array([class_weight.get(int(label), 1.0) for label in labels], "float32")
+        by_class = weights_of_classes(y.get("labels"), class_weight)
         sample_weight = by_class if sample_weight is None else by_class * sample_weight
-    return {"sample_weight": _weight_of_all(y, sample_weight)} | ({"class_weight": None} if class_weight else {})
+    return {"sample_weight": _for_each_entry(y, sample_weight)} | ({"class_weight": None} if class_weight else {})
 
 
-def _weight_of_all(y, weight):
+def _for_each_entry(y, weight):
     return dict.fromkeys(y, weight) if isinstance(y, dict) and weight is not None else weight
 
 

@@ -1,4 +1,4 @@
-"""Looking into models for hints: what their layers give, in the same forward pass as their logits."""
+"""What layers inside a model give, in the same forward pass as its logits."""
 
 import contextlib
 import functools
@@ -10,21 +10,21 @@ from distill_edu._inside.check_values import require_attributes
 
 
 class Call(NamedTuple):
-    """What one call of a layer was given (all its tensors, in order), and what it gave."""
+    """One call of a layer: its input tensors in order, and its output."""
 
     inputs: list
     output: object
 
 
-def prepared(hints, student, teacher):
-    """The hints as a list, built for these models; one that has served another Distiller is refused."""
+def build_hints(hints, student, teacher):
+    """The hints as a list, built for these models. A hint that another Distiller has is refused."""
     hints = [hints] if isinstance(hints, keras.Layer) else list(hints)
     for hint in hints:
         require_attributes(hint, ["student_layer", "teacher_layer"], "A hint", "a layer such as distill_edu.hints.Hint")
     check_models.require_hints(hints, teacher)
-    mine = _shapes(student, [hint.student_layer for hint in hints])
-    teachers = _shapes(teacher, [hint.teacher_layer for hint in hints])
-    for hint, *shapes in zip(hints, mine, teachers, strict=True):
+    student_shapes = _shapes(student, [hint.student_layer for hint in hints])
+    teacher_shapes = _shapes(teacher, [hint.teacher_layer for hint in hints])
+    for hint, *shapes in zip(hints, student_shapes, teacher_shapes, strict=True):
         if not hint.built:
             hint.build(*shapes)
     for hint in hints:
@@ -33,13 +33,14 @@ def prepared(hints, student, teacher):
 
 
 def require_apart(student, teacher):
-    """Refuse a student whose training would change the teacher; what both have and nothing moves may be shared."""
+    """Refuse a student whose training would change the teacher. Layers that training leaves unchanged may be shared."""
     if teacher is not None:
-        check_models.require_unshared(moving(student, teacher.variables), student is teacher)
+        shared = changed_by_training(student, teacher.variables)
+        check_models.require_unshared(shared, student is teacher)
 
 
-def moving(model, variables):
-    """Those of these variables that training the model would change: by a gradient, or as BatchNormalization does."""
+def changed_by_training(model, variables):
+    """Those of the variables that training the model would change: by a gradient, or as BatchNormalization does."""
     owned = {id(variable) for variable in variables}
     trained = [variable for variable in model.trainable_variables if id(variable) in owned]
     others = [
@@ -53,7 +54,7 @@ def moving(model, variables):
         with scope:
             model(x, training=True)
 
-    traced(forward, input_specs(model))
+    trace(forward, input_specs(model))
     return [variable for variable in others if scope.get_current_value(variable) is not None]
 
 
@@ -62,70 +63,70 @@ def layer_at(model, path):
     for name in path.split("/"):
         layers = {layer.name: layer for layer in getattr(model, "layers", ())}
         if name not in layers:
-            check_models.no_such_layer(model, name)
+            check_models.refuse_layer(model, name)
         model = layers[name]
     return model
 
 
-def with_features(model, paths, whose="model"):
-    """A function (x, training) -> (logits, [what these layers gave]), in one forward pass."""
+def with_layer_outputs(model, paths, whose="model"):
+    """A function (x, training) -> (logits, [outputs of the layers at these paths]), in one forward pass."""
     layers = [layer_at(model, path) for path in paths]
 
     def run(x, training):
-        with recorded(layers) as calls:
+        with record_calls(layers) as calls:
             logits = one_output(model(x, training=training), whose)
-        features = [[call.output for call in calls[layer]] for layer in layers]
-        return logits, [check_models.require_one_call(*pair) for pair in zip(features, paths, strict=True)]
+        outputs = [[call.output for call in calls[layer]] for layer in layers]
+        return logits, [check_models.require_one_call(*pair) for pair in zip(outputs, paths, strict=True)]
 
     return run
 
 
 def one_output(output, whose):
-    """What a model gave, if need be out of a list or a dictionary of one. Raises ValueError where there are more."""
+    """What a model gave, taken out of a list or dictionary of one. Raises ValueError where there are more."""
     parts = keras.tree.flatten(output)
     check_models.require_one_output(len(parts), whose, output)
     return parts[0]
 
 
 @contextlib.contextmanager
-def recorded(layers):
-    """{layer: its Calls} of the forward passes within. It serves models of any kind, and layers at any depth."""
+def record_calls(layers):
+    """{layer: its Calls} of the forward passes within. Works for models of any kind, and layers at any depth."""
     calls = {layer: [] for layer in layers}
-    for layer, its in calls.items():
-        layer.call = _noting(layer.call, its)
+    for layer, recorded in calls.items():
+        layer.call = _recording(layer.call, recorded)
     try:
         yield calls
     finally:
         for layer in calls:
-            del layer.call  # its class's own is behind it
+            del layer.call  # the method of its class is behind it
 
 
-def _noting(call, calls):
-    @functools.wraps(call)  # Keras asks for its arguments' names
-    def noted(*args, **kwargs):
+def _recording(call, calls):
+    @functools.wraps(call)  # Keras asks for the names of its arguments
+    def recording(*args, **kwargs):
         output = call(*args, **kwargs)
         calls.append(Call([each for each in keras.tree.flatten([args, kwargs]) if hasattr(each, "shape")], output))
         return output
 
-    return noted
+    return recording
 
 
 def _shapes(model, paths):
     """The shapes of what these layers give, without a run."""
     if not paths:
         return []
-    run = with_features(model, paths)
-    features = traced(lambda x: run(x, training=False)[1], input_specs(model))
-    return [tuple(each.shape) for each in features]
+    run = with_layer_outputs(model, paths)
+    outputs = trace(lambda x: run(x, training=False)[1], input_specs(model))
+    return [tuple(each.shape) for each in outputs]
 
 
-def traced(function, *specs):
+def trace(function, *specs):
     """What the function gives for inputs of these specs, as symbols: nothing is computed."""
     return tf.function(function, autograph=False).get_concrete_function(*specs).structured_outputs
 
 
 def input_specs(model):
-    """What the model takes, as tf.function wants to be told. Raises ValueError where the model does not know it."""
+    """What the model takes, as tf.TensorSpec. Raises ValueError where the model does not know it."""
     if getattr(model, "inputs", None):
         inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input  # a dictionary stays one
         return keras.tree.map_structure(_spec, inputs)
@@ -141,3 +142,18 @@ def input_specs(model):
 def _spec(symbol):
     kind = tf.SparseTensorSpec if getattr(symbol, "sparse", False) else tf.TensorSpec
     return kind(symbol.shape, symbol.dtype)
+
+
+class Graph:
+    """What a traced step has built in of these models: layers with their dtypes and activations, and weights."""
+
+    def __init__(self, models):
+        models = [model for model in models if model is not None]
+        layers = [layer for model in models for layer in model._flatten_layers()]  # noqa: SLF001 - nothing public
+        self.layers = [(layer, layer.dtype_policy, getattr(layer, "activation", None)) for layer in layers]
+        self.weights = [(id(weight), weight.dtype) for model in models for weight in model.weights]
+
+    def __eq__(self, other):
+        return isinstance(other, Graph) and (self.layers, self.weights) == (other.layers, other.weights)
+
+    __hash__ = None

@@ -3,9 +3,10 @@
 import contextlib
 import itertools
 
-from distill_edu._inside import check_steps
 from distill_edu._inside.backend import keras, only_errors, tf
 from distill_edu._inside.cache_key import architecture
+from distill_edu._inside.check_models import require_trainable
+from distill_edu._inside.check_steps import refuse
 
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
@@ -38,7 +39,7 @@ class Row:
 
     @contextlib.contextmanager
     def held(self):
-        """Within it steps change the stacks alone; at its end, whatever ends it, the variables are written."""
+        """A context: steps change the stacks alone; at its end, whatever ends it, the variables are written."""
         if self.is_held or not self.optimizer:
             yield
             return
@@ -52,8 +53,8 @@ class Row:
             self._copy(self._write)
 
     @contextlib.contextmanager
-    def given_back(self):
-        """Within it the variables may be read and written, also while the Row is held."""
+    def written(self):
+        """A context: the variables may be read and written within it, also while the Row is held."""
         if self.is_held:
             self._copy(self._write)
         yield
@@ -80,33 +81,40 @@ class Row:
             variables = [distiller.student.variables for distiller in self.distillers]
             stacked = [_stack(same) for same in zip(*variables, strict=True)]
             traced = _graph(one_student, stacked)
-            if not _loops(traced):
+            if not _branches(traced):
                 return _for_all(traced, stacked)
         return tf.stack([distiller(x, training=False) for distiller in self.distillers])
 
-    def learn(self, batch):
-        """As Distiller.learn, for every student, while held: the running means and metrics after it."""
-        return self._step("learn", self.first.gradients, batch)
+    def train(self, batch):
+        """As Distiller.train_step, for every student, while held: the running means and metrics after it."""
+        return self._step("train_step", self._gradients, batch)
 
-    def look(self, batch):
-        return self._step("look", lambda batch: ([], self.first.forward(batch, training=False)), batch)
+    def evaluate(self, batch):
+        """As Distiller.test_step, for every student."""
+        return self._step("test_step", lambda batch: ([], self.first.forward(batch, training=False)), batch)
+
+    def _gradients(self, batch):
+        """The gradients of the first student's step, and the Step."""
+        with tf.GradientTape() as tape:
+            weights = [variable.value for variable in self.first.trainable_variables]
+            tape.watch(weights)  # plain tensors, in the place of the variables
+            step = self.first.forward(batch, training=True)
+        require_trainable(weights)
+        return tape.gradient(step.loss, weights), step
 
     def _step(self, name, forward, batch):
-        """`forward`: batch -> gradients, step of the first; `name`: of the method that does it all, one by one."""
+        """`forward`: batch -> gradients and Step of the first student; `name`: the same step of a Distiller alone."""
         traced, stacked = self._traced(forward, batch) if self.optimizer else (None, None)
-        if traced is None or self.sparse or _loops(traced):
-            with self.given_back():
+        if traced is None or self.sparse or _branches(traced):
+            with self.written():
                 return _stacked_results([getattr(distiller, name)(batch) for distiller in self.distillers])
-        gradients, seen, state, results = _for_all(traced, stacked)
-        (_, alphas), _, _ = stacked
-
-        def change():
+        gradients, found, state, results = _for_all(traced, stacked)
+        problems = [(tf.reduce_any(each), message) for each, message in zip(found, self.messages, strict=True)]
+        with refuse(problems):
             if gradients:
                 self.optimizer.apply(gradients, self.trained)
             for stack, values in zip(self._stacks(self._state()), state, strict=True):
                 stack.assign(values)
-
-        check_steps.change_unless(check_steps.problems(batch, alphas, *seen), change, self.first.lock)
         return results
 
     def _state(self):
@@ -119,11 +127,13 @@ class Row:
         """Give the metrics their variables now: the step below has to be handed all that it changes."""
         if batch.labels is None:
             return
+        output = self.first.student.outputs[0]
+        labels = self.first.task.read(batch.labels, output)
         with tf.init_scope():
             for distiller in self.distillers:
                 for metric in distiller.metrics:
                     if not getattr(metric, "built", True):
-                        metric.build(batch.labels, batch.teacher_logits)
+                        metric.build(labels, output)
 
     def _stacks(self, variables):
         """The stacks of these variables, [student][variable]; each is made when it is first needed."""
@@ -179,12 +189,13 @@ class Row:
             pairs = [zip(*group, strict=True) for group in zip(mine, values, strict=True)]
             with keras.StatelessScope(state_mapping=itertools.chain(*pairs), collect_losses=True) as scope:
                 gradients, step = forward(batch)
+                problems = self.first.problems(step)
                 results = self.first.report(step)
                 state = [scope.get_current_value(variable) for variable in mine[2]]
-                seen = step.loss, check_steps.all_probabilities(step.logits)
-            # Then the optimizer has to see the rows that a batch changed, and a map returns whole weights.
+            self.messages = tuple(message for _, message in problems)
+            # A sparse optimizer step has to see the rows that a batch changed, and a map returns whole weights.
             self.sparse = any(isinstance(gradient, tf.IndexedSlices) for gradient in gradients)
-            return _dense(gradients, mine[1]), seen, state, results
+            return _dense(gradients, mine[1]), [found for found, _ in problems], state, results
 
         return _graph(one_student, stacked), stacked
 
@@ -200,11 +211,11 @@ def _for_all(traced, stacked):
         return tf.vectorized_map(traced, stacked)
 
 
-def _loops(traced):
-    """Is there a loop in the graph, as in a GRU that is not unrolled? tf.vectorized_map cannot map over its memory."""
+def _branches(traced):
+    """Has the graph a loop (a GRU that is not unrolled) or a condition? tf.vectorized_map cannot map over these."""
     graph = traced.graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return any(node.op in ("While", "StatelessWhile") for node in nodes)
+    return any(node.op in ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase") for node in nodes)
 
 
 def _metric_variables(distiller):

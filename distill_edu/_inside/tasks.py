@@ -1,0 +1,242 @@
+"""What a model's outputs mean. A Task reads the labels, knows which are missing, and refuses wrong ones."""
+
+import numpy as np
+
+from distill_edu._inside import check_steps
+from distill_edu._inside.backend import keras, tf
+
+ops = keras.ops
+NO_LABEL = -1
+WRONG_LABEL = -2  # stands for every number that is no class, until the step is refused
+
+
+class Task:
+    """One kind of outputs. After `read`, labels have the shape of the logits, or lack their last axis (classes).
+
+    `of_logits`: are the outputs logits, or any numbers?
+    """
+
+    name, of_logits = "", True
+
+    def read(self, labels, logits):
+        """Labels as float32 [..., outputs], one for each output."""
+        alone = len(labels.shape) == len(logits.shape) - 1 and logits.shape[-1] == 1
+        labels = labels[..., None] if alone else labels
+        check_steps.require_labels_like(tuple(labels.shape), tuple(logits.shape))
+        return ops.cast(labels, "float32")
+
+    def missing(self, labels):
+        """The number that stands for a missing label."""
+        return NO_LABEL
+
+    def known(self, labels):
+        """True for each output with a label, bool [..., outputs]."""
+        return labels != NO_LABEL
+
+    def labelled(self, labels):
+        """True for each example or place with at least one label, bool [...]."""
+        return ops.any(self.known(labels), axis=-1)
+
+    def hide(self, labels, mask):
+        """The labels, missing where `mask` is False. `mask`: bool, the first axes of the labels."""
+        return ops.where(with_axes(mask, labels), labels, ops.cast(self.missing(labels), labels.dtype))
+
+    def hard_loss(self, labels, logits):
+        """The loss of the labels, float32, one value per example or place. An unknown output adds nothing."""
+        raise NotImplementedError
+
+    def filled(self, labels):
+        """The labels without the number for a missing label, where a loss would not understand it."""
+        return labels
+
+    def metric(self, metric):
+        """The metric of `compile`, over known labels alone. Examples without any label do not reach it."""
+        name = metric if isinstance(metric, str) else None
+        metric = keras.metrics.get(metric) if name else metric
+        if not isinstance(metric, keras.metrics.Metric):
+            metric = keras.metrics.MeanMetricWrapper(metric, name=name or metric.__name__)
+        return KnownOutputs(metric, self.known, name or metric.name)
+
+    def problems(self, labels, teacher_logits, student_logits):
+        """[(condition, message)] of wrong labels and outputs. `labels` may be None."""
+        return []
+
+
+class YesNo(Task):
+    """Each output is an answer of its own: 1 yes, 0 no, -1 unknown; one output, or several labels per example."""
+
+    name = "yes_no"
+
+    def hard_loss(self, labels, logits):
+        """The sum of the outputs' cross-entropies in nats."""
+        logits = ops.cast(logits, "float32")
+        values = -(labels * ops.log_sigmoid(logits) + (1 - labels) * ops.log_sigmoid(-logits))
+        return ops.sum(ops.where(self.known(labels), values, 0.0), axis=-1)
+
+    def metric(self, metric):
+        if metric in ("accuracy", "acc"):  # the outputs are logits: yes above 0, where Keras would say above 0.5
+            metric = keras.metrics.BinaryAccuracy(name=metric, threshold=0.0)
+        return super().metric(metric)
+
+    def problems(self, labels, teacher_logits, student_logits):
+        if labels is None:
+            return []
+        wrong = self.known(labels) & ~((labels >= 0) & (labels <= 1))
+        return [(tf.reduce_any(wrong), check_steps.YES_NO_RANGE)]
+
+
+class Numbers(Task):
+    """Each output is a number; a label that is NaN is unknown."""
+
+    name, of_logits = "numbers", False
+
+    def hard_loss(self, labels, logits):
+        """The mean over the known outputs of (label - output)^2."""
+        known, outputs = self.known(labels), ops.cast(logits, "float32")
+        squares = ops.square(ops.where(known, labels, outputs) - outputs)
+        return ops.sum(squares, axis=-1) / ops.maximum(ops.sum(ops.cast(known, "float32"), axis=-1), 1)
+
+    def missing(self, labels):
+        return float("nan")
+
+    def known(self, labels):
+        return labels == labels  # NaN is not equal to itself
+
+
+class Classes(Task):
+    """One class is right. Labels: integers [...] with -1 for unknown, or one-hot or soft rows [..., classes].
+
+    A row of zeros or of -1 is an example without a label.
+    """
+
+    name = "classes"
+
+    def hard_loss(self, labels, logits):
+        """The cross-entropy in nats."""
+        logits = ops.cast(logits, "float32")
+        if len(labels.shape) == len(logits.shape):
+            return ops.categorical_crossentropy(ops.cast(labels, "float32"), logits, from_logits=True)
+        check_steps.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+        return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+    def read(self, labels, logits):
+        """Labels as int32 [...], or as float32 rows [..., classes]."""
+        rank, classes = len(logits.shape), logits.shape[-1]
+        if len(labels.shape) == rank and labels.shape[-1] == classes:
+            return ops.cast(labels, "float32")
+        if len(labels.shape) == rank and labels.shape[-1] == 1:
+            labels = ops.squeeze(labels, -1)
+        check_steps.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
+        labels = tf.convert_to_tensor(labels)
+        labels = tf.cast(labels, "int32") if labels.dtype.is_bool else labels
+        # Judged before the cast, which would turn 0.7 into 0, NaN into 0, and 2**32 + 3 into 3.
+        fits = labels <= tf.cast(classes - 1, labels.dtype)
+        fits &= True if labels.dtype.is_unsigned else labels >= tf.cast(NO_LABEL, labels.dtype)
+        fits &= labels == tf.floor(labels) if labels.dtype.is_floating else True
+        return tf.where(fits, tf.cast(labels, "int32"), WRONG_LABEL)
+
+    def metric(self, metric):
+        return metric
+
+    def missing(self, labels):
+        return 0 if _are_rows(labels) else NO_LABEL
+
+    def known(self, labels):
+        return self.labelled(labels)
+
+    def labelled(self, labels):
+        return ops.sum(labels, axis=-1) > 0 if _are_rows(labels) else labels != NO_LABEL
+
+    def filled(self, labels):
+        return labels if _are_rows(labels) else ops.maximum(labels, 0)
+
+    def problems(self, labels, teacher_logits, student_logits):
+        found = []
+        for logits, message in (
+            (teacher_logits, check_steps.TEACHER_PROBABILITIES),
+            (student_logits, check_steps.STUDENT_PROBABILITIES),
+        ):
+            if logits is not None:
+                found.append((check_steps.are_probabilities(logits), message))
+        if labels is None:
+            return found
+        if not _are_rows(labels):
+            return [*found, (tf.reduce_any(labels == WRONG_LABEL), check_steps.LABEL_RANGE)]
+        none = tf.reduce_all(labels == 0, axis=-1) | tf.reduce_all(labels == NO_LABEL, axis=-1)
+        below = tf.reduce_any(labels < 0, axis=-1) & ~none
+        whole = tf.abs(tf.reduce_sum(labels, axis=-1) - 1) <= 1e-2  # float16 has about three digits
+        found.append((tf.reduce_any(below), check_steps.LABEL_RANGE))
+        return [*found, (tf.reduce_any(~whole & ~none), check_steps.LABEL_ROWS)]
+
+
+# Metrics of Keras that judge every output alone, and take the mean or counts over all of them.
+OUTPUT_BY_OUTPUT = (
+    *("Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "Hinge", "SquaredHinge", "LogCoshError", "Poisson"),
+    *("MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError", "MeanAbsolutePercentageError"),
+    *("MeanSquaredLogarithmicError", "AUC", "Precision", "Recall", "PrecisionAtRecall", "RecallAtPrecision"),
+    *("SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+    *("TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"),
+)
+
+
+class KnownOutputs(keras.metrics.Metric):
+    """`metric` over the outputs with a label. `known(labels)`: bool [n, outputs].
+
+    A metric that judges every output alone sees the known outputs, [m, 1]. Another metric sees the examples of which
+    all outputs are known, [m, outputs].
+    """
+
+    def __init__(self, metric, known, name):
+        super().__init__(name=name, dtype=metric.dtype)
+        self.metric, self.known = metric, known
+        of_rows = any(getattr(metric, name, None) not in (None, False) for name in ("multi_label", "class_id", "top_k"))
+        self.alone = type(metric).__name__ in OUTPUT_BY_OUTPUT and not of_rows
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        known = self.known(y_true)
+        counts = known if self.alone else ops.all(known, axis=-1)
+        rows = tf.where(counts)
+        if sample_weight is not None:
+            sample_weight = ops.broadcast_to(with_axes(sample_weight, counts), ops.shape(counts))
+            sample_weight = tf.gather_nd(sample_weight, rows)
+        y_true, y_pred = (tf.gather_nd(values, rows) for values in (y_true, y_pred))  # [m] or [m, outputs]
+        if self.alone:
+            y_true, y_pred = y_true[:, None], y_pred[:, None]
+        self.metric.update_state(y_true, y_pred, sample_weight)
+
+    def result(self):
+        return self.metric.result()
+
+    def reset_state(self):
+        self.metric.reset_state()
+
+
+TASKS = {task.name: task for task in (Classes(), YesNo(), Numbers())}
+
+
+def _are_rows(labels):
+    """After `read`, rows are float32 and integers int32."""
+    return tf.as_dtype(labels.dtype).is_floating
+
+
+def classes_of(labels, otherwise):
+    """Each example's class, from integers or rows [..., classes]; `otherwise` [...] where there is no label."""
+    if labels is None:
+        return otherwise
+    if _are_rows(labels):
+        labels = ops.where(ops.sum(labels, axis=-1) > 0, ops.argmax(labels, axis=-1), NO_LABEL)
+    return ops.where(labels >= 0, ops.cast(labels, otherwise.dtype), otherwise)
+
+
+def weights_of_classes(labels, class_weight):
+    """The weight of each example's class, float32. `labels`: an array of integers, a column of them, or rows."""
+    labels = np.asarray(labels)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    labels = labels if labels.ndim == 1 else np.where(labels.sum(axis=-1) > 0, labels.argmax(axis=-1), NO_LABEL)
+    return np.array([class_weight.get(int(label), 1.0) for label in labels], "float32")
+
+
+def with_axes(tensor, values):
+    """The tensor with axes of size 1 at its end, until it has as many as `values`."""
+    missing = len(values.shape) - len(tensor.shape)
+    return ops.reshape(tensor, (*ops.shape(tensor), *[1] * missing))

@@ -18,7 +18,11 @@ from distill_edu._inside.disk import sweep_up, whole
 
 
 def folder():
-    """Where results are kept: DISTILL_EDU_CACHE, or .cache/distill_edu at home. It may be deleted at any time."""
+    """Return the folder of kept results: DISTILL_EDU_CACHE, or .cache/distill_edu at home. It may be deleted any time.
+
+    >>> folder().is_absolute()
+    True
+    """
     try:
         return Path(os.environ.get("DISTILL_EDU_CACHE") or "~/.cache/distill_edu").expanduser()
     except RuntimeError:  # a user without a home
@@ -28,7 +32,11 @@ def folder():
 
 
 def recall(key):
-    """What was kept under `key`, or None. A damaged file is reported and counts as nothing."""
+    """Return what was kept under `key`, or None. A damaged file gives a warning and None.
+
+    >>> recall("a name that nobody used") is None
+    True
+    """
     path = _file(key)
     try:
         with np.load(path, allow_pickle=False) as arrays:  # a file that somebody put there runs no code
@@ -46,6 +54,9 @@ def keep(key, result):
     """Keep `result` under `key` and return it. Where the disk does not take it, that is only a warning.
 
     `result`: numbers, texts, None, arrays, and lists and dictionaries of them. Raises TypeError for anything else.
+
+    >>> keep("example", {"loss": [0.5, 0.25]}) == recall("example")
+    True
     """
     path, arrays, content = _file(key), [], io.BytesIO()
     text = json.dumps(_packed(result, arrays)).encode()

@@ -69,14 +69,14 @@ def sweep(
     settings = _combinations(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
     parts = {part: _answered(teacher, *getattr(dataset, part)) for part in PARTS}
     lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
-    course = Course(build_student, optimizer, soft_loss, student_loss, steps, batch_size, keep_weights, parts, lesson)
+    course = _Course(build_student, optimizer, soft_loss, student_loss, steps, batch_size, keep_weights, parts, lesson)
     keys = _keys(settings, course)
     rows = _rows(settings, keys, course, at_once, progress)
     keras.utils.set_random_seed(seed_afterwards)  # the same whether students were trained or remembered
     return _table(rows, keep_weights)
 
 
-class Course(NamedTuple):
+class _Course(NamedTuple):
     """What all students of a sweep have in common."""
 
     build_student: object
@@ -86,11 +86,11 @@ class Course(NamedTuple):
     steps: int
     batch_size: int
     keep_weights: bool
-    parts: dict  # name of a part -> Answered
+    parts: dict  # name of a part -> _Answered
     lesson: tuple  # (x, targets) to train on
 
 
-class Answered(NamedTuple):
+class _Answered(NamedTuple):
     """Examples, their labels, and the teacher's logits."""
 
     x: np.ndarray
@@ -105,7 +105,7 @@ class Answered(NamedTuple):
 
 
 def _answered(teacher, x, labels):
-    answered = Answered(x, labels, teacher_logits(teacher, x))
+    answered = _Answered(x, labels, teacher_logits(teacher, x))
     require_examples(*answered.flat(answered.teacher_logits))
     return answered
 
@@ -238,7 +238,14 @@ def train_together(settings, course, bar):
 
 
 def batches(lesson, batch_size):
-    """The examples in batches, without an end: in each round in another order, which is the same for all students."""
+    """The examples in batches, without an end: in each round in another order, which is the same for all students.
+
+    `lesson`: (x, targets), each an array [examples, ...] or a dictionary of arrays. Returns a tf.data.Dataset.
+
+    >>> import numpy as np
+    >>> [x.numpy().tolist() for x, _ in batches((np.arange(4), np.arange(4)), 2).take(2)]  # doctest: +ELLIPSIS
+    [[...], [...]]
+    """
     keras.utils.set_random_seed(0)  # building students has set another: batches must not depend on the students
     data = tf.data.Dataset.from_tensor_slices(lesson)
     # There is nothing to tune, and a tuner that is asleep when the pipeline ends doubles the seconds (up to a minute).

@@ -14,9 +14,12 @@ from distill_edu._inside.source_code import training_code
 
 
 def key(*parts):
-    """One short text for `parts`: numbers, texts, arrays, models, functions, and lists and dictionaries of them.
+    """Return a short text for `parts`: numbers, texts, arrays, models, functions, and lists and dictionaries of them.
 
     Raises Incomparable, a TypeError, for what cannot be compared with another time, such as an open file.
+
+    >>> key("labels", [1, 2]) == key("labels", [1, 2]), key("labels", [1, 2]) == key("labels", [1, 2.0])
+    (True, False)
     """
     text = Description().text([parts, training_code(), versions()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -30,7 +30,7 @@ BOOKKEEPING |= {
     "_functional",
 }
 BOOKKEEPING |= {"_variables", "_trainable_variables_indices", "_distribution_strategy"}
-BOOKKEEPING |= {"_exclude_from_weight_decay_cache"}
+BOOKKEEPING |= {"_exclude_from_weight_decay_cache", "_traced"}
 NOT_DECAYED = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # in no configuration
 NEVER_LAYERS = ("activation", "recurrent_activation", "class_name", "module", "registered_name")
 NO_MEMBERS = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__abstractmethods__", "_abc_impl")
@@ -246,7 +246,7 @@ class Description:
         """The description of an attribute, or None where the owner's configuration and variables say it all."""
         if name in BOOKKEEPING or name.startswith("_self_"):
             return None
-        if name in NOT_DECAYED or not is_known(type(owner)):
+        if name in NOT_DECAYED or not type(owner).__module__.startswith(("keras.", "tensorflow.")):
             return self.of(value)
         return self._telling(value)
 
@@ -278,7 +278,7 @@ class Description:
             return ["list", *map(self._config, value)] if isinstance(value, (list, tuple)) else self.of(value)
         if value.get("class_name") == "__lambda__":
             return ["lambda"]  # its function is an attribute, and its bytecode says where it stood
-        pairs = [(name, self._config(each)) for name, each in value.items()]
+        pairs = [(name, self._config(each)) for name, each in value.items() if name != "compile_config"]  # of a teacher
         fixed = {name for name, each in pairs if name in NEVER_LAYERS and isinstance(each, str)}
         return ["dict", *([["=", str(name)], ["=", each] if name in fixed else each] for name, each in pairs)]
 

@@ -3,7 +3,7 @@
 import math
 
 from distill_edu._inside.backend import keras
-from distill_edu._inside.layer_outputs import input_specs, recorded, traced
+from distill_edu._inside.layer_outputs import input_specs, record_calls, trace
 
 layers = keras.layers
 FREE = (
@@ -72,11 +72,11 @@ def multiply_adds(model):
         raise ValueError(f"multiply_adds needs sizes without None: give {model.name!r} an Input of a whole shape.")
 
     def run(x):
-        with recorded([layer for layer, _ in counted]) as calls:
+        with record_calls([layer for layer, _ in counted]) as calls:
             model(x, training=False)
         numbers.extend(count(layer, call) for layer, count in counted for call in calls[layer])
 
-    traced(run, inputs)
+    trace(run, inputs)
     return sum(numbers)
 
 

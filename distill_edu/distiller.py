@@ -6,16 +6,7 @@ import warnings
 from distill_edu import losses
 from distill_edu._inside import check_models, check_steps
 from distill_edu._inside.backend import Setting, keras, live_number, tf
-from distill_edu._inside.batch import (
-    Batch,
-    Step,
-    mask_features,
-    mean,
-    no_mean,
-    read_batch,
-    replicas,
-    without_padding,
-)
+from distill_edu._inside.batch import Batch, Step, mask_features, mean, no_mean, read_batch, replicas, without_padding
 from distill_edu._inside.check_values import require_temperature
 from distill_edu._inside.keras_model import DistillerModel
 from distill_edu._inside.layer_outputs import build_hints, require_apart, with_layer_outputs
@@ -84,12 +75,10 @@ class Distiller(DistillerModel):
         task = TASKS[getattr(function, "task", "classes")]
         check_models.require_heads(task, self.student, self.teacher)
         temperature, alpha = require_temperature(temperature), check_models.require_alpha(alpha)
-        watched = {"metrics": metrics, "weighted_metrics": others.pop("weighted_metrics", None)}
-        known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
-        super().compile(optimizer=optimizer, **known, **others)
+        super().compile(optimizer=optimizer, task=task, metrics=metrics, **others)
         self._soft_loss, self.task, self.temperature, self.alpha = function, task, temperature, alpha
         self._student_loss = getattr(student_loss, "call", student_loss) or task.hard_loss
-        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss, **watched)  # as they came
+        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss)  # as they came, for files
 
     def train_step(self, data):
         """One update: the teacher answers, the student answers, the student's weights follow the gradient."""
@@ -130,17 +119,11 @@ class Distiller(DistillerModel):
         loss += sum(hint.weighted(part.value) for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
 
-    def problems(self, step):
-        """[(condition, message)] of all that forbids this step."""
-        return [
-            *check_steps.input_problems(step.batch.x),
-            *self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits),
-            *check_steps.loss_problems(step.loss, self._alpha.variable, step.batch.labels),
-        ]
-
     def apply_unless(self, problems, gradients):
         """Update the trained weights. If a check fails, nothing changes, and `fit` raises its message."""
         check_models.require_trainable(self.trainable_variables)
+        if not self.optimizer.built:  # XLA cannot create its variables within the condition below
+            self.optimizer.build(self.trainable_variables)
         with check_steps.refuse(problems):
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 

@@ -41,9 +41,6 @@ class BaseHint(keras.layers.Layer):
     def build(self, student_features_shape, teacher_features_shape):
         pass  # most hints have nothing to train
 
-    def compute_output_shape(self, student_features_shape, teacher_features_shape):
-        return student_features_shape[:1]
-
     def get_config(self):
         layers = {"student_layer": self.student_layer, "teacher_layer": self.teacher_layer}
         return {**super().get_config(), **layers, "weight": self.weight}
@@ -67,9 +64,6 @@ class Hint(BaseHint):
     """
 
     projector = None
-
-    def compute_output_shape(self, student_features_shape, teacher_features_shape):
-        return student_features_shape[:-1]
 
     def build(self, student_features_shape, teacher_features_shape):
         require_places(self, student_features_shape, teacher_features_shape)

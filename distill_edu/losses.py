@@ -76,9 +76,6 @@ def named_soft_loss(loss):
     return SOFT_LOSSES[loss]
 
 
-# --- one class is right ---------------------------------------------------------------------------------------------
-
-
 @soft_loss("kl")
 def forward_kl(batch, student_logits, temperature):
     """`distillation_loss`: the student spreads over everything that the teacher considers possible."""
@@ -132,9 +129,6 @@ class Decoupled:
 
 
 SOFT_LOSSES["decoupled"] = Decoupled()
-
-
-# --- yes or no, and numbers -----------------------------------------------------------------------------------------
 
 
 @soft_loss("sigmoid", task="yes_no")

@@ -1,10 +1,11 @@
 """What makes a Distiller and a Classroom behave like any Keras model: fit, evaluate, metrics, saving."""
 
 import inspect
+import types
 
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
-from distill_edu._inside.check_steps import clear_errors
+from distill_edu._inside.check_steps import clear_errors, input_problems, loss_problems
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
 from distill_edu._inside.tasks import weights_of_classes
@@ -125,10 +126,16 @@ class DistillerModel(PartlyTrained):
     @property
     def compile_settings(self):
         """What a saved Distiller is compiled with again, beside what Keras saves."""
-        return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given)}
+        return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given), **vars(self._watched)}
 
     def require_apart(self):
         require_apart(self.student, self.teacher)
+
+    def compile(self, *, task, metrics=None, weighted_metrics=None, **arguments):
+        watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
+        super().compile(**known, **arguments)
+        self._watched = types.SimpleNamespace(**watched)  # as they came, for files
 
     def call(self, inputs, training=None):
         return one_output(self.student(inputs, training=training), "student")
@@ -141,6 +148,14 @@ class DistillerModel(PartlyTrained):
                 value = metric.result()
                 results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
+
+    def problems(self, step):
+        """[(condition, message)] of all that forbids this step."""
+        return [
+            *input_problems(step.batch.x),
+            *self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits),
+            *loss_problems(step.loss, self._alpha.variable, step.batch.labels),
+        ]
 
     def report(self, step):
         """Update the running means, each weighted by what it averages, and the metrics; return all of them."""

@@ -14,7 +14,7 @@ from small import X, Y, same, weights
 import distill_edu
 from distill_edu import cache
 
-QUIET = {"batch_size": 8, "verbose": 0}
+QUIET = {"batch_size": 8, "verbose": 0, "shuffle": False}
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ CODE = {
     "exec": "exec('def mine(y, z): return 2.0 * ce(y, z)')\nbuild = lambda: plain(loss=mine)",
     "layer": "class Mine(layers.Layer):\n    def call(self, x): return 2.0 * x\nbuild = lambda: plain(Mine())",
     "attribute": "class Mine(layers.Layer):\n    def __init__(self, k):\n        super().__init__()\n"
-    "        self.k = k\n    def call(self, x): return self.k(x)\nbuild = lambda: plain(Mine(lambda x: 2.0 * x))",
+    "        self.loss = k\n    def call(self, x): return self.loss(x)\nbuild = lambda: plain(Mine(lambda x: 2.0 * x))",
     "parent": "class Parent(layers.Layer):\n    def scale(self, x): return 2.0 * x\n"
     "class Mine(Parent):\n    def call(self, x): return self.scale(x)\nbuild = lambda: plain(Mine())",
     "Lambda": "build = lambda: plain(layers.Lambda(lambda x: 2.0 * x))",

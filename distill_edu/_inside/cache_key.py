@@ -44,4 +44,4 @@ def architecture(model):
 def lesson(model):
     """What `fit` does with a compiled model: the model, its optimizer, and what its `compile` was given."""
     compiled = vars(model).get("_compile_config")  # Keras's get_compile_config has only the names of functions
-    return [model, getattr(model, "optimizer", None), getattr(compiled, "config", None)]
+    return [model, model.optimizer, getattr(model, "loss", None), getattr(compiled, "config", None)]

@@ -15,22 +15,14 @@ from distill_edu._inside.source_code import function_text, global_names, imports
 
 _TENSOR = keras.Input((1,), name="any")
 FUNCTIONAL = type(keras.Model(_TENSOR, _TENSOR, name="any"))  # Keras has no public name for it
-# What Keras keeps in a model beside what the model computes.
-BOOKKEEPING = {*vars(keras.Model(name="any")), *vars(keras.Model(_TENSOR, _TENSOR, name="any"))}
-BOOKKEEPING -= {"activity_regularizer", "_layers", "_operations"}
-BOOKKEEPING |= {
-    "optimizer",
-    "history",
-    "stop_training",
-    "stop_evaluating",
-    "stop_predicting",
-    "_eval_epoch_iterator",
-    "_compile_config",
-    "_compiled_trainable_state",
-    "_functional",
-}
-BOOKKEEPING |= {"_variables", "_trainable_variables_indices", "_distribution_strategy"}
-BOOKKEEPING |= {"_exclude_from_weight_decay_cache", "_traced"}
+# What Keras keeps in a layer, a model, an optimizer or a metric beside what they compute.
+OF_LAYERS = {*vars(keras.layers.Layer(name="any"))} - {"activity_regularizer", "_layers"}
+OF_MODELS = {*vars(keras.Model(_TENSOR, _TENSOR, name="any")), *vars(keras.Model(name="any")), *OF_LAYERS}
+OF_MODELS -= {"activity_regularizer", "_layers", "_operations"}
+OF_MODELS |= {"optimizer", "history", "stop_training", "stop_evaluating", "stop_predicting", "_eval_epoch_iterator"}
+OF_MODELS |= {"_compile_config", "_compiled_trainable_state", "_functional", "_traced"}
+OF_OTHERS = {"built", "_lock", "_tracker", "_metrics", "_variables", "_trainable_variables", "_distribution_strategy"}
+OF_OTHERS |= {"_trainable_variables_indices", "_exclude_from_weight_decay_cache"}
 NOT_DECAYED = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")  # in no configuration
 NEVER_LAYERS = ("activation", "recurrent_activation", "class_name", "module", "registered_name")
 NO_MEMBERS = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__abstractmethods__", "_abc_impl")
@@ -63,7 +55,8 @@ class Description:
 
     def _renamed(self, value):
         if isinstance(value, list):
-            return value if value[:1] == ["="] else [self._renamed(each) for each in value]
+            tag = value[:1] if isinstance(value[:1] and value[0], str) else []  # what comes first says what follows
+            return value if tag == ["="] else tag + [self._renamed(each) for each in value[len(tag) :]]
         if not isinstance(value, str):
             return value
         if "/" in value:  # a layer within a model
@@ -145,7 +138,7 @@ class Description:
         if type(value).__module__ != "builtins":
             kind = [self.of(type(value)), self.of(getattr(value, "default_factory", None))]
         if isinstance(value, dict):
-            return [kind, *([self.of(name), self.of(each)] for name, each in value.items())]
+            return [kind, *(["entry", self.of(name), self.of(each)] for name, each in value.items())]
         parts = [self.of(each) for each in value]
         return [kind, *(sorted(parts, key=json.dumps) if isinstance(value, (set, frozenset)) else parts)]
 
@@ -244,7 +237,7 @@ class Description:
 
     def _attribute(self, owner, name, value):
         """The description of an attribute, or None where the owner's configuration and variables say it all."""
-        if name in BOOKKEEPING or name.startswith("_self_"):
+        if name in _bookkeeping(owner) or name.startswith("_self_"):
             return None
         if name in NOT_DECAYED or not type(owner).__module__.startswith(("keras.", "tensorflow.")):
             return self.of(value)
@@ -281,6 +274,12 @@ class Description:
         pairs = [(name, self._config(each)) for name, each in value.items() if name != "compile_config"]  # of a teacher
         fixed = {name for name, each in pairs if name in NEVER_LAYERS and isinstance(each, str)}
         return ["dict", *([["=", str(name)], ["=", each] if name in fixed else each] for name, each in pairs)]
+
+
+def _bookkeeping(owner):
+    if isinstance(owner, keras.layers.Layer):
+        return OF_MODELS if isinstance(owner, keras.Model) else OF_LAYERS
+    return OF_OTHERS if isinstance(owner, (keras.optimizers.Optimizer, keras.metrics.Metric)) else ()
 
 
 def _content(cell):

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import itertools
 import json
 import os
 import random
@@ -12,12 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.cache_key import architecture, as_text, key
+from distill_edu._inside.cache_key import Incomparable, key, lesson
 from distill_edu._inside.disk import sweep_up, whole
 
 
 def folder():
-    """Where results are kept: DISTILL_EDU_CACHE, or .cache/distill_edu at home. It may be deleted at any time."""
+    """Return the folder of kept results: DISTILL_EDU_CACHE, or .cache/distill_edu at home. It may be deleted any time.
+
+    >>> folder().is_absolute()
+    True
+    """
     try:
         return Path(os.environ.get("DISTILL_EDU_CACHE") or "~/.cache/distill_edu").expanduser()
     except RuntimeError:  # a user without a home
@@ -27,7 +32,11 @@ def folder():
 
 
 def recall(key):
-    """What was kept under `key`, or None. A damaged file is reported and counts as nothing."""
+    """Return what was kept under `key`, or None. A damaged file gives a warning and None.
+
+    >>> recall("a name that nobody used") is None
+    True
+    """
     path = _file(key)
     try:
         with np.load(path, allow_pickle=False) as arrays:  # a file that somebody put there runs no code
@@ -45,6 +54,9 @@ def keep(key, result):
     """Keep `result` under `key` and return it. Where the disk does not take it, that is only a warning.
 
     `result`: numbers, texts, None, arrays, and lists and dictionaries of them. Raises TypeError for anything else.
+
+    >>> keep("example", {"loss": [0.5, 0.25]}) == recall("example")
+    True
     """
     path, arrays, content = _file(key), [], io.BytesIO()
     text = json.dumps(_packed(result, arrays)).encode()
@@ -66,22 +78,18 @@ def _file(key):
 
 
 def _packed(value, arrays):
-    """`value` for JSON, with each array replaced by its number in `arrays`."""
+    """`value` for JSON, where each array is its number in `arrays`."""
     if isinstance(value, dict):
         return {"dictionary": [[name, _packed(each, arrays)] for name, each in value.items()]}
     if isinstance(value, (list, tuple)):
         return [_packed(each, arrays) for each in value]
-    if isinstance(value, (np.ndarray, np.generic)):  # a single number, such as a temperature, is a weight, too
-        value, single = np.asarray(value), isinstance(value, np.generic)
-        if value.dtype.hasobject:
-            raise TypeError("An array of Python objects is not kept: give numbers or texts.")
-        arrays.append(value)
-        return {
-            "array": len(arrays) - 1,
-            "dtype": value.dtype.name if value.dtype.kind == "V" else value.dtype.str,
-            "single": single,
-        }
-    return value
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    arrays.append(np.asarray(value))
+    dtype = arrays[-1].dtype
+    if dtype.hasobject:
+        raise TypeError("An array of Python objects is not kept: give numbers or texts.")
+    return {"array": len(arrays) - 1, "dtype": dtype.name if dtype.kind == "V" else dtype.str}
 
 
 def _unpacked(value, arrays):
@@ -90,41 +98,81 @@ def _unpacked(value, arrays):
     if not isinstance(value, dict):
         return value
     if "array" in value:
-        array = arrays[f"arr_{value['array']}"].view(value["dtype"])  # NumPy itself forgets bfloat16
-        return array[()] if value["single"] else array
+        # NumPy forgets bfloat16. [()] makes a number of an array without axes.
+        return arrays[f"arr_{value['array']}"].view(value["dtype"])[()]
     return {name: _unpacked(each, arrays) for name, each in value["dictionary"]}
 
 
 def fit(model, *args, **kwargs):
-    """`model.fit(...)`, or the weights that the same call gave last time. Returns the history as a dictionary.
+    """Train as `model.fit` does, or restore what the same call gave last time. Returns the history as a dictionary.
 
-    `model`: compiled; a Classroom, too. Data are arrays, or dictionaries and lists of them, and there are no callbacks:
-    the key is made of all arguments, and of Keras's random state where the fit shuffles. The optimizer's state is not
-    kept. The random state is afterwards the same, whether the fit was remembered or not. Raises TypeError for what
-    cannot be a key.
+    `model`: a compiled Keras model, Distiller or Classroom. Data are arrays, or dictionaries and lists of them, and
+    there are no callbacks. "The same call" has the same model, weights, optimizer and its state, losses, metrics, data
+    and settings, and the same random state of Keras where `fit` shuffles. Functions and classes of your own are
+    compared by their code, with all that they use; what cannot be compared is trained, and a warning says why. After
+    the call model, optimizer and random state are the same, whether the fit was restored or not.
+
+    >>> import keras, numpy as np
+    >>> from distill_edu import cache
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    >>> history = cache.fit(model, np.zeros((4, 2)), np.array([0, 1, 2, 0]), epochs=1, shuffle=False, verbose=0)
+    >>> round(history["loss"][0], 3)  # log 3
+    1.099
     """
     if not getattr(model, "compiled", False):
         raise ValueError("model must be a compiled Keras model: call model.compile(...) first.")
     if not model.built:
-        raise ValueError("model has no weights yet, by which it is known again: call it once, model(x[:1]), then fit.")
+        raise ValueError("model has no weights yet, which the cache key needs: call it once, model(x[:1]), then fit.")
     given = inspect.signature(model.fit).bind(*args, **kwargs)
     given.apply_defaults()
     given = {**given.arguments, "verbose": 0}
     _require_arrays(given)
-    start, seed = [np.array(variable) for variable in model.variables], _next_random_number()
-    order = seed if given["shuffle"] else None
-    parts = getattr(model, "distillers", [model])  # a Classroom has no configuration as a whole
-    configs = [text for part in parts for text in (architecture(part), as_text(part.get_compile_config()))]
-    name = key("variables", *configs, start, given, order)
-    kept = recall(name)
+    seed = _next_random_number()
+    name = _fit_key(model, given, seed if given["shuffle"] else None)
+    kept = None if name is None else recall(name)
     if kept is None:
         history = model.fit(*args, **kwargs).history
-        kept = keep(name, [[np.array(variable) for variable in model.variables], history])
+        states = [_values(optimizer.variables) for optimizer, _ in _optimizers(model)]
+        if name is not None:
+            keep(name, [_values(model.variables), states, history])
+    else:
+        values, states, history = kept
+        _restore(model, values, states)
     keras.utils.set_random_seed(seed)
-    values, history = kept
-    for variable, value in zip(model.variables, values, strict=True):  # more than weights: Dropout's random state, too
-        variable.assign(value)
     return history
+
+
+def _fit_key(model, given, order):
+    """The key of a fit, or None, with a warning, for a fit that cannot be compared with another one."""
+    students = getattr(model, "distillers", [])  # a Classroom has no configuration as a whole
+    parts = [type(model), *map(lesson, students), lesson(model)[1:]] if students else lesson(model)
+    try:
+        return key("fit", parts, [optimizer for optimizer, _ in _optimizers(model)], given, order)
+    except Incomparable as error:
+        warnings.warn(f"This fit is not kept: {error}", stacklevel=3)
+        return None
+
+
+def _optimizers(model):
+    """[(optimizer, the variables that it changes)] of a model; a Classroom has several."""
+    pairs = getattr(model, "optimizers", [(model.optimizer, model.trainable_variables)])
+    return [(optimizer, trained) for optimizer, trained in pairs if optimizer is not None]
+
+
+def _values(variables):
+    return [np.array(variable) for variable in variables]
+
+
+def _restore(model, values, states):
+    """Give the model and its optimizers these values: more than weights, for Dropout's random state is a variable."""
+    variables = list(model.variables)
+    for (optimizer, trained), state in zip(_optimizers(model), states, strict=True):
+        if len(optimizer.variables) < len(state):
+            optimizer.build(trained)
+        variables += optimizer.variables
+    for variable, value in zip(variables, itertools.chain(values, *states), strict=True):
+        variable.assign(value)
 
 
 def _next_random_number():

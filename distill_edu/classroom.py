@@ -81,6 +81,12 @@ class Classroom(PartlyTrained):
         return self.students
 
     @property
+    def optimizers(self):
+        """[(optimizer, the variables that it changes)]: one of all students that are alike, and each student's own."""
+        shared = [(row.optimizer, row.trained) for row in self._rows if row.optimizer]
+        return shared + [(each.optimizer, each.trainable_variables) for each in self.distillers]
+
+    @property
     def models(self):
         return [*self.students, self.distillers[0].teacher]
 

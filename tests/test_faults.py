@@ -3,11 +3,9 @@
 import errno
 import functools
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -16,45 +14,28 @@ import numpy as np
 import pytest
 from small import X, Y, model
 
-from distill_edu import Cascade, Dataset, Distiller, cache, sweep
+from distill_edu import Cascade, Dataset, Distiller, cache, experiments, sweep
+from distill_edu._inside import disk
 from distill_edu.pages.shared.live import live_distillation
 
-pytestmark = pytest.mark.slow  # each test starts other processes
+pytestmark = pytest.mark.slow  # some tests start other processes
 DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
 HOW = {"sizes": 4, "steps": 40, "batch_size": 8, "at_once": 1, "progress": False}
 SWEEP = """
-from test_faults import DATA, HOW, build, model, sweep
-table = sweep(DATA, model(9), build, seeds=int(sys.argv[2]), **HOW)
-print(table.drop(columns=["seconds", "test_right"]).to_csv())
-"""
-LIVE = """
-import asyncio
-from test_faults import lesson
-live = lesson()
-
-async def use():
-    live.controls["training"].value = "Start"
-    while True:
-        await asyncio.sleep(0.01)
-        print(len(live.runs[0][0]), flush=True)
-
-asyncio.run(use())
-"""
-SWITCHED_OFF = """
 import os, signal
 from pathlib import Path
-from distill_edu import cache
+from test_faults import DATA, HOW, build, model, sweep
 
-def switch_off(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
+def write_half(path, content, write=Path.write_bytes, written=[]):
+    written.append(path)
+    last = len(written) == int(sys.argv[2])
+    write(path, content[: len(content) // 2] if last else content)
+    if last:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-def half(path, content, write=Path.write_bytes):
-    write(path, content[: len(content) // 2])
-    switch_off()
-
-module, name, last = {"half": (Path, "write_bytes", half), "aside": (os, "replace", switch_off)}[sys.argv[2]]
-setattr(module, name, last)
-cache.keep("a", "new")
+Path.write_bytes = write_half
+table = sweep(DATA, model(9), build, seeds=6, **HOW)
+print(table.drop(columns=["seconds", "test_right"]).to_csv())
 """
 
 
@@ -62,36 +43,14 @@ def build(units):
     return model(0, units)
 
 
-def lesson():
-    """What a page does: a teacher whose training is kept, and a student under a live distillation."""
-    teacher = model(2, units=16)
-    teacher.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    cache.fit(teacher, X, Y, epochs=2, shuffle=False, verbose=0)
-    one = Distiller(student=model(1), teacher=teacher)
-    one.compile()
-    return live_distillation(one, X, Y, (X, Y), batch_size=8, every=2)
-
-
-def in_another_process(script, argument=""):
+def in_another_process(killed_in_write):
     here = "import sys; sys.path.insert(0, sys.argv[1])"
-    command = [sys.executable, "-c", here + script, str(Path(__file__).parent), str(argument)]
+    command = [sys.executable, "-c", here + SWEEP, str(Path(__file__).parent), str(killed_in_write)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def kill(process, when):
-    """Wait until `when()`, then kill -9."""
-    try:
-        until = time.monotonic() + 300
-        while not when():
-            assert process.poll() is None and time.monotonic() < until, process.communicate()
-            time.sleep(0.02)
-    finally:
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
-
-
-def kept(folder):
-    return [path for path in folder.glob("*") if path.is_file()]
+def numbers(table):
+    return table.drop(columns=["seconds", "test_right"]).to_csv() + "\n"
 
 
 @pytest.fixture
@@ -100,75 +59,63 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "kept"
 
 
+@pytest.mark.nightly
 def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monkeypatch):
-    kill(in_another_process(SWEEP, 200), when=lambda: len(kept(folder)) >= 3)
-    finished = len(kept(folder))
-    trained = []
-    monkeypatch.setattr("distill_edu.experiments.teach", counted("distill_edu.experiments", "teach", trained))
-    table = sweep(DATA, model(9), build, seeds=finished + 2, **HOW)
-    assert list(table.seed) == list(range(finished + 2)) and len(trained) == 2
-
-
-def counted(module, name, calls):
-    function = getattr(sys.modules[module], name)
-
-    def call(*arguments, **settings):
-        calls.append(1)
-        return function(*arguments, **settings)
-
-    return call
-
-
-def test_after_a_live_distillation_that_was_killed_a_page_starts_anew(folder, monkeypatch):
-    running = in_another_process(LIVE)
-    kill(running, when=lambda: running.stdout.readline().strip() == "3")
-    assert len(kept(folder)) == 1
-    taught = model(2, units=16).get_weights()
-    monkeypatch.setattr(keras.Sequential, "fit", functools.wraps(keras.Sequential.fit)(lambda *_, **__: 1 / 0))
-    again = lesson()
-    assert not np.array_equal(again.distiller.teacher.get_weights()[0], taught[0])
-    again.train_now(6)
-    monkeypatch.undo()
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(folder / "empty"))
-    never_killed = lesson()
-    never_killed.train_now(6)
-    for mine, its in zip(again.runs[0], never_killed.runs[0], strict=True):
-        assert mine == pytest.approx(its, rel=1e-5)
-
-
-@pytest.mark.parametrize("when", ["half", "aside"])
-def test_what_was_switched_off_while_it_wrote_leaves_the_old_result_whole(folder, when):
-    cache.keep("a", "old")
-    writing = in_another_process(SWITCHED_OFF, when)
-    assert writing.communicate()[0] == "" and writing.returncode == -signal.SIGKILL
+    """kill -9 while the third row is half written: nothing tidies up, and nothing half written is read."""
+    killed = in_another_process(killed_in_write=3)
+    assert killed.communicate(timeout=600)[0] == "" and killed.returncode == -signal.SIGKILL
+    assert len([path for path in folder.iterdir() if path.is_file()]) == 2
+    assert len([path for path in folder.iterdir() if path.name.startswith(disk.ASIDE)]) == 1
+    trained, train = [], experiments.train_together
+    count = functools.wraps(train)(lambda settings, *rest: trained.extend(settings) or train(settings, *rest))
+    monkeypatch.setattr(experiments, "train_together", count)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert cache.recall("a") == "old"
-        assert cache.keep("a", "newer") == cache.recall("a") == "newer"
+        warnings.filterwarnings("error", message=".*damaged")
+        table = sweep(DATA, model(9), build, seeds=6, **HOW)
+    assert list(table.seed) == list(range(6)) and [setting["seed"] for setting in trained] == [2, 3, 4, 5]
 
 
+@pytest.mark.nightly
 def test_two_processes_may_share_a_folder(folder):
-    both = [in_another_process(SWEEP, 6) for _ in range(2)]
-    answers = [one.communicate(timeout=600) for one in both]
-    assert [one.returncode for one in both] == [0, 0], answers
+    both = [in_another_process(killed_in_write=0) for _ in range(2)]
+    answers = [each.communicate(timeout=600) for each in both]
+    assert [each.returncode for each in both] == [0, 0], answers
     tables = [out for out, _ in answers]
-    assert tables[0] == tables[1] and tables[0].count("\n") == 8  # a head, six rows, and print's own end
-    assert len(kept(folder)) == 6
-    assert (
-        sweep(DATA, model(9), build, seeds=6, **HOW).drop(columns=["seconds", "test_right"]).to_csv() + "\n"
-        == tables[0]
-    )
+    assert tables[0] == tables[1] and tables[0].count("\n") == 8  # a head, six rows, and the end of print
+    assert len([*folder.iterdir()]) == 6
+    assert numbers(sweep(DATA, model(9), build, seeds=6, **HOW)) == tables[0]
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read-only", "forbidden"])
-def test_a_disk_that_refuses_is_a_warning(folder, monkeypatch, code):
+def test_after_a_live_distillation_that_was_stopped_a_page_starts_anew(folder, monkeypatch):
+    """A page keeps its teacher, not the student of its live distillation."""
+
+    def page():
+        teacher = model(2, units=16)
+        teacher.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        cache.fit(teacher, X, Y, epochs=2, shuffle=False, verbose=0)
+        distiller = Distiller(student=model(1), teacher=teacher)
+        distiller.compile()
+        return live_distillation(distiller, X, Y, (X, Y), batch_size=8, every=2)
+
+    stopped = page()
+    stopped.train_now(6)
+    assert len([*folder.iterdir()]) == 1
+    monkeypatch.setattr(keras.Sequential, "fit", functools.wraps(keras.Sequential.fit)(lambda *_, **__: 1 / 0))
+    again = page()
+    again.train_now(6)
+    for values, first_values in zip(again.runs[0], stopped.runs[0], strict=True):
+        assert values == pytest.approx(first_values, rel=1e-5)
+
+
+def test_a_full_disk_is_a_warning(folder, monkeypatch):
     def refuse(*_):
-        raise OSError(code, os.strerror(code))
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.warns(UserWarning, match=f"could not be kept in .*{os.strerror(code)}"):
-        table = sweep(DATA, model(9), build, seeds=1, **HOW)
-    assert len(table) == 1 and not list(folder.glob("*"))  # no crumbs either
+    with pytest.warns(UserWarning, match="could not be kept in .*No space left on device") as warned:
+        assert cache.keep("a", 1) == 1 and not [*folder.iterdir()]  # no crumbs either
+        assert len(sweep(DATA, model(9), build, seeds=1, **HOW)) == 1
+    assert warned[0].filename == __file__
 
 
 def test_a_folder_that_vanishes_while_it_is_used(folder):
@@ -245,23 +192,11 @@ def test_a_cascade_that_is_not_written_to_its_end_leaves_the_older_one_whole(tmp
     assert Cascade.load(tmp_path).threshold == 0.9 and len(list(tmp_path.iterdir())) == len(files)
 
 
-KILLED = """
-import os, signal
-from distill_edu import Cascade
-from test_faults import model
-from distill_edu import files
-import numpy as np
-np.savez = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-Cascade(model(3), model(4), threshold=0.9).save(sys.argv[2])
-"""
-
-
-def test_a_cascade_whose_writer_was_killed_in_the_middle_is_the_older_one(tmp_path):
+def test_what_a_killed_writer_left_lies_beside_the_cascade_and_goes_with_the_next(tmp_path):
     Cascade(model(), model(9), threshold=0.5).save(tmp_path)
     before = answers(tmp_path)
-    writing = in_another_process(KILLED, tmp_path)
-    assert writing.communicate()[0] == "" and writing.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.iterdir())) > 4  # what it left lies beside the older cascade, and is swept up by the next
+    for name in ("student-0123abcd.keras", "teacher-0123abcd.keras"):
+        (tmp_path / name).write_bytes(b"half")
     assert np.allclose(answers(tmp_path).probabilities, before.probabilities)
     Cascade(model(), model(9)).save(tmp_path)
     assert len(list(tmp_path.iterdir())) == 4

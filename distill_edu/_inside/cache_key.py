@@ -1,56 +1,28 @@
-"""What a result depends on, as text: models, optimizers, and the code that trains them."""
+"""What a result depends on, decided in one place: as the key of a kept result, and as what makes two models alike.
 
-import ast
-import functools
-import inspect
-import json
-import re
-from pathlib import Path
+Keras, TensorFlow and NumPy count by their versions, this package's training code by its source, and all other code by
+its own: see `description`.
+"""
 
-import joblib
+import hashlib
+
 import numpy as np
 
 from distill_edu._inside.backend import keras, tf
-
-# The modules whose code a trained student depends on. A new colour in a figure throws nothing away.
-TRAINS = ("losses", "hints", "distiller", "classroom", "models", "metrics", "experiments", "_inside.batch")
-TRAINS += ("_inside.layer_outputs", "_inside.keras_model", "_inside.stacked")
-PACKAGE = Path(__file__).parents[1]
+from distill_edu._inside.description import Description, Incomparable
+from distill_edu._inside.source_code import training_code
 
 
-def architecture(model):
-    """What a model computes, weights aside, as text. Works for an optimizer, too."""
-    return as_text({"class": type(model).__name__, **model.get_config(), "name": ""})
+def key(*parts):
+    """Return a short text for `parts`: numbers, texts, arrays, models, functions, and lists and dictionaries of them.
 
+    Raises Incomparable, a TypeError, for what cannot be compared with another time, such as an open file.
 
-def as_text(config):
-    """A configuration as text, without the numbers that Keras counts up in names (dense_1, adam_2)."""
-    return re.sub(r'_\d+"', '"', json.dumps(config, default=str, sort_keys=True))
-
-
-def loss_as_text(loss):
-    """A loss as text: its name, its configuration, or the source of a function of one's own."""
-    if loss is None or isinstance(loss, str):
-        return str(loss)
-    if hasattr(loss, "get_config"):
-        return architecture(loss)
-    try:
-        return inspect.getsource(loss)
-    except OSError:  # made by exec, or typed into a plain Python prompt
-        return repr((loss.__code__.co_code, loss.__code__.co_consts))
-
-
-@functools.cache
-def code(folder=PACKAGE):
-    """The modules in `TRAINS` without comments and docstrings: a better sentence throws nothing away."""
-    return [_without_docstrings(ast.parse((folder / f"{name.replace('.', '/')}.py").read_bytes())) for name in TRAINS]
-
-
-def _without_docstrings(tree):
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
-            node.body[0].value.value = ""
-    return ast.unparse(tree)
+    >>> key("labels", [1, 2]) == key("labels", [1, 2]), key("labels", [1, 2]) == key("labels", [1, 2.0])
+    (True, False)
+    """
+    text = Description().text([parts, training_code(), versions()])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def versions():
@@ -58,6 +30,18 @@ def versions():
     return [keras.__version__, tf.__version__, np.__version__]
 
 
-def key(*parts):
-    """One short text for numbers, arrays and dictionaries, together with the code and the versions below it."""
-    return joblib.hash((parts, code(), versions()))
+def architecture(model):
+    """What a model computes, as text: equal for models that compute the same of the values of their variables.
+
+    The text of a model that cannot be compared is like no other. Works for an optimizer, too.
+    """
+    try:
+        return Description(known=model.variables, names=[model.name]).text(model)
+    except Incomparable:
+        return f"{type(model).__name__} {id(model)}"
+
+
+def lesson(model):
+    """What `fit` does with a compiled model: the model, its optimizer, and what its `compile` was given."""
+    compiled = vars(model).get("_compile_config")  # Keras's get_compile_config has only the names of functions
+    return [model, model.optimizer, getattr(model, "loss", None), getattr(compiled, "config", None)]

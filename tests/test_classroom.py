@@ -182,7 +182,9 @@ def test_weights_metrics_and_validation_are_those_of_a_distiller(teacher, name):
 
 
 def test_an_evaluation_is_that_of_a_distiller_and_nobody_drops_units_in_it(teacher):
-    build = lambda seed: model(seed, noise=0.9 * (seed != 1), norm=True)  # noqa: E731 - two alike, one between them
+    def build(seed):
+        return model(seed, noise=0.9 * (seed != 1), norm=True)  # two alike, another between them
+
     classroom = compiled(build, teacher, count=3, metrics=["accuracy"])
     got = classroom.evaluate(X, Y, return_dict=True, verbose=0)
     for i, student in enumerate(classroom.students):

@@ -310,9 +310,10 @@ def test_with_a_label_at_every_time_a_weight_counts_by_its_mean():
 @pytest.mark.parametrize("marked", [True, False])
 def test_a_hint_does_not_look_at_padding(marked):
     """Marked by a layer, or by a mask of one's own."""
-    real = np.arange(5) < np.array([1, 2, 3, 4, 4, 3, 2, 1, 1])[:, None]
-    x, y = np.where(real, RANDOM.randint(1, 9, (9, 5)), 0), RANDOM.randint(0, CLASSES, (9, 5))
-    x, y = (x, y) if marked else (RANDOM.randn(9, 5, FEATURES), {"labels": y, "mask": real})
+    random, real = np.random.RandomState(1), np.arange(5) < np.array([1, 2, 3, 4, 4, 3, 2, 1, 1])[:, None]
+    x, y = np.where(real, random.randint(1, 9, (9, 5)), 0), random.randint(0, CLASSES, (9, 5))
+    if not marked:
+        x, y = random.randn(9, 5, FEATURES) * np.where(real, 1, 9)[..., None], {"labels": y, "mask": real}
     student, teacher = sequence(0, 4, marked), sequence(1, 4, marked)
     got = distiller(teacher, Hint("hidden", "hidden"), student).evaluate(x, y, verbose=0, return_dict=True)
     squares = np.mean((outputs(student, "hidden", x) - outputs(teacher, "hidden", x)) ** 2, axis=-1)

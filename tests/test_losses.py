@@ -1,3 +1,8 @@
+"""Every loss, run eagerly: its paper's formula in float64 loops, its limits and gradients, unknown labels, padding."""
+
+import re
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -5,138 +10,474 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from small import soft_values
+from small import CLASSES, LIGHT, X, Y, model, same, weights
 
-from distill_edu import distillation_loss, hard_label_loss, soft_targets
+from distill_edu import Distiller, distillation_loss, hard_label_loss, losses, teacher_logits
+
+RANDOM = np.random.RandomState(0)
+CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+# --- the papers' formulas, for one example --------------------------------------------------------------------------
+
+
+def softmax(z):
+    powers = np.exp(z - z.max())
+    return powers / powers.sum()
+
+
+def kl(p, q):
+    return sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+def forward(z, s, y, t):
+    """Hinton et al. 2015, section 2."""
+    return t**2 * kl(softmax(z / t), softmax(s / t))
+
+
+def reverse(z, s, y, t):
+    """Gu et al. 2024, section 2.1."""
+    return t**2 * kl(softmax(s / t), softmax(z / t))
+
+
+def decoupled(z, s, y, t, target=1.0, others=8.0):
+    """Zhao et al. 2022, equations 1 to 7."""
+    p, q = softmax(z / t), softmax(s / t)
+    y = int(np.argmax(p)) if y < 0 else y
+    p_rest, q_rest = np.delete(p, y), np.delete(q, y)
+    tckd = kl([p[y], p_rest.sum()], [q[y], q_rest.sum()])
+    nckd = kl(p_rest / p_rest.sum(), q_rest / q_rest.sum())
+    return t**2 * (target * tckd + others * nckd)
+
+
+def sigmoid(z, s, y, t):
+    """Of every output the KL of (yes, no)."""
+    p, q = (np.stack([1 / (1 + np.exp(-each / t)), 1 / (1 + np.exp(each / t))], axis=1) for each in (z, s))
+    return t**2 * sum(map(kl, p, q))
+
+
+def squares(z, s, y, t):
+    """Ba and Caruana 2014, equation 1, as a mean."""
+    return np.mean([(a - b) ** 2 for a, b in zip(z, s, strict=True)])
+
+
+ORACLES = {"kl": forward, "reverse_kl": reverse, "decoupled": decoupled, "sigmoid": sigmoid, "mean_square": squares}
+TASKS = dict.fromkeys(ORACLES, "classes") | {"sigmoid": "yes_no", "mean_square": "numbers"}
+EACH = pytest.mark.parametrize("name", ORACLES)
+Z, S = RANDOM.randn(5, CLASSES) * 3, RANDOM.randn(5, CLASSES) * 3
+LABELS = np.array([0, 3, -1, 2, 1])  # one of them unknown
+
+
+def oracle(name, z, s, t, labels):
+    return np.array([ORACLES[name](*each, t) for each in zip(np.float64(z), np.float64(s), labels, strict=True)])
+
+
+def slack(name, t):
+    """How far rounding may take a value: decoupled multiplies it by 8."""
+    return (8 if name == "decoupled" else 1) * t**2
+
+
+def soft(name, z, s, t, labels=LABELS):
+    """The value and the gradient of a soft loss."""
+    loss = losses.SOFT_LOSSES[name] if isinstance(name, str) else name
+    labels = None if labels is None else tf.constant(labels)
+    student = tf.Variable(s, dtype=s.dtype if s.dtype == "float16" else "float32")
+    with tf.GradientTape() as tape:
+        values = loss(SimpleNamespace(teacher_logits=tf.constant(z), labels=labels), student, t)
+    return values.numpy(), tape.gradient(values, student).numpy()
+
+
+# --- soft losses ----------------------------------------------------------------------------------------------------
 
 LOGITS = arrays(np.float32, (2, 4), elements=st.floats(-20, 20, width=32)).map(lambda z: z - np.float32([0, 0, 0, 21]))
 TEMPERATURES = st.floats(0.5, 20)
-properties = settings(max_examples=60, deadline=None)
+PAIR = np.array([2, 0])  # the labels of what Hypothesis draws: without one, a tie of the teacher would decide
+properties = settings(max_examples=30, deadline=None)
 
 
-def gradient(teacher, student, t):
-    student = tf.Variable(student, dtype=tf.float32)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(distillation_loss(teacher, student, t))
-    return tape.gradient(loss, student).numpy()
+def test_every_name_has_its_oracle_and_its_task():
+    assert {name: loss.task for name, loss in losses.SOFT_LOSSES.items()} == TASKS
 
 
-def test_value_and_gradient_of_the_case_that_keras_distillation_gets_wrong_by_default():
-    z_t, z_s = np.float32([[6, 2, -1]]), np.float32([[5, 4.5, -2]])
-    assert distillation_loss(z_t, z_s, 2.0).numpy() == pytest.approx([0.94558], abs=1e-5)
-    assert gradient(z_t, z_s, 2.0) == pytest.approx(np.array([[-0.6104, 0.6288, -0.0184]]), abs=1e-4)
+@EACH
+@properties
+@given(z=LOGITS, s=LOGITS, t=TEMPERATURES, c=st.floats(1, 5), shift=st.floats(-5, 5, width=32))
+def test_the_value_is_the_papers_formula(name, z, s, t, c, shift):
+    got, _ = soft(name, z, s, t, PAIR)
+    assert np.allclose(got, oracle(name, z, s, t, PAIR), rtol=1e-3, atol=2e-6 * slack(name, t) + 1e-4)
+    assert got.dtype == "float32" and (got >= -1e-6 * slack(name, t)).all()
+    scaled, _ = soft(name, z * np.float32(c), s * np.float32(c), c * t, PAIR)
+    assert np.allclose(scaled, c**2 * got, rtol=1e-2, atol=1e-6 * slack(name, c * t) + 1e-3)
+    if TASKS[name] == "classes":
+        moved, _ = soft(name, z + shift, s - shift, t, PAIR)
+        assert np.allclose(moved, got, rtol=1e-3, atol=1e-5 * slack(name, t))
+    nothing, flat = soft(name, z, z, t, PAIR)
+    assert np.allclose(nothing, 0, atol=1e-6 * slack(name, t)) and np.allclose(flat, 0, atol=1e-5 * t)
+
+
+@EACH
+@pytest.mark.parametrize("t", [1.0, 2.5])
+def test_the_gradient_is_the_central_difference(name, t):
+    _, got = soft(name, Z, S, t)
+    for c in range(CLASSES):
+        move = 1e-5 * np.eye(CLASSES)[c]
+        up, down = (oracle(name, Z, S + sign * move, t, LABELS) for sign in (1, -1))
+        assert got[:, c] == pytest.approx((up - down) / 2e-5, rel=2e-3, abs=1e-4)
 
 
 @properties
 @given(LOGITS, LOGITS, TEMPERATURES)
-def test_the_value_is_the_closed_form(z_t, z_s, t):
-    assert np.allclose(distillation_loss(z_t, z_s, t), soft_values(z_t, z_s, t), rtol=1e-3, atol=2e-6 * t**2 + 1e-4)
+def test_the_gradient_of_the_kl_is_t_times_q_minus_p(z, s, t):
+    expected = [t * (softmax(row / t) - softmax(teacher / t)) for teacher, row in zip(z, s, strict=True)]
+    assert np.allclose(soft("kl", z, s, t, PAIR)[1], expected, atol=1e-5 * t)
 
 
-@properties
-@given(LOGITS, LOGITS, TEMPERATURES)
-def test_the_gradient_is_t_times_q_minus_p(z_t, z_s, t):
-    assert np.allclose(gradient(z_t, z_s, t), t * (soft_targets(z_s, t) - soft_targets(z_t, t)), atol=1e-5 * t)
+INF = float("inf")
+KNOWN = {  # teacher, student, T, value, gradient
+    "keras.distillation errs": ([6, 2, -1], [5, 4.5, -2], 2, 0.94558, [-0.6104, 0.6288, -0.0184]),
+    "keras.distillation gives 32 and 0": ([-30, 0, 30], [30, 0, -30], 1, 60, [1, 0, -1]),
+    "huge": ([-1e4, 0, 1e4], [1e4, 0, -1e4], 1, 2e4, [1, 0, -1]),
+    "a class ruled out": ([0, 0, -INF], [0, 0, 0], 1, np.log(1.5), [-1 / 6, -1 / 6, 1 / 3]),
+}
 
 
-def test_the_gradient_is_the_central_difference():
-    z_t, z_s, t, step = np.array([[2.0, -1.0, 0.5]]), np.array([[0.0, 1.0, -2.0]]), 3.0, 1e-4
-    moves = step * np.eye(3)
-    numeric = [(soft_values(z_t, z_s + m, t) - soft_values(z_t, z_s - m, t))[0] / (2 * step) for m in moves]
-    assert gradient(z_t, z_s, t)[0] == pytest.approx(numeric, abs=1e-5)
+@pytest.mark.parametrize("case", KNOWN)
+def test_values_and_gradients_that_one_knows(case):
+    z, s, t, value, gradient = KNOWN[case]
+    got, its = soft("kl", np.array([z]), np.array([s]), t, None)
+    assert got == pytest.approx([value], rel=1e-5) and its == pytest.approx(np.array([gradient]), abs=1e-4)
+    assert distillation_loss(np.array([z]), np.array([s]), t).numpy() == got
 
 
-@properties
-@given(LOGITS, LOGITS, TEMPERATURES)
-def test_it_is_never_negative_and_zero_for_equal_logits(z_t, z_s, t):
-    assert (distillation_loss(z_t, z_s, t).numpy() >= -1e-6 * t**2).all()
-    assert np.allclose(distillation_loss(z_t, z_t, t), 0)
-
-
-@properties
-@given(LOGITS, LOGITS, st.floats(-5, 5, width=32), TEMPERATURES)
-def test_a_shift_of_all_logits_changes_nothing(z_t, z_s, shift, t):
-    moved = distillation_loss(z_t + shift, z_s - shift, t)
-    assert np.allclose(moved, distillation_loss(z_t, z_s, t), rtol=1e-3, atol=1e-5 * t**2)
-
-
-@properties
-@given(LOGITS, LOGITS, st.floats(1, 5))
-def test_scaling_logits_and_temperature_by_c_scales_the_loss_by_c_squared(z_t, z_s, c):
-    scaled = distillation_loss(z_t * np.float32(c), z_s * np.float32(c), 2 * c)
-    assert np.allclose(scaled, c**2 * distillation_loss(z_t, z_s, 2.0), rtol=1e-2, atol=1e-3)
-
-
-def test_it_approaches_half_the_mean_squared_difference_of_centred_logits():
-    z_t, z_s = np.random.RandomState(0).normal(0, 2, (2, 5, 10))
-    difference = (z_t - z_t.mean(-1, keepdims=True)) - (z_s - z_s.mean(-1, keepdims=True))
+@pytest.mark.parametrize("name", ["kl", "reverse_kl"])
+def test_at_high_temperatures_it_is_half_the_mean_square_of_centred_logits(name):
+    z, s = RANDOM.normal(0, 2, (2, 5, 10))
+    difference = (z - z.mean(-1, keepdims=True)) - (s - s.mean(-1, keepdims=True))
     limit = (difference**2).mean(-1) / 2
-    assert np.allclose(soft_values(z_t, z_s, 1e4), limit, rtol=1e-3)  # the oracle itself
-    assert np.allclose(distillation_loss(z_t, z_s, 100.0), limit, rtol=0.03)
-    assert np.allclose(gradient(z_t, z_s, 1000.0), -difference / 10, atol=2e-3)
+    assert np.allclose(oracle(name, z, s, 1e4, LABELS), limit, rtol=1e-3)  # the oracle itself
+    assert np.allclose(soft(name, z, s, 100.0)[0], limit, rtol=0.05)
+    assert np.allclose(soft(name, z, s, 1000.0)[1], -difference / 10, rtol=0.01, atol=2e-3)
 
 
-def test_saturated_logits_keep_their_loss_and_their_gradient():
-    # keras.distillation's clipped softmax gives 16.1 and about 0 here.
-    z_t, z_s = np.float32([[0, 30, 0]]), np.float32([[30, 0, 0]])
-    assert distillation_loss(z_t, z_s, 1.0).numpy() == pytest.approx([30], rel=1e-5)
-    assert gradient(z_t, z_s, 1.0) == pytest.approx(np.array([[1, -1, 0]]), abs=1e-5)
+@EACH
+def test_saturated_logits_keep_their_value_and_a_gradient(name):
+    s = np.array([[90.0, -90.0, 0.0, 5.0], [0.0, 80.0, -80.0, 1.0]])
+    value, gradient = soft(name, -s, s, 1.0, LABELS[:2])
+    assert np.allclose(value, oracle(name, -s, s, 1.0, LABELS[:2]), rtol=1e-4) and np.isfinite(gradient).all()
+    # The reverse KL weighs by the student's own probabilities, so where it is sure, it learns nothing.
+    assert np.abs(gradient).max() > 0.1 or name == "reverse_kl"
 
 
-def test_huge_logits_stay_finite_with_the_right_gradient():
-    z_t, z_s = np.float32([[1e4, -1e4, 0]]), np.float32([[-1e4, 1e4, 0]])
-    assert distillation_loss(z_t, z_s, 1.0).numpy() == pytest.approx([2e4])
-    assert gradient(z_t, z_s, 1.0) == pytest.approx(np.array([[-1, 1, 0]]))
+@pytest.mark.parametrize("name", ["kl", "decoupled", "sigmoid"])
+@pytest.mark.parametrize("too", [False, True])
+def test_a_class_that_the_teacher_rules_out_adds_nothing(name, too):
+    """0 log 0 = 0, in the value and in the gradient, also where the student rules it out as well."""
+    last, labels = np.arange(CLASSES) == 3, np.array([0, 1, -1, 2, 1])
+    s = np.where(last, -1e4, S) if too else S
+    got, expected = (soft(name, np.where(last, low, Z), s, 2.0, labels) for low in (-INF, -1e4))
+    assert np.isfinite(got[0]).all() and np.isfinite(got[1]).all()
+    assert np.allclose(got[0], expected[0], rtol=1e-3, atol=1e-4) and np.allclose(got[1], expected[1], atol=1e-4)
 
 
-def test_half_precision_logits_are_computed_in_float32():
-    z_t, z_s = np.float16([[8, 1, -3]]), np.float16([[1, 2, 0]])
-    loss = distillation_loss(z_t, z_s, 4.0)
-    assert loss.dtype == tf.float32 and np.allclose(loss, soft_values(z_t, z_s, 4.0), rtol=1e-5)
+def test_the_reverse_kl_is_infinite_where_the_student_holds_possible_what_cannot_be():
+    assert soft("reverse_kl", np.array([[0.0, 0.0, -INF]]), np.zeros((1, 3)), 1.0, None)[0] == INF
 
 
-def test_leading_dimensions_are_kept():
-    z_t, z_s = np.random.RandomState(0).normal(size=(2, 3, 5, 4))
-    for places in (5, 1):  # a sequence of one place is none of one class
-        pair = z_t[:, :places], z_s[:, :places]
-        assert np.allclose(distillation_loss(*pair, 2.0), soft_values(*pair, 2.0), atol=1e-5)
-    assert hard_label_loss(np.zeros((3, 5), "int32"), z_s).shape == (3, 5)
+@EACH
+def test_nan_is_never_taken_for_a_class_that_is_ruled_out(name):
+    z = np.where((np.arange(5)[:, None] == 2) & (np.arange(CLASSES) == 1), np.nan, Z)
+    assert np.isnan(soft(name, z, S, 2.0)[0]).tolist() == [False, False, True, False, False]
+
+
+@EACH
+@pytest.mark.parametrize("places, dtype", [(5, "float32"), (1, "float32"), (3, "float16")])
+def test_leading_dimensions_are_kept_and_float32_it_is(name, places, dtype):
+    z, s = RANDOM.normal(size=(2, 3, places, CLASSES)).astype(dtype)  # a sequence of one place is none of one class
+    labels = RANDOM.randint(-1, CLASSES, (3, places))
+    value, _ = soft(name, z, s, 2.0, labels)
+    expected = oracle(name, z.reshape(-1, CLASSES), s.reshape(-1, CLASSES), 2.0, labels.ravel())
+    assert value.dtype == "float32" and np.allclose(value, expected.reshape(3, places), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("t", [1.0, 4.0])
+def test_the_kl_is_tckd_and_one_minus_p_times_nckd(t):
+    """Zhao et al. 2022, equation 5."""
+    labels = np.array([0, 3, 1, 2, 1])
+    tckd, nckd = (soft(losses.Decoupled(*parts), Z, S, t, labels)[0] for parts in ((1, 0), (0, 1)))
+    p = np.array([softmax(z / t)[y] for z, y in zip(Z, labels, strict=True)])
+    assert np.allclose(tckd + (1 - p) * nckd, distillation_loss(Z, S, t), rtol=1e-4, atol=1e-4)
+
+
+def test_the_weights_of_decoupled_are_the_papers_and_may_be_others():
+    assert losses.SOFT_LOSSES["decoupled"].get_config() == {"target": 1.0, "others": 8.0}
+    got, _ = soft(losses.Decoupled(0.5, 2), Z, S, 2.0)
+    assert np.allclose(got, [decoupled(*each, 2.0, 0.5, 2) for each in zip(Z, S, LABELS, strict=True)], rtol=1e-4)
+    for wrong in ({"target": -1}, {"others": "x"}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be .*0.*{next(iter(wrong.values()))}"):
+            losses.Decoupled(**wrong)
+
+
+@pytest.mark.parametrize("labels", [None, np.eye(CLASSES)[LABELS] * (LABELS >= 0)[:, None]], ids=["none", "one-hot"])
+def test_the_labels_of_decoupled_may_be_absent_or_one_hot(labels):
+    expected = oracle("decoupled", Z, S, 2.0, LABELS if labels is not None else [-1] * 5)
+    assert np.allclose(soft("decoupled", Z, S, 2.0, labels)[0], expected, rtol=1e-4)
+
+
+def test_one_yes_or_no_output_is_the_kl_of_two_classes():
+    pair = [np.concatenate([each[:, :1], 0 * each[:, :1]], axis=1) for each in (Z, S)]
+    assert np.allclose(soft("sigmoid", Z[:, :1], S[:, :1], 3.0, None)[0], distillation_loss(*pair, 3.0), rtol=1e-4)
+
+
+# --- hard labels ----------------------------------------------------------------------------------------------------
 
 
 def test_hard_label_loss_takes_integers_and_one_hot_rows():
-    z, y = np.random.RandomState(0).normal(size=(6, 4)), np.array([0, 1, 2, 3, 0, 1])
-    expected = -np.log(soft_targets(z)[np.arange(6), y])
-    assert np.allclose(hard_label_loss(y, z), expected, atol=1e-6)
-    assert np.allclose(hard_label_loss(np.eye(4)[y], z), expected, atol=1e-6)
+    y = np.array([0, 1, 2, 3, 0])
+    expected = [-np.log(softmax(s)[c]) for s, c in zip(S, y, strict=True)]
+    assert np.allclose(hard_label_loss(y, S), expected, rtol=1e-5)
+    assert np.allclose(hard_label_loss(np.eye(4)[y], S), expected, rtol=1e-5)
     # keras.distillation's documented "sparse_categorical_crossentropy" gives 6.50 instead of 1.31 in such a case.
-    assert np.allclose(hard_label_loss(y, z), keras.losses.SparseCategoricalCrossentropy(True, reduction=None)(y, z))
+    assert np.allclose(hard_label_loss(y, S), keras.losses.SparseCategoricalCrossentropy(True, reduction=None)(y, S))
+    assert hard_label_loss(np.zeros((3, 5), "int32"), np.zeros((3, 5, 4), "float16")).shape == (3, 5)
+
+
+SHAPES = {  # teacher, student -> what the sentence names
+    ((2, 5), (2, 4)): "teacher.* 5 .*student.* 4",
+    ((2, 3, 5), (2, 3, 4)): "teacher.* 5 .*student.* 4",
+    ((2, 1), (2, 1)): "one number per example.*sigmoid.*mean_square",
+    ((2, 3, 1), (2, 3, 1)): "one number per example.*sigmoid.*mean_square",
+    ((2, 1, 4), (2, 4)): r"teacher.*\(2, 1, 4\).*student.*\(2, 4\).*same",
+    ((2, 4), (2, 1, 4)): r"teacher.*\(2, 4\).*student.*\(2, 1, 4\).*same",
+    ((4, 4), (4, 4, 4)): r"\(4, 4\).*\(4, 4, 4\)",
+    ((4, 4, 4), (4, 4)): r"\(4, 4, 4\).*\(4, 4\)",
+    ((3, 4), (2, 4)): r"\(3, 4\).*\(2, 4\)",
+}
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+def test_shapes_that_differ_are_refused(shapes):
+    with pytest.raises(ValueError, match=SHAPES[shapes]):
+        distillation_loss(*map(np.zeros, shapes), 2.0)
+
+
+@pytest.mark.parametrize("labels, outputs", [((2,), (2, 5, 4)), ((2, 5, 4), (2, 4))])
+def test_labels_of_another_rank_are_refused(labels, outputs):
+    with pytest.raises(ValueError, match=f"{re.escape(str(labels))}.*{re.escape(str(outputs))}.*one-hot.* 4 "):
+        hard_label_loss(np.zeros(labels, "int32"), np.zeros(outputs))
+
+
+@pytest.mark.parametrize("t", [0, -1, np.nan])
+def test_a_wrong_temperature_is_refused(t):
+    with pytest.raises(ValueError, match=f"temperature must be .*{t}"):
+        distillation_loss(np.zeros((1, 2)), np.zeros((1, 2)), t)
+
+
+# --- in a Distiller -------------------------------------------------------------------------------------------------
+
+YES_NO = np.where(RANDOM.rand(33, CLASSES) < 0.1, -1, RANDOM.rand(33, CLASSES) < 0.4).astype("float32")
+NUMBERS = np.where(RANDOM.rand(33, CLASSES) < 0.1, np.nan, RANDOM.randn(33, CLASSES)).astype("float32")
+YES_NO[3], NUMBERS[3] = -1, np.nan  # an example of which nothing is known
+TARGETS = {"classes": np.where(np.arange(33) % 5, Y, -1), "yes_no": YES_NO, "numbers": NUMBERS}
+
+
+def hard(task, y, s):
+    """The loss of one example's labels; None where nothing of it is known."""
+    if task == "yes_no":
+        values = [-np.log(1 / (1 + np.exp(-z if a == 1 else z))) for a, z in zip(y, s, strict=True) if a >= 0]
+        return sum(values) if values else None
+    if task == "numbers":
+        values = [(a - z) ** 2 for a, z in zip(y, s, strict=True) if not np.isnan(a)]
+        return np.mean(values) if values else None
+    return -np.log(softmax(s)[y]) if y >= 0 else None
+
+
+def hard_mean(task, labels, s):
+    return np.mean([value for each in zip(labels, s, strict=True) if (value := hard(task, *each)) is not None])
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    return model(99, units=16, name="teacher")
+
+
+def outputs(one, x=X):
+    return np.array(one(x), "float64")
+
+
+def compiled(loss, teacher, student=None, **others):
+    one = Distiller(student=student or model(), teacher=teacher)
+    how = {"temperature": 3.0, "alpha": 0.3, "run_eagerly": True, **others}
+    one.compile(keras.optimizers.SGD(0.05), soft_loss=loss, **how)
+    return one
+
+
+def evaluated(one, x, y, **others):
+    return one.evaluate(x, y, batch_size=33, verbose=0, return_dict=True, **others)
+
+
+@EACH
+def test_fit_and_evaluate_report_the_closed_form(name, teacher):
+    labels, one = TARGETS[TASKS[name]], compiled(name, teacher)
+    z, s = outputs(teacher), outputs(one.student)
+    classes = labels if labels.ndim == 1 else [-1] * 33
+    expected = {"distillation_loss": oracle(name, z, s, 3.0, classes).mean()}
+    expected["student_loss"] = hard_mean(TASKS[name], labels, s)
+    expected["loss"] = 0.3 * expected["student_loss"] + 0.7 * expected["distillation_loss"]
+    assert evaluated(one, X, labels) == pytest.approx(expected, rel=1e-4)
+    got = one.fit(X, labels, batch_size=33, **LIGHT).history
+    assert {key: value[0] for key, value in got.items()} == pytest.approx(expected, rel=1e-4)
+    assert not same(weights(one.student), weights(model()))
+
+
+@pytest.mark.parametrize("loss", [*ORACLES, losses.Decoupled(0.5, 3)], ids=[*ORACLES, "own weights"])
+def test_it_is_saved_and_loaded_with_the_distiller(loss, teacher, tmp_path):
+    one = compiled(loss, teacher)
+    labels = TARGETS[one.task]
+    one.fit(X, labels, batch_size=33, **LIGHT)
+    one.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert loaded.task == one.task
+    assert evaluated(loaded, X, labels) == pytest.approx(evaluated(one, X, labels), rel=1e-4)
+    for each in (one, loaded):
+        each.fit(X, labels, batch_size=33, **LIGHT)
+    assert same(weights(one.student), weights(loaded.student), atol=1e-5)
+
+
+def test_a_function_of_ones_own_and_a_name_of_ones_own(teacher):
+    def shifted(batch, student_logits, temperature):
+        return keras.ops.mean(keras.ops.square(batch.teacher_logits - student_logits), axis=-1) + temperature
+
+    one = compiled(shifted, teacher)
+    expected, got = np.mean((outputs(teacher) - outputs(one.student)) ** 2) + 3, evaluated(one, X, Y)
+    assert got["distillation_loss"] == pytest.approx(expected, rel=1e-4)
+    losses.soft_loss("shifted")(shifted)
+    try:
+        assert evaluated(compiled("shifted", teacher), X, Y) == got
+    finally:
+        del losses.SOFT_LOSSES["shifted"]
+    with pytest.raises(ValueError, match="soft_loss must be a function or one of kl, reverse_kl, .*not 'shifted'"):
+        compiled("shifted", teacher)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "mean_square"])
+def test_one_output_takes_labels_as_a_list_or_as_a_column_and_0_is_a_label(name):
+    teacher, student = model(9, classes=1), model(classes=1)
+    for labels in (Y % 2, (Y % 2)[:, None], 0 * Y):
+        y, s = np.float64(labels).reshape(33, 1), outputs(student)
+        got = evaluated(compiled(name, teacher, student, metrics=["mse"]), X, labels.astype("float32"))
+        assert got["student_loss"] == pytest.approx(hard_mean(TASKS[name], y, s), rel=1e-4)
+        assert got["mse"] == pytest.approx(((y - s) ** 2).mean(), rel=1e-4)
+
+
+def test_a_row_of_zeros_is_a_label_where_each_output_is_an_answer_of_its_own(teacher):
+    labels = np.zeros((33, CLASSES))
+    expected = hard_mean("yes_no", labels, outputs(model()))
+    assert evaluated(compiled("sigmoid", teacher), X, labels)["student_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_alpha_1_with_numbers_is_plain_regression(teacher):
+    plain, student, y = model(), model(), RANDOM.randn(33, CLASSES).astype("float32")
+    plain.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=True)
+    expected = plain.fit(X, y, batch_size=8, **LIGHT).history["loss"]
+    got = compiled("mean_square", teacher, student, alpha=1.0).fit(X, y, batch_size=8, **LIGHT).history["loss"]
+    assert got == pytest.approx(expected, rel=1e-5) and same(weights(plain), weights(student), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "teacher, student, sentence",
+    "name, labels, sentence",
     [
-        ((2, 5), (2, 4), "The teacher gives 5 logits per example and the student 4"),
-        ((2, 3, 5), (2, 3, 4), "The teacher gives 5 logits per example and the student 4"),
-        ((2, 1), (2, 1), "one number per example. A softmax over one class is always 1"),
-        ((2, 3, 1), (2, 3, 1), "one number per example. A softmax over one class is always 1"),
-        ((2, 1, 4), (2, 4), "must be the same, example by example"),
-        ((2, 4), (2, 1, 4), "must be the same, example by example"),
-        ((4, 4), (4, 4, 4), "must be the same, example by example"),
-        ((4, 4, 4), (4, 4), "must be the same, example by example"),
-        ((3, 4), (2, 4), "must be the same, example by example"),
+        ("sigmoid", Y, r"\(33,\).* 4 for each example"),
+        ("mean_square", Y, r"\(33,\).* 4 for each example"),
+        ("sigmoid", np.full((33, CLASSES), 2.0), "between 0 and 1.*-1"),
+        ("sigmoid", np.full((33, CLASSES), -0.5), "between 0 and 1.*-1"),
+        ("kl", Y + 9, "not one of the classes.*-1"),
     ],
 )
-def test_shapes_that_differ_are_refused(teacher, student, sentence):
+def test_labels_that_do_not_fit_the_loss_are_refused(name, labels, sentence, teacher):
+    one = compiled(name, teacher)
     with pytest.raises(ValueError, match=sentence):
-        distillation_loss(np.zeros(teacher), np.zeros(student), 2.0)
+        one.fit(X, labels, batch_size=33, verbose=0)
+    assert same(weights(one.student), weights(model()), atol=0)
 
 
-@pytest.mark.parametrize("labels, logits", [((2,), (2, 5, 4)), ((2, 5, 4), (2, 4))])
-def test_labels_of_another_rank_are_refused(labels, logits):
-    with pytest.raises(ValueError, match="one integer per example, or one-hot rows"):
-        hard_label_loss(np.zeros(labels, "int32"), np.zeros(logits))
+def test_numbers_that_look_like_probabilities_are_numbers():
+    shares = np.random.RandomState(0).dirichlet(np.ones(CLASSES), 33).astype("float32")
+    y = {"labels": shares, "teacher_logits": shares}
+    assert compiled("mean_square", None).fit(X, y, batch_size=33, verbose=0)
 
 
-def test_a_wrong_temperature_is_refused():
-    with pytest.raises(ValueError, match="temperature must be a positive number, not 0"):
-        distillation_loss(np.zeros((1, 2)), np.zeros((1, 2)), 0)
+# --- padding --------------------------------------------------------------------------------------------------------
+
+TOKENS = np.where(np.arange(5) < RANDOM.randint(1, 6, (33, 1)), RANDOM.randint(1, 9, (33, 5)), 0)
+TAGS = RANDOM.randint(0, CLASSES, (33, 5))
+REAL = TOKENS > 0
+
+
+def tagger(seed, units=4, mask=True):
+    """Logits at each of five places, far enough apart to tell losses apart; the recurrence sees what is padding."""
+    keras.utils.set_random_seed(seed)
+    layers, sure = keras.layers, keras.initializers.RandomNormal(stddev=30, seed=seed)
+    parts = [keras.Input((5,), dtype="int32"), layers.Embedding(9, units, mask_zero=mask)]
+    parts += [layers.SimpleRNN(units, return_sequences=True, name="hidden")]
+    return keras.Sequential([*parts, layers.Dense(CLASSES, kernel_initializer=sure)])
+
+
+@pytest.fixture(scope="module")
+def tagging():
+    return tagger(1, units=8)
+
+
+TAGGED = {  # the labels of all places, in each of the forms that they have
+    "kl": TAGS,
+    "kl, one-hot": np.eye(CLASSES, dtype="float32")[TAGS],
+    "sigmoid": (TAGS[..., None] > np.arange(CLASSES)).astype("float32"),
+    "mean_square": RANDOM.randn(33, 5, CLASSES).astype("float32"),
+}
+
+
+@pytest.mark.parametrize("form", TAGGED)
+def test_what_a_layer_marks_as_padding_counts_nowhere(form, tagging):
+    name, labels, student, w = form.split(",")[0], TAGGED[form], tagger(0), RANDOM.uniform(0.5, 2, (33, 5))
+    z, s = (outputs(each, TOKENS) for each in (tagging, student))
+    y = TAGS[REAL] if name == "kl" else labels[REAL]
+    cached = {"labels": labels, "teacher_logits": z.astype("float32")}
+    expected = {"distillation_loss": (w[REAL] * oracle(name, z[REAL], s[REAL], 3.0, [0] * REAL.sum())).mean()}
+    expected["student_loss"] = np.mean(
+        [each * hard(TASKS[name], *pair) for each, *pair in zip(w[REAL], y, s[REAL], strict=True)]
+    )
+    metric, right = ("accuracy", s[REAL].argmax(-1) == y) if name == "kl" else ("mse", (y - s[REAL]) ** 2)
+    expected[metric] = right.mean()
+    for teacher, given_y in ((tagging, labels), (None, cached)):
+        got = evaluated(compiled(name, teacher, student, metrics=[metric]), TOKENS, given_y, sample_weight=w)
+        assert {key: got[key] for key in expected} == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_with_padding_alpha_1_is_plain_training_step_for_step(weighted, tagging):
+    plain, student = tagger(0), tagger(0)
+    how = {"metrics": ["accuracy"], "run_eagerly": True}
+    plain.compile(keras.optimizers.SGD(0.05), CROSS_ENTROPY, **how)
+    weight = {"sample_weight": RANDOM.uniform(0.5, 2, (33, 5))} if weighted else {}
+    expected = plain.fit(TOKENS, TAGS, batch_size=11, **LIGHT, **weight).history
+    got = compiled("kl", tagging, student, alpha=1, **how).fit(TOKENS, TAGS, batch_size=11, **LIGHT, **weight).history
+    assert not same(weights(student), weights(tagger(0))) and same(weights(plain), weights(student), atol=1e-5)
+    assert {name: got[name] for name in expected} == {k: pytest.approx(v, rel=1e-4) for k, v in expected.items()}
+
+
+def test_a_mask_of_ones_own_takes_the_place_of_keras_s_and_poison_at_padding_moves_nothing(tagging):
+    mask, z = REAL & (np.arange(5) < 3), teacher_logits(tagging, TOKENS)
+    poisoned = np.where(mask[..., None], z, RANDOM.choice([np.nan, 1e9, -np.inf], z.shape))
+
+    def trained(labels, z, marks):
+        one = compiled("kl", None, tagger(0, mask=marks), metrics=["accuracy"])
+        s = outputs(one.student, TOKENS)
+        y = {"labels": labels, "teacher_logits": z, "mask": mask}
+        return s, one.fit(TOKENS, y, batch_size=33, **LIGHT).history, weights(one.student)
+
+    for marks in (True, False):  # Keras's own mask of the student's places is a wider one
+        s, got, moved = trained(TAGS, poisoned, marks)
+        _, clean, expected = trained(np.where(mask, TAGS, -1), z, marks)
+        assert got == clean and same(moved, expected, atol=0)
+        soft = oracle("kl", z[mask], s[mask], 3.0, TAGS[mask]).mean()
+        assert got["distillation_loss"][0] == pytest.approx(soft, rel=1e-4)
+        assert got["student_loss"][0] == pytest.approx(hard_mean("classes", TAGS[mask], s[mask]), rel=1e-4)
+        assert got["accuracy"][0] == pytest.approx((s.argmax(-1) == TAGS)[mask].mean(), rel=1e-5)

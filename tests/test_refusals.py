@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import callbacks, layers
-from small import CLASSES, FEATURES, LIGHT, RANDOM, X, Y, frozen, model, same, weights
+from small import CLASSES, FEATURES, LIGHT, RANDOM, Table, X, Y, frozen, model, nested, same, twice, weights
 
 import distill_edu
 from distill_edu import (
@@ -101,33 +101,12 @@ def of_numpy():
     return one
 
 
-def inside(seed):
-    """An encoder with a layer inside it, and a head on it."""
-    entry = keras.Input((FEATURES,))
-    return on_top(keras.Model(entry, layers.Dense(7, name="deep")(entry), name="backbone"), seed)
-
-
-def twice(seed):
-    entries, enc = [keras.Input((FEATURES,)), keras.Input((FEATURES,))], layers.Dense(8, name="enc")
-    return keras.Model(entries, layers.Dense(CLASSES)(layers.Concatenate()([enc(each) for each in entries])))
-
-
 def sequence(length):
     return keras.Sequential([keras.Input((length, FEATURES)), layers.Dense(CLASSES)])
 
 
 def sized_by_images():
     return keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()])
-
-
-class Table(layers.Layer):
-    """A table of one's own, read by gather."""
-
-    def build(self, shape):
-        self.table = self.add_weight(shape=(60, 4))
-
-    def call(self, x):
-        return keras.ops.take(self.table, keras.ops.cast(x, "int32"), axis=0)
 
 
 class OwnLoss(Distiller):
@@ -321,6 +300,9 @@ def test_a_traced_step_refuses_too_and_the_steps_before_it_count():
         each.compile(keras.optimizers.Adam(0.1))
     with pytest.raises(ValueError, match="label"):
         one.fit(X, at(10, 9, Y), batch_size=8, **LIGHT)
+    for by_hand in (one.train_on_batch, one.test_on_batch):
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="label"):
+            by_hand(X, Y + 9)
     other.fit(X[:8], Y[:8], batch_size=8, **LIGHT)
     assert same(weights(student), weights(twin), atol=1e-5) and not same(weights(student), weights(model()))
 
@@ -445,11 +427,11 @@ CALLS = {
         lambda w: Distiller(student=twice(0), teacher=twice(1), hints=[Hint("enc", "enc")]), "enc / 2 times",
     ),
     "a layer inside a model": (
-        lambda w: Distiller(student=inside(0), teacher=inside(9), hints=[Hint("deep", "backbone/deep")]),
+        lambda w: Distiller(student=nested(), teacher=nested(9), hints=[Hint("deep", "backbone/deep")]),
         "deep / backbone/deep",
     ),
     "a hint in a model that was never called": (
-        lambda w: Distiller(student=Unknown(), teacher=inside(9), hints=[Hint("out", "backbone")]), "call / x[:1]",
+        lambda w: Distiller(student=Unknown(), teacher=nested(9), hints=[Hint("out", "backbone")]), "call / x[:1]",
     ),
     # a Classroom
     "no students": (lambda w: Classroom(students=[]), "students / empty"),

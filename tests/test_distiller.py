@@ -389,6 +389,7 @@ def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_ea
 # --- saved, cloned, rebuilt -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @KIND
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_path):
     def start():
@@ -447,6 +448,7 @@ def test_a_clone_has_parts_of_its_own(teacher):
 # --- callbacks and optimizers ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_the_whole_model_can_be_trained_on(teacher, tmp_path):
     keep = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     fitted(distiller(teacher=teacher), epochs=2, callbacks=[keep])
@@ -454,6 +456,7 @@ def test_a_checkpoint_of_the_whole_model_can_be_trained_on(teacher, tmp_path):
     assert same(fitted(distiller(teacher=teacher)), fitted(loaded, epochs=1), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_where_it_was(teacher, tmp_path):
     class Stop(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -471,6 +474,7 @@ def test_what_was_interrupted_goes_on_where_it_was(teacher, tmp_path):
     assert seen == [2, 3] and same(expected, weights(again.student), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_early_stopping_gives_the_best_weights_back(teacher):
     class Remember(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -484,6 +488,7 @@ def test_early_stopping_gives_the_best_weights_back(teacher):
     assert len(seen) < 30 and same(best[1], weights(one.student), atol=0) and best is not seen[-1]
 
 
+@pytest.mark.slow
 def test_logs_are_written_as_for_any_model(teacher, tmp_path):
     table, board = keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.TensorBoard(tmp_path / "board")
     fitted(distiller(teacher=teacher, metrics=["accuracy"]), validation_data=(X, Y), callbacks=[table, board])
@@ -578,6 +583,7 @@ def test_large_inputs_reach_a_mixed_student_as_they_are():
     assert np.allclose(Distiller(student=student).predict(1e5 * X, verbose=0), logits(student, 1e5 * X))
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_fit_to_predict():
     """Learning, in a traced graph, lowers every loss, nothing is ever NaN, and the student ends nearer its teacher."""
     teacher, student = model(9, 16), model()
@@ -605,6 +611,7 @@ def peers(teacher, alpha=0.3, t=3.0, loss=None, student=None):
     return one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t, alpha", [(1.0, 0.5), (3.0, 0.3), (8.0, 0.9)])
 def test_with_an_explicit_kl_object_both_train_the_same_student(t, alpha):
     other = peers(model(9), alpha=alpha, t=t)

@@ -9,6 +9,8 @@ from small import CLASSES, FEATURES, LIGHT, X, Y, hard_values, logits, model, so
 from distill_edu import Classroom, Distiller
 from distill_edu.losses import SOFT_LOSSES, distillation_loss, soft_loss
 
+pytestmark = pytest.mark.slow
+
 R = np.random.RandomState(5)
 NAN, WEIGHT = np.nan, R.uniform(0, 2, 33)
 KNOWN = R.rand(33, CLASSES) > 0.3

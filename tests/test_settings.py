@@ -8,6 +8,8 @@ from small import CLASSES, FEATURES, LIGHT, X, Y, hard_values, same, soft_values
 from distill_edu import Distiller
 from distill_edu.hints import Hint
 
+pytestmark = pytest.mark.slow
+
 callbacks = keras.callbacks
 SHORT = {"epochs": 4, "batch_size": 16, "shuffle": False, "verbose": 0}
 

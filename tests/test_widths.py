@@ -9,6 +9,8 @@ from small import FEATURES, X, hard_values, same, weights
 from distill_edu import Distiller, teacher_logits
 from distill_edu.hints import Hint
 
+pytestmark = pytest.mark.slow
+
 SGD = keras.optimizers.SGD
 ONCE = {"batch_size": 33, "verbose": 0}
 

@@ -136,7 +136,7 @@ def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
     plain, student = busy(), busy()
     plain.compile(ADAM(0.05, clipnorm=0.5), CE, **watch)
     one = distiller(student, teacher, ADAM(0.05, clipnorm=0.5), alpha=1, **watch)
-    for epoch in range(3):
+    for epoch in range(2):
         expected = plain.fit(X, Y, batch_size=8, **LIGHT, **weight).history
         got = one.fit(X, Y, batch_size=8, **LIGHT, **weight).history
         assert {name: got[name] for name in expected} == near(expected)
@@ -398,15 +398,15 @@ def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_pat
         return distiller(kind(), kind(99, 16), ADAM(0.05), temperature=3, alpha=0.4, **how)
 
     straight, stopped = start(), start()
-    expected = fitted(straight, epochs=4)
-    fitted(stopped, epochs=2)
+    expected = fitted(straight, epochs=4, batch_size=16)
+    fitted(stopped, batch_size=16)
     stopped.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
-    assert type(loaded.student) is type(kind()) and loaded.optimizer.iterations == 10
+    assert type(loaded.student) is type(kind()) and loaded.optimizer.iterations == 6
     assert loaded.steps_per_execution == 2 and (loaded.temperature, loaded.alpha) == (3, 0.4)
     assert len(loaded.evaluate(X, Y, verbose=0)) == len(stopped.evaluate(X, Y, verbose=0)) == 5  # each metric once
     assert loaded.evaluate(X, Y, verbose=0) == pytest.approx(stopped.evaluate(X, Y, verbose=0), rel=1e-5)
-    assert same(expected, fitted(loaded, epochs=2), atol=1e-5)
+    assert same(expected, fitted(loaded, batch_size=16), atol=1e-5)
     assert same(weights(kind(99, 16)), weights(loaded.teacher), atol=0)
 
 
@@ -612,7 +612,7 @@ def peers(teacher, alpha=0.3, t=3.0, loss=None, student=None):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("t, alpha", [(1.0, 0.5), (3.0, 0.3), (8.0, 0.9)])
+@pytest.mark.parametrize("t, alpha", [(1.0, 0.5), (8.0, 0.3)])
 def test_with_an_explicit_kl_object_both_train_the_same_student(t, alpha):
     other = peers(model(9), alpha=alpha, t=t)
     other.fit(X[:32], Y[:32], epochs=3, batch_size=8, shuffle=False, verbose=0)

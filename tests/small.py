@@ -76,3 +76,29 @@ def watched(seed=0):
     built = keras.Sequential([keras.Input((FEATURES,)), watch, keras.layers.Dense(CLASSES)])
     watch.seen.clear()
     return built, watch
+
+
+class Table(keras.layers.Layer):
+    """A table of one's own, read by gather."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(60, 4))
+
+    def call(self, x):
+        return keras.ops.take(self.table, keras.ops.cast(x, "int32"), axis=0)
+
+
+def twice(seed=0):
+    """A model of two inputs with a layer, "enc", that is used twice."""
+    keras.utils.set_random_seed(seed)
+    entries, enc = [keras.Input((FEATURES,)), keras.Input((FEATURES,))], keras.layers.Dense(8, name="enc")
+    both = keras.layers.Concatenate()([enc(each) for each in entries])
+    return keras.Model(entries, keras.layers.Dense(CLASSES)(both))
+
+
+def nested(seed=0, units=7):
+    """The usual model of transfer learning: a model "backbone" with a layer "deep" inside, and a head on it."""
+    keras.utils.set_random_seed(seed)
+    entry = keras.Input((FEATURES,))
+    inside = keras.Model(entry, keras.layers.Dense(units, "relu", name="deep")(entry), name="backbone")
+    return keras.Sequential([keras.Input((FEATURES,)), inside, keras.layers.Dense(CLASSES)])

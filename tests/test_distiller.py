@@ -1,6 +1,11 @@
-"""What `Distiller` promises: the right loss, a teacher that never changes, and to be like any Keras model."""
+"""What `Distiller` promises: the right loss, a teacher that never changes, and to be like any Keras model.
 
+Numbers are checked eagerly; what depends on a traced graph says so, and test_ways.py has every way of running.
+"""
+
+import csv
 import inspect
+import json
 
 import keras
 import numpy as np
@@ -13,7 +18,6 @@ from small import (
     RANDOM,
     X,
     Y,
-    frozen,
     hard_values,
     logits,
     model,
@@ -23,11 +27,42 @@ from small import (
     weights,
 )
 
-from distill_edu import Distiller, soft_targets, teacher_logits
+from distill_edu import Distiller, hints, models, soft_targets, teacher_logits
 from distill_edu.losses import hard_label_loss
 
+SGD, ADAM = keras.optimizers.SGD, keras.optimizers.Adam
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-NOTHING = keras.optimizers.SGD
+
+
+def functional(seed=0, units=8):
+    keras.utils.set_random_seed(seed)
+    x = keras.Input((FEATURES,))
+    return keras.Model(x, keras.layers.Dense(CLASSES)(keras.layers.Dense(units, "relu", name="hidden")(x)))
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Subclassed(keras.Model):
+    def __init__(self, units=8, **keras_arguments):
+        super().__init__(**keras_arguments)
+        self.units = units
+        self.hidden, self.out = keras.layers.Dense(units, "relu"), keras.layers.Dense(CLASSES)
+
+    def call(self, inputs):
+        return self.out(self.hidden(inputs))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def subclassed(seed=0, units=8):
+    keras.utils.set_random_seed(seed)
+    one = Subclassed(units)
+    one(X[:1])
+    return one
+
+
+KINDS = {"sequential": model, "functional": functional, "subclassed": subclassed}
+KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +70,9 @@ def teacher():
     return model(99, units=16, name="teacher")
 
 
-def distiller(student=None, teacher=None, optimizer=None, **compile_arguments):
-    one = Distiller(student=model() if student is None else student, teacher=teacher)
-    one.compile(optimizer=optimizer or keras.optimizers.SGD(0.1), **compile_arguments)
+def distiller(student=None, teacher=None, optimizer=None, hints=(), **settings):
+    one = Distiller(student=model() if student is None else student, teacher=teacher, hints=hints)
+    one.compile(optimizer or SGD(0.1), **{"run_eagerly": True, **settings})
     return one
 
 
@@ -45,6 +80,20 @@ def means(one, *data, **arguments):
     """What an epoch that changes nothing reports."""
     one.optimizer.learning_rate = 0.0
     return {name: values[0] for name, values in one.fit(*data, **LIGHT, **arguments).history.items()}
+
+
+def evaluated(one, *data, **arguments):
+    return one.evaluate(*data, verbose=0, return_dict=True, **arguments)
+
+
+def fitted(one, x=X, y=Y, **settings):
+    """The student's weights after a short training."""
+    one.fit(x, y, **{"epochs": 2, "batch_size": 8, "shuffle": False, "verbose": 0, **settings})
+    return weights(one.student)
+
+
+def near(numbers, rel=1e-4):
+    return {name: pytest.approx(value, rel=rel) for name, value in numbers.items()}
 
 
 # --- the loss -------------------------------------------------------------------------------------------------------
@@ -57,67 +106,65 @@ def test_fit_and_evaluate_report_the_closed_form_over_all_33_examples(teacher, t
     hard, soft = hard_values(Y, z_s).mean(), soft_values(logits(teacher), z_s, t).mean()
     expected = {"loss": alpha * hard + (1 - alpha) * soft, "student_loss": hard, "distillation_loss": soft}
     expected["accuracy"] = (z_s.argmax(1) == Y).mean()
-    assert one.evaluate(X, Y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-4)
-    assert means(one, X, Y) == pytest.approx(expected, rel=1e-4)
+    assert evaluated(one, X, Y) == near(expected)
+    assert means(one, X, Y) == near(expected)
 
 
 def test_one_step_follows_the_gradient_of_the_closed_form(teacher):
     t, alpha, x, y = 3.0, 0.3, X[:8], Y[:8]
     student = keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES)])
     (kernel, bias), z_t = weights(student), logits(teacher, x)
-    distiller(student, teacher, keras.optimizers.SGD(1.0), temperature=t, alpha=alpha).fit(x, y, **LIGHT)
+    distiller(student, teacher, SGD(1.0), temperature=t, alpha=alpha).fit(x, y, **LIGHT)
     z_s = x @ kernel + bias
     hard = soft_targets(z_s) - np.eye(CLASSES)[y]
     soft = t * (soft_targets(z_s, t) - soft_targets(z_t, t))
-    assert same(
-        weights(student), [kernel - x.T @ (g := alpha * hard + (1 - alpha) * soft) / 8, bias - g.mean(0)], atol=1e-5
-    )
+    g = alpha * hard + (1 - alpha) * soft
+    assert same(weights(student), [kernel - x.T @ g / 8, bias - g.mean(0)], atol=1e-5)
 
 
-@pytest.mark.slow
+def busy():
+    """Dropout, BatchNorm, a penalty of weights and one of activities."""
+    plain = model(noise=0.4, norm=True, l2=0.01)
+    return keras.Sequential([*plain.layers, keras.layers.ActivityRegularization(l2=0.1)])
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
-    """With dropout, BatchNorm, a regulariser, clipped gradients, sample weights and a ragged last batch."""
+    """With all that adds to a loss, clipped gradients, sample weights and a ragged last batch."""
     weight = {"sample_weight": RANDOM.uniform(0, 2, 33)} if weighted else {}
-    plain, student = (model(noise=0.4, norm=True, l2=0.01) for _ in range(2))
-    plain.compile(keras.optimizers.Adam(0.05, clipnorm=0.5), CE, metrics=["accuracy"], weighted_metrics=["accuracy"])
-    one = distiller(
-        student, teacher, keras.optimizers.Adam(0.05, clipnorm=0.5), alpha=1,
-        metrics=["accuracy"], weighted_metrics=["accuracy"],
-    )  # fmt: skip
-    for epoch in range(3):
+    watch = {"metrics": ["accuracy"], "weighted_metrics": ["accuracy"], "run_eagerly": True}
+    plain, student = busy(), busy()
+    plain.compile(ADAM(0.05, clipnorm=0.5), CE, **watch)
+    one = distiller(student, teacher, ADAM(0.05, clipnorm=0.5), alpha=1, **watch)
+    for epoch in range(2):
         expected = plain.fit(X, Y, batch_size=8, **LIGHT, **weight).history
         got = one.fit(X, Y, batch_size=8, **LIGHT, **weight).history
-        assert {name: got[name] for name in expected} == {k: pytest.approx(v, rel=1e-4) for k, v in expected.items()}
+        assert {name: got[name] for name in expected} == near(expected)
         assert same(weights(plain), weights(student), atol=1e-5), f"epoch {epoch}"
-    assert got["student_loss"] != got["loss"]  # the penalty is in the loss, as in Keras
+    assert got["student_loss"] != got["loss"]  # the penalties are in the loss, as in Keras
 
 
-@pytest.mark.slow
-def test_losses_that_layers_add_are_kept_and_do_not_pile_up(teacher):
-    def busy():
-        keras.utils.set_random_seed(0)
-        hidden = keras.layers.Dense(8, "relu", activity_regularizer=keras.regularizers.L2(0.1))
-        return keras.Sequential([keras.Input((6,)), hidden, keras.layers.Dense(CLASSES)])
-
-    plain, student = busy(), busy()
-    plain.compile(keras.optimizers.SGD(0.1), CE, run_eagerly=True)
-    expected = plain.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"]
-    one = distiller(student, teacher, alpha=1, run_eagerly=True)
-    got = one.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history["loss"]
-    assert got == pytest.approx(expected, rel=1e-5) and same(weights(plain), weights(student), atol=1e-5)
+def test_several_losses_at_once_are_each_reported_and_weighted():
+    several = [kind("logits", "logits", 0.5) for kind in (hints.Hint, hints.RelationalAngle)]
+    pair = [keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES, name="logits")]) for _ in range(2)]
+    got = evaluated(distiller(*pair, hints=several, alpha=0.5), X, Y)
+    parts = {"student_loss", "distillation_loss", "hint_logits", "relational_angle_logits"}
+    assert set(got) == {"loss", *parts} and got["loss"] == pytest.approx(sum(got[name] for name in parts) / 2, rel=1e-4)
 
 
 # --- the teacher ----------------------------------------------------------------------------------------------------
 
 
-def test_the_teacher_never_changes():
-    teacher = model(5, noise=0.5, norm=True, l2=0.1)
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_the_teacher_never_changes_and_its_penalty_is_not_in_the_loss(eagerly):
+    teacher, plain = (model(5, noise=0.5, norm=True, l2=l2) for l2 in (0.1, 0))
     teacher.layers[0].trainable = False
     before, flags = weights(teacher), [layer.trainable for layer in [teacher, *teacher.layers]]
-    one = distiller(teacher=teacher)
+    one = distiller(teacher=teacher, run_eagerly=eagerly)
     start = weights(one.student)
-    one.fit(X, Y, epochs=3, verbose=0)
+    if eagerly:
+        assert evaluated(one, X, Y) == near(evaluated(distiller(teacher=plain), X, Y), rel=1e-6)
+    one.fit(X, Y, epochs=2, verbose=0)
     one.evaluate(X, Y, verbose=0)
     assert not same(start, weights(one.student))
     assert same(before, weights(teacher), atol=0)
@@ -125,7 +172,7 @@ def test_the_teacher_never_changes():
 
 
 def test_only_the_student_is_trainable_and_its_optimizer_holds_nothing_else(teacher):
-    one = distiller(teacher=teacher, optimizer=keras.optimizers.SGD(0.1, momentum=0.9))
+    one = distiller(teacher=teacher, optimizer=SGD(0.1, momentum=0.9))
     one.fit(X, Y, **LIGHT)
     trained = {id(v) for v in one.student.trainable_variables}
     assert {id(v) for v in one.trainable_variables} == {id(v) for v in one.trainable_weights} == trained
@@ -134,15 +181,20 @@ def test_only_the_student_is_trainable_and_its_optimizer_holds_nothing_else(teac
     assert {id(v) for v in teacher.weights} <= {id(v) for v in one.non_trainable_weights}
 
 
-@pytest.mark.slow
-def test_a_penalty_of_the_teacher_does_not_enter_the_loss():
-    free, penalised = distiller(teacher=model(5)), distiller(teacher=model(5, l2=10.0))
-    assert means(penalised, X, Y) == pytest.approx(means(free, X, Y))
+def test_frozen_layers_stay_and_unfrozen_ones_move(teacher):
+    student = model()
+    student.layers[0].trainable = False
+    one = distiller(student, teacher)
+    before = weights(student)
+    after = fitted(one)
+    assert same(before[:2], after[:2], atol=0) and not same(before[2:], after[2:])
+    one.trainable = False
+    assert one.trainable_variables == []
 
 
 def test_both_run_once_a_step_the_teacher_without_training():
     (student, seen), (teacher, asked) = watched(0), watched(1)
-    one = distiller(student, teacher, run_eagerly=True)
+    one = distiller(student, teacher)
     one.fit(X[:8], Y[:8], batch_size=4, **LIGHT)
     assert (seen.seen, asked.seen) == ([True, True], [False, False])
     seen.seen.clear(), asked.seen.clear()
@@ -151,12 +203,32 @@ def test_both_run_once_a_step_the_teacher_without_training():
     assert (seen.seen, asked.seen) == ([False, False, False], [False, False])
 
 
+def test_the_teacher_answers_outside_of_the_tape(monkeypatch):
+    tapes, seen = [], []
+    enter, leave = tf.GradientTape.__enter__, tf.GradientTape.__exit__
+    monkeypatch.setattr(tf.GradientTape, "__enter__", lambda tape: tapes.append(tape) or enter(tape))
+    monkeypatch.setattr(tf.GradientTape, "__exit__", lambda tape, *error: tapes.pop() and leave(tape, *error))
+
+    class Seen(keras.layers.Layer):
+        def call(self, inputs):
+            seen.append((self.name, len(tapes)))
+            return inputs
+
+    student, teacher = (
+        keras.Sequential([keras.Input((FEATURES,)), Seen(name=name), *model().layers])
+        for name in ("student", "teacher")
+    )
+    seen.clear()
+    distiller(student, teacher).fit(X[:8], Y[:8], **LIGHT)
+    assert seen == [("teacher", 0), ("student", 1)]
+
+
 # --- temperature and alpha ------------------------------------------------------------------------------------------
 
 
 def test_temperature_and_alpha_can_be_read_and_set_without_retracing(teacher):
     student, watch = watched()
-    one = distiller(student, teacher, temperature=2.0, alpha=0.1)
+    one = distiller(student, teacher, temperature=2.0, alpha=0.1, run_eagerly=False)
     assert (one.temperature, one.alpha) == (2.0, 0.1)
     first = means(one, X, Y)
     traces = len(watch.seen)
@@ -174,25 +246,26 @@ def test_a_callback_moves_the_temperature_while_fit_runs(teacher):
         def on_train_batch_end(self, batch, logs=None):
             self.model.temperature = 9.0
 
-    one = distiller(teacher=teacher, optimizer=NOTHING(0.0), temperature=1.0, alpha=0)
+    one = distiller(teacher=teacher, optimizer=SGD(0.0), temperature=1.0, alpha=0, run_eagerly=False)
     one.fit(X, Y, batch_size=11, callbacks=[Raise()], **LIGHT)
     z_s, z_t = logits(one.student), logits(teacher)
     per_batch = [soft_values(z_t[i : i + 11], z_s[i : i + 11], t).mean() for i, t in ((0, 1), (11, 9), (22, 9))]
     assert float(one.get_metrics_result()["distillation_loss"]) == pytest.approx(np.mean(per_batch), rel=1e-4)
 
 
+def test_compile_again_sets_everything_anew(teacher):
+    one = distiller(teacher=teacher, alpha=1.0, temperature=2.0)
+    fitted(one, epochs=1)
+    one.compile(SGD(0.0))
+    before = weights(one.student)
+    assert (one.alpha, one.temperature) == (0.1, 4.0) and same(before, fitted(one), atol=0)
+    fresh = Distiller(student=model(), teacher=teacher)
+    assert fresh.temperature == 4.0 and fresh.alpha == pytest.approx(0.1)
+
+
 # --- targets --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_one_hot_labels_and_a_column_of_labels_are_integers_in_other_clothes(teacher):
-    one = distiller(teacher=teacher, metrics=["accuracy"])
-    expected = pytest.approx(means(one, X, Y), rel=1e-5)
-    for same_labels in (np.eye(CLASSES)[Y], Y[:, None]):
-        assert means(distiller(teacher=teacher, metrics=["accuracy"]), X, same_labels) == expected
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("form", ["integers", "one-hot zeros", "one-hot -1"])
 def test_unlabelled_examples_count_in_the_soft_loss_only(teacher, form):
     labelled = np.arange(33) % 3 == 0
@@ -207,95 +280,81 @@ def test_unlabelled_examples_count_in_the_soft_loss_only(teacher, form):
 
 
 def test_a_batch_without_any_label_trains_on_soft_targets(teacher):
-    one, other = distiller(teacher=teacher, alpha=0.5), distiller(teacher=teacher, alpha=0.5)
-    one.fit(X, np.full(33, -1), **LIGHT)
-    assert not same(weights(one.student), weights(other.student))
-    assert all(np.isfinite(weight).all() for weight in weights(one.student))
+    """Its gradient is that of the soft loss alone, times 1 - alpha; and so it is without y where alpha is 0."""
+    one, other = (
+        distiller(teacher=teacher, alpha=alpha, optimizer=SGD(rate)) for alpha, rate in ((0.5, 0.2), (0, 0.1))
+    )
+    assert same(fitted(one, X, np.full(33, -1)), fitted(other, X, None), atol=1e-5)
+    assert not same(weights(one.student), weights(model()))
 
 
-@pytest.mark.slow
 def test_labels_may_be_absent_when_alpha_is_0_and_validation_may_have_them(teacher):
-    one = distiller(teacher=teacher, alpha=0, metrics=["accuracy"])
-    history = one.fit(X, validation_data=(X, Y), epochs=2, verbose=0).history
+    one, twin = (distiller(teacher=teacher, alpha=0, metrics=["accuracy"]) for _ in range(2))
+    history = one.fit(X, validation_data=(X, Y), epochs=2, verbose=0, shuffle=False).history
     assert "val_accuracy" in history and "accuracy" not in history
-    one = distiller(teacher=teacher, alpha=0)
-    one.fit(X, **LIGHT)
-    twin = distiller(teacher=teacher, alpha=0)
-    twin.fit(X, Y, **LIGHT)
+    twin.fit(X, Y, epochs=2, verbose=0, shuffle=False)
     assert same(weights(one.student), weights(twin.student))
+    assert history["val_accuracy"][-1] == pytest.approx((logits(one.student).argmax(1) == Y).mean())
 
 
-@pytest.mark.slow
 def test_cached_logits_give_the_same_training_and_the_teacher_is_not_asked(teacher, capsys):
     z = teacher_logits(teacher, X, batch_size=10)
     assert capsys.readouterr().out == ""
     assert z.dtype == np.float32 and np.allclose(z, logits(teacher), atol=1e-5)
-    asked, (silent, watch) = distiller(teacher=teacher), watched(5)
-    asked.fit(X, Y, epochs=3, verbose=0, shuffle=False)
+    silent, watch = watched(5)
+    expected = fitted(distiller(teacher=teacher))
     for with_teacher in (None, silent):
-        cached = distiller(teacher=with_teacher)
-        cached.fit(X, {"labels": Y, "teacher_logits": z}, epochs=3, verbose=0, shuffle=False)
-        assert same(weights(asked.student), weights(cached.student), atol=1e-5)
+        got = fitted(distiller(teacher=with_teacher), y={"labels": Y, "teacher_logits": z})
+        assert same(expected, got, atol=1e-5)
     assert watch.seen == []
 
 
 def test_a_pipeline_that_shuffles_keeps_each_example_with_its_own_logits(teacher):
-    one = distiller(teacher=teacher, optimizer=NOTHING(0.0), alpha=0)
+    one = distiller(teacher=teacher, optimizer=SGD(0.0), alpha=0)
     z = teacher_logits(teacher, X)
     data = tf.data.Dataset.from_tensor_slices((X, {"teacher_logits": z})).shuffle(33, seed=1).batch(8)
-    right = one.evaluate(X, verbose=0, return_dict=True)["distillation_loss"]
+    right = evaluated(one, X)["distillation_loss"]
     assert one.fit(data, verbose=0).history["distillation_loss"][0] == pytest.approx(right, rel=1e-4)
     out_of_step = tf.data.Dataset.from_tensor_slices((X, {"teacher_logits": z[::-1]})).batch(8)
     assert one.fit(out_of_step, verbose=0).history["distillation_loss"][0] != pytest.approx(right, rel=1e-2)
 
 
-@pytest.mark.slow
 def test_a_student_loss_of_ones_own(teacher):
-    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
-    one = distiller(teacher=teacher, student_loss=smoothed)
     one_hot = np.eye(CLASSES)[Y]
-    assert means(one, X, one_hot)["student_loss"] == pytest.approx(
-        float(smoothed(one_hot, logits(one.student))), rel=1e-4
-    )
-    brier = distiller(
-        teacher=teacher, student_loss=lambda y, z: keras.ops.mean((keras.ops.softmax(z) - y) ** 2, axis=-1)
-    )
-    expected = ((soft_targets(logits(brier.student)) - one_hot) ** 2).mean()
-    assert means(brier, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
-    squared = distiller(teacher=teacher, student_loss=keras.losses.MeanSquaredError())  # knows nothing of from_logits
-    expected = ((logits(squared.student) - one_hot) ** 2).mean()
-    assert means(squared, X, one_hot)["student_loss"] == pytest.approx(expected, rel=1e-4)
+    z_s = logits(model())
+    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+    kinds = {
+        "an object": (smoothed, float(smoothed(one_hot, z_s))),
+        "a function": (
+            lambda y, z: keras.ops.mean((keras.ops.softmax(z) - y) ** 2, axis=-1),
+            ((soft_targets(z_s) - one_hot) ** 2).mean(),
+        ),
+        "an object without from_logits": (keras.losses.MeanSquaredError(), ((z_s - one_hot) ** 2).mean()),
+    }
+    for kind, (loss, expected) in kinds.items():
+        got = means(distiller(teacher=teacher, student_loss=loss), X, one_hot)["student_loss"]
+        assert got == pytest.approx(expected, rel=1e-4), kind
 
 
-@pytest.mark.slow
-def test_true_and_false_are_labels(teacher):
-    said, counted = (distiller(teacher=teacher, metrics=["accuracy"]) for _ in range(2))
-    assert said.fit(X, Y > 1, **LIGHT).history == counted.fit(X, (Y > 1).astype(int), **LIGHT).history
-
-
-def test_as_many_examples_as_classes(teacher):
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_as_many_examples_as_classes(teacher, eagerly):
     kinds = []
 
     def watched_loss(labels, student_logits):
         kinds.append(keras.backend.standardize_dtype(labels.dtype))
         return hard_label_loss(labels, student_logits)
 
-    one = distiller(teacher=teacher, student_loss=watched_loss)
+    one = distiller(teacher=teacher, student_loss=watched_loss, run_eagerly=eagerly)
     expected = hard_values(Y[:CLASSES], logits(one.student, X[:CLASSES])).mean()
     got = one.test_on_batch(X[:CLASSES], Y[:CLASSES], return_dict=True)
     assert got["student_loss"] == pytest.approx(expected, rel=1e-4)
     assert set(kinds) == {"int32"}  # four labels are not one row of one-hot numbers
 
 
-# --- as any Keras model ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
 def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher):
     w = RANDOM.uniform(0, 3, 33)
-    one = distiller(
-        teacher=teacher, metrics=["accuracy"], weighted_metrics=[keras.metrics.SparseCategoricalAccuracy("wa")]
-    )
+    of_weights = [keras.metrics.SparseCategoricalAccuracy("wa")]
+    one = distiller(teacher=teacher, metrics=["accuracy"], weighted_metrics=of_weights)
     got = means(one, X, Y, sample_weight=w)
     z_s = logits(one.student)
     right = z_s.argmax(1) == Y
@@ -304,39 +363,216 @@ def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher)
     assert got["accuracy"] == pytest.approx(right.mean()) and got["wa"] == pytest.approx((w * right).sum() / w.sum())
 
 
+def sequence(seed, length):
+    keras.utils.set_random_seed(seed)
+    dense = keras.layers.Dense
+    return keras.Sequential([keras.Input((length, FEATURES)), dense(7, "relu"), dense(CLASSES)])
+
+
+@pytest.mark.parametrize("length", [3, CLASSES])  # as many steps as classes: [batch, 4] are labels, not one-hot rows
+def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_each(length):
+    x, y = RANDOM.randn(9, length, FEATURES).astype("float32"), RANDOM.randint(-1, CLASSES, (9, length))
+    w, known = RANDOM.uniform(0, 2, (9, length)), y >= 0
+    z_s, z_t = (logits(sequence(seed, length), x) for seed in (4, 12))
+    hard = hard_values(np.maximum(y, 0).ravel(), z_s.reshape(-1, CLASSES)).reshape(9, length)
+    for labels, weight in ((y, w), (np.eye(CLASSES)[y] * known[..., None], w), (y[..., None], w[..., None])):
+        one = distiller(sequence(4, length), sequence(12, length), metrics=["accuracy"])
+        got = means(one, x, labels, sample_weight=weight, batch_size=9)
+        assert got["student_loss"] == pytest.approx((w * hard)[known].sum() / known.sum(), rel=1e-4)
+        assert got["distillation_loss"] == pytest.approx((w * soft_values(z_t, z_s, 4)).mean(), rel=1e-4)
+        assert got["accuracy"] == pytest.approx((z_s.argmax(-1) == y)[known].mean(), rel=1e-5)
+    for_each = means(one, x, y, sample_weight=w[:, 0], batch_size=9)
+    assert for_each["student_loss"] == pytest.approx((w[:, :1] * hard)[known].sum() / known.sum(), rel=1e-4)
+    assert one.predict(x, verbose=0).shape == (9, length, CLASSES)
+
+
+# --- saved, cloned, rebuilt -----------------------------------------------------------------------------------------
+
+
 @pytest.mark.slow
-def test_class_weights_are_sample_weights_by_class(teacher):
-    per_class = {0: 1.0, 1: 3.0, 2: 0.5, 3: 2.0}
+@KIND
+def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_path):
+    def start():
+        metric = keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")
+        how = {"student_loss": CE, "metrics": ["accuracy", metric], "steps_per_execution": 2}
+        return distiller(kind(), kind(99, 16), ADAM(0.05), temperature=3, alpha=0.4, **how)
+
+    straight, stopped = start(), start()
+    expected = fitted(straight, epochs=4, batch_size=16)
+    fitted(stopped, batch_size=16)
+    stopped.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert type(loaded.student) is type(kind()) and loaded.optimizer.iterations == 6
+    assert loaded.steps_per_execution == 2 and (loaded.temperature, loaded.alpha) == (3, 0.4)
+    assert len(loaded.evaluate(X, Y, verbose=0)) == len(stopped.evaluate(X, Y, verbose=0)) == 5  # each metric once
+    assert loaded.evaluate(X, Y, verbose=0) == pytest.approx(stopped.evaluate(X, Y, verbose=0), rel=1e-5)
+    assert same(expected, fitted(loaded, batch_size=16), atol=1e-5)
+    assert same(weights(kind(99, 16)), weights(loaded.teacher), atol=0)
+
+
+def test_a_config_is_json_and_gives_the_same_distiller_back():
+    hint = hints.Hint("hidden", "hidden", weight=0.5)
+    one = Distiller(student=functional(), teacher=functional(9, 16), hints=[hint])
+    again = Distiller.from_config(json.loads(json.dumps(one.get_config())))
+    assert again.student is not one.student and again.hints[0].get_config() == hint.get_config()
+    for mine, its in ((one.student, again.student), (one.teacher, again.teacher)):
+        assert json.dumps(mine.get_config()) == json.dumps(its.get_config())
+
+
+def test_models_that_keras_does_not_know_are_named_to_from_config():
+    class Mine(keras.Sequential):
+        pass
+
+    config = Distiller(student=Mine([keras.Input((6,)), keras.layers.Dense(CLASSES)])).get_config()
+    with pytest.raises(TypeError, match="Could not locate class 'Mine'"):
+        Distiller.from_config(config)
+    assert isinstance(Distiller.from_config(config, custom_objects={"Mine": Mine}).student, Mine)
+
+
+def test_files_name_a_class_and_not_where_it_stands():
+    of_hints = [hints.Hint, hints.AttentionTransfer, hints.RelationalDistance, hints.RelationalAngle]
+    for kind in [Distiller, models.Ensemble, models.HashedBigrams, *of_hints]:
+        assert keras.saving.get_registered_name(kind) == f"distill_edu>{kind.__name__}"
+
+
+def test_a_clone_has_parts_of_its_own(teacher):
+    one = Distiller(student=model(), teacher=teacher)
+    clone = keras.models.clone_model(one)
+    assert not {id(v) for v in one.variables} & {id(v) for v in clone.variables}
+    before = weights(one.student)
+    clone.compile(ADAM(0.05), run_eagerly=True)
+    fitted(clone)
+    assert same(before, weights(one.student), atol=0)
+
+
+# --- callbacks and optimizers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_the_whole_model_can_be_trained_on(teacher, tmp_path):
+    keep = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    fitted(distiller(teacher=teacher), epochs=2, callbacks=[keep])
+    loaded = keras.models.load_model(tmp_path / "1.keras")
+    assert same(fitted(distiller(teacher=teacher)), fitted(loaded, epochs=1), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_was_interrupted_goes_on_where_it_was(teacher, tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise RuntimeError("power cut")
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    expected = fitted(distiller(teacher=teacher, optimizer=ADAM(0.05)), epochs=4)
+    with pytest.raises(RuntimeError, match="power cut"):
+        fitted(distiller(teacher=teacher, optimizer=ADAM(0.05)), epochs=4, callbacks=[backup(), Stop()])
+    again = distiller(teacher=teacher, optimizer=ADAM(0.05))
+    seen = again.fit(X, Y, epochs=4, batch_size=8, shuffle=False, verbose=0, callbacks=[backup()]).epoch
+    assert seen == [2, 3] and same(expected, weights(again.student), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_early_stopping_gives_the_best_weights_back(teacher):
+    class Remember(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((logs["val_loss"], weights(self.model.student)))
+
+    seen = []
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
+    one = distiller(teacher=teacher, optimizer=SGD(3.0), alpha=1)
+    fitted(one, epochs=30, validation_data=(X[::-1], Y), callbacks=[Remember(), stop])
+    best = min(seen, key=lambda pair: pair[0])
+    assert len(seen) < 30 and same(best[1], weights(one.student), atol=0) and best is not seen[-1]
+
+
+@pytest.mark.slow
+def test_logs_are_written_as_for_any_model(teacher, tmp_path):
+    table, board = keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.TensorBoard(tmp_path / "board")
+    fitted(distiller(teacher=teacher, metrics=["accuracy"]), validation_data=(X, Y), callbacks=[table, board])
+    names = ["loss", "student_loss", "distillation_loss", "accuracy"]
+    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    assert len(rows) == 2 and set(rows[0]) == {"epoch", *names, *(f"val_{name}" for name in names)}
+    assert list((tmp_path / "board").rglob("events*"))
+
+
+def test_the_learning_rate_may_be_scheduled(teacher):
+    rates = []
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
+    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(logs["learning_rate"]))
+    fitted(distiller(teacher=teacher), callbacks=[schedule, note])
+    assert rates == pytest.approx([0.1, 0.05])
+
+
+def test_gradients_of_several_steps_can_be_gathered(teacher):
+    """Two steps of 16 with gradients gathered over both are one step of 32."""
+    gathering = distiller(teacher=teacher, optimizer=SGD(0.5, gradient_accumulation_steps=2))
+    at_once = distiller(teacher=teacher, optimizer=SGD(0.5))
+    got = fitted(gathering, X[:32], Y[:32], batch_size=16, epochs=3)
+    assert same(fitted(at_once, X[:32], Y[:32], batch_size=32, epochs=3), got, atol=1e-5)
+    assert not same(got, weights(model()))
+
+
+def largest(parts):
+    return max(np.abs(part).max() for part in parts)
+
+
+def length(parts):
+    return np.linalg.norm([np.linalg.norm(part) for part in parts])
+
+
+CLIPPED = {
+    "clipnorm": (0.01, lambda step: max(length([part]) for part in step)),
+    "global_clipnorm": (0.01, length),
+    "clipvalue": (0.001, largest),
+}
+
+
+@pytest.mark.parametrize("name", CLIPPED)
+def test_clipped_gradients_move_the_student_no_further_than_they_may(teacher, name):
+    most, size = CLIPPED[name]
+    for how in ({}, {name: most}):
+        after = fitted(distiller(teacher=teacher, optimizer=SGD(1.0, **how)), epochs=1, batch_size=33)
+        moved = size([new - old for new, old in zip(after, weights(model()), strict=True)])
+        assert moved == pytest.approx(most, rel=1e-3) if how else moved > 2 * most
+
+
+# --- as any Keras model ---------------------------------------------------------------------------------------------
+
+
+def test_single_batches_by_hand(teacher):
     one, other = distiller(teacher=teacher), distiller(teacher=teacher)
-    one.fit(X, Y, class_weight=per_class, **LIGHT)
-    other.fit(X, Y, sample_weight=np.vectorize(per_class.get)(Y), **LIGHT)
-    assert same(weights(one.student), weights(other.student))
+    for i in range(0, 33, 8):
+        other.train_on_batch(X[i : i + 8], Y[i : i + 8])
+    assert same(fitted(one, epochs=1), weights(other.student), atol=1e-5)
+    assert one.test_on_batch(X, Y, return_dict=True)["loss"] == pytest.approx(evaluated(one, X, Y)["loss"], rel=1e-4)
+    assert one.predict_on_batch(X) == pytest.approx(logits(one.student), abs=1e-5)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", [{"run_eagerly": True}, {"jit_compile": True}, {"steps_per_execution": 3}])
-def test_every_way_of_running_gives_the_same_student(teacher, way):
-    labels = np.where(np.arange(33) % 4, Y, -1)
-    one, other = (distiller(teacher=teacher, metrics=["accuracy"], **how) for how in ({}, way))
-    expected, got = (each.fit(X, labels, batch_size=8, **LIGHT).history for each in (one, other))
-    assert same(weights(one.student), weights(other.student), atol=1e-5)
-    assert got == {name: pytest.approx(value, rel=1e-4) for name, value in expected.items()}
-    assert way.get("jit_compile", False) == other.jit_compile
+@KIND
+def test_built_it_holds_both_models_and_answers_like_its_student(kind):
+    student, teacher = kind(), kind(9, 16)
+    one = distiller(student, teacher, temperature=2.0, alpha=0.5)
+    assert one.student is student and one.teacher is teacher and one.optimizer is not None
+    assert (one.temperature, one.alpha) == (2.0, 0.5) and student.trainable and teacher.trainable
+    assert np.allclose(one(X), student(X)) and keras.ops.shape(one(X[:1])) == (1, CLASSES)
+    assert np.allclose(one.predict(X, verbose=0), logits(student))
 
 
-@pytest.mark.slow
-def test_mixed_precision_scales_the_loss_and_takes_a_float32_teacher(teacher):
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        student = model()
-    finally:
-        keras.config.set_dtype_policy("float32")
-    one = distiller(student, teacher)
-    assert type(one.optimizer).__name__ == "LossScaleOptimizer"
-    expected = distiller(teacher=teacher)
-    got, wanted = (each.fit(X, Y, **LIGHT).history for each in (one, expected))
-    assert got == {name: pytest.approx(value, rel=0.02) for name, value in wanted.items()}
-    assert same(weights(student), weights(expected.student), atol=5e-3)
+def test_summary_names_both(teacher):
+    lines = []
+    distiller(model(name="pupil"), teacher).summary(print_fn=lines.append)
+    assert "pupil" in lines[0] and "teacher" in lines[0]
+    assert "Trainable params: 92" in "".join(lines)  # 6 * 8 + 8 + 8 * 4 + 4
+
+
+def test_what_is_keras_s_shows_keras_s_arguments():
+    for name in ("fit", "evaluate", "summary"):
+        assert inspect.signature(getattr(Distiller, name)) == inspect.signature(getattr(keras.Model, name))
+        assert "distill_edu" in inspect.getsourcefile(getattr(Distiller, name))  # what ?? shows in a notebook
+    assert "teacher_logits" in inspect.getdoc(Distiller.fit)
 
 
 def test_large_inputs_reach_a_mixed_student_as_they_are():
@@ -348,291 +584,51 @@ def test_large_inputs_reach_a_mixed_student_as_they_are():
 
 
 @pytest.mark.slow
-def test_two_replicas_give_the_numbers_of_one_device(teacher):
-    x, y = X[:32], Y[:32]
-    alone = distiller(teacher=teacher, metrics=["accuracy"])
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    with strategy.scope():
-        shared_teacher = model(99, units=16, name="teacher")
-        together = distiller(model(l2=0.0), shared_teacher, metrics=["accuracy"])
-    expected, got = (one.fit(x, y, batch_size=8, **LIGHT).history for one in (alone, together))
-    assert same(weights(alone.student), weights(together.student), atol=1e-5)
-    assert got == {name: pytest.approx(value, rel=1e-3) for name, value in expected.items()}
+def test_the_whole_way_from_fit_to_predict():
+    """Learning, in a traced graph, lowers every loss, nothing is ever NaN, and the student ends nearer its teacher."""
+    teacher, student = model(9, 16), model()
+    apart = soft_values(logits(teacher), logits(student), 1.0).mean()
+    one = distiller(student, teacher, ADAM(0.1), alpha=0.1, metrics=["accuracy"], run_eagerly=False)
+    watch = {"validation_data": (X, Y), "validation_freq": 20}
+    history = one.fit(X, logits(teacher).argmax(1), batch_size=33, epochs=40, verbose=0, **watch).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    for name in ("loss", "student_loss", "distillation_loss"):
+        assert history[name][-1] < 0.7 * history[name][0] and f"val_{name}" in history
+    assert soft_values(logits(teacher), logits(student), 1.0).mean() < 0.5 * apart
+    results = one.evaluate(X, Y, verbose=0)
+    assert isinstance(results, list) and np.isfinite(results).all()
 
 
-UNEVEN = np.where(np.arange(32) % 8 < 5, -1, Y[:32])  # of every eight, the first replica's four have no label
+# --- beside keras.distillation --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("x, y", [(X[:9], Y[:9]), (X[:32], UNEVEN)], ids=["examples", "labels"])
-def test_replicas_may_have_unequal_shares(teacher, x, y):
-    """The numbers of one device: every mean is over all that counts, wherever it lies."""
-    alone = distiller(teacher=teacher, metrics=["accuracy"])
-    # TensorFlow's collectives on CPUs keep the sizes of the first strategy of a process: these need none.
-    one_sums = tf.distribute.ReductionToOneDevice()
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_sums).scope():
-        together = distiller(model(), model(99, units=16, name="teacher"), metrics=["accuracy"])
-    expected, got = (one.fit(x, y, batch_size=8, **LIGHT).history for one in (alone, together))
-    assert same(weights(alone.student), weights(together.student), atol=1e-5)
-    assert got == {name: pytest.approx(value, rel=1e-3) for name, value in expected.items()}
-    expected, got = (one.evaluate(x, y, batch_size=8, verbose=0, return_dict=True) for one in (alone, together))
-    assert got == pytest.approx(expected, rel=1e-3)
-
-
-@pytest.mark.slow
-def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(teacher, tmp_path):
-    def start():
-        optimizer, metric = keras.optimizers.Adam(0.05), keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")
-        how = {"student_loss": CE, "metrics": ["accuracy", metric], "steps_per_execution": 2}
-        return distiller(model(norm=True), teacher, optimizer, temperature=3, alpha=0.4, **how)
-
-    straight, stopped = start(), start()
-    straight.fit(X, Y, epochs=4, shuffle=False, verbose=0)
-    stopped.fit(X, Y, epochs=2, shuffle=False, verbose=0)
-    stopped.save(tmp_path / "distiller.keras")
-    loaded = keras.models.load_model(tmp_path / "distiller.keras")
-    assert len(loaded.evaluate(X, Y, verbose=0)) == len(stopped.evaluate(X, Y, verbose=0)) == 5  # each metric once
-    assert loaded.steps_per_execution == 2
-    assert (loaded.temperature, loaded.alpha) == (3, 0.4)
-    assert loaded.evaluate(X, Y, verbose=0) == pytest.approx(stopped.evaluate(X, Y, verbose=0), rel=1e-5)
-    loaded.fit(X, Y, epochs=2, shuffle=False, verbose=0)
-    assert same(weights(straight.student), weights(loaded.student), atol=1e-5)
-    assert same(weights(teacher), weights(loaded.teacher), atol=0)
-
-
-@pytest.mark.slow
-def test_callbacks_and_checkpoints_work(teacher, tmp_path):
-    one = distiller(teacher=teacher)
-    keep = keras.callbacks.ModelCheckpoint(tmp_path / "best.weights.h5", save_weights_only=True, monitor="val_loss")
-    stop = keras.callbacks.EarlyStopping(
-        "val_distillation_loss", mode="min", patience=0, min_delta=1e9, restore_best_weights=True
-    )
-    history = one.fit(X, Y, validation_split=0.3, epochs=9, callbacks=[keep, stop], verbose=0).history
-    assert len(history["loss"]) == 2
-    other = distiller(model(3), teacher)
-    other.load_weights(tmp_path / "best.weights.h5")
-    assert not same(weights(other.student), weights(model(3)))
-
-
-def test_predict_is_the_students_answer_and_summary_names_both(teacher):
-    lines = []
-    one = distiller(model(name="pupil"), teacher)
-    assert np.allclose(one.predict(X, verbose=0), logits(one.student))
-    one.summary(print_fn=lines.append)
-    assert lines[0] == "Student, is trained: pupil. Teacher, is only asked: teacher."
-    assert "Trainable params: 92" in "".join(lines)  # 6 * 8 + 8 + 8 * 4 + 4
-
-
-def test_what_is_keras_s_shows_keras_s_arguments_and_what_is_not_set_has_its_default(teacher):
-    for name in ("fit", "evaluate", "summary"):
-        assert inspect.signature(getattr(Distiller, name)) == inspect.signature(getattr(keras.Model, name))
-        assert "distill_edu" in inspect.getsourcefile(getattr(Distiller, name))  # what ?? shows in a notebook
-    assert '"teacher_logits": teacher_logits(teacher, x)' in inspect.getdoc(Distiller.fit)
-    one = Distiller(student=model(), teacher=teacher)
-    assert one.temperature == 4.0 and one.alpha == pytest.approx(0.1)
-
-
-def test_logits_for_every_time_step(teacher):
-    student = keras.Sequential([keras.Input((5, 6)), keras.layers.Dense(CLASSES)])
-    sequence_teacher = keras.Sequential(
-        [keras.Input((5, 6)), keras.layers.Dense(7, "relu"), keras.layers.Dense(CLASSES)]
-    )
-    x, y, w = RANDOM.randn(9, 5, 6).astype("float32"), RANDOM.randint(-1, CLASSES, (9, 5)), RANDOM.uniform(0, 2, 9)
-    one = distiller(student, sequence_teacher, metrics=["accuracy"])
-    got = means(one, x, y, sample_weight=w, batch_size=9)
-    z_s, z_t = logits(student, x), logits(sequence_teacher, x)
-    flat = hard_values(np.maximum(y, 0).ravel(), z_s.reshape(-1, CLASSES)).reshape(9, 5)
-    assert got["distillation_loss"] == pytest.approx((w[:, None] * soft_values(z_t, z_s, 4)).mean(), rel=1e-4)
-    assert got["student_loss"] == pytest.approx((w[:, None] * flat)[y >= 0].sum() / (y >= 0).sum(), rel=1e-4)
-    assert got["accuracy"] == pytest.approx((z_s.argmax(-1) == y)[y >= 0].mean(), rel=1e-5)
-
-
-@pytest.mark.slow
-def test_models_with_several_inputs_and_a_student_without_training_argument(teacher):
-    class Sum(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.out = keras.layers.Dense(CLASSES)
-
-        def call(self, inputs):
-            return self.out(inputs["a"] + inputs["b"])
-
-    x = {"a": X, "b": X[::-1].copy()}
-    big = Sum()
-    big(x)
-    one = distiller(Sum(), big)
-    assert one.fit(x, Y, verbose=0).history["loss"][0] > 0
-
-
-# --- wrong use ------------------------------------------------------------------------------------------------------
-
-
-class SubclassedSoftmax(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.out = keras.layers.Dense(CLASSES, "softmax")
-
-    def call(self, inputs):
-        return self.out(inputs)
-
-
-def built(one):
-    one(X[:1])
+def peers(teacher, alpha=0.3, t=3.0, loss=None, student=None):
+    peer = pytest.importorskip("keras.distillation", reason="an older Keras has no distillation to compare with")
+    soft = peer.LogitsDistillation(temperature=t, loss=loss or keras.losses.KLDivergence())
+    parts = {"distillation_losses": soft, "distillation_loss_weights": 1 - alpha, "student_loss_weight": alpha}
+    one = peer.Distiller(teacher=teacher, student=student or model(), **parts)
+    one.compile(optimizer=SGD(0.1), loss=CE, run_eagerly=True)
     return one
 
 
-def unchecked(teacher, labels):
-    one = distiller(teacher=teacher, student_loss=lambda y, z: z[:, 0])
-    return one.fit(X, labels, verbose=0)
-
-
-NAN = np.where(np.arange(33)[:, None] == 5, np.nan, X)
-Z = np.zeros((33, CLASSES), "float32") - 1
-WRONG = {
-    "other classes": (
-        lambda t: distiller(teacher=model(1, classes=3)).fit(X, Y, verbose=0),
-        "The teacher gives 3 logits per example and the student 4",
-    ),
-    "softmax teacher": (
-        lambda t: Distiller(student=model(), teacher=model(1, activation="softmax")),
-        "The teacher's output looks like probabilities .* take the softmax off",
-    ),
-    "softmax student": (
-        lambda t: Distiller(student=model(activation="softmax"), teacher=t),
-        "The student's output looks like probabilities",
-    ),
-    "softmax in a subclassed teacher": (
-        lambda t: distiller(teacher=built(SubclassedSoftmax())).fit(X, Y, verbose=0),
-        "The teacher's output looks like probabilities",
-    ),
-    "softmax in a subclassed student": (
-        lambda t: distiller(SubclassedSoftmax(), t).fit(X, Y, verbose=0),
-        "The student's output looks like probabilities",
-    ),
-    "cached probabilities": (
-        lambda t: distiller().fit(X, {"labels": Y, "teacher_logits": np.full((33, 4), 0.25)}, verbose=0),
-        "The teacher's output looks like probabilities",
-    ),
-    "probabilities in teacher_logits": (
-        lambda t: teacher_logits(model(1, activation="softmax"), X),
-        "The teacher's output looks like probabilities",
-    ),
-    "T = 0": (lambda t: distiller(teacher=t, temperature=0), "temperature must be a positive number, not 0"),
-    "T < 0": (lambda t: setattr(distiller(teacher=t), "temperature", -2), "temperature must be a positive number"),
-    "alpha > 1": (lambda t: distiller(teacher=t, alpha=1.5), "alpha must be between 0 and 1, not 1.5"),
-    "alpha < 0": (lambda t: distiller(teacher=t, alpha=-0.5), "alpha must be between 0 and 1, not -0.5"),
-    "alpha nan": (lambda t: setattr(distiller(teacher=t), "alpha", np.nan), "alpha must be between 0 and 1"),
-    "no teacher": (lambda t: distiller().fit(X, Y, verbose=0), "neither a teacher nor teacher_logits"),
-    "no teacher in evaluate": (lambda t: distiller().evaluate(X, Y, verbose=0), "neither a teacher nor teacher_logits"),
-    "NaN in x": (lambda t: distiller(teacher=t).fit(NAN, Y, verbose=0), "inputs .x. contain NaN"),
-    "NaN in teacher logits": (
-        lambda t: distiller().fit(X, {"labels": Y, "teacher_logits": Z * np.nan}, verbose=0),
-        "The loss is NaN or infinite",
-    ),
-    "NaN from teacher": (
-        lambda t: teacher_logits(keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)]), NAN),
-        "The teacher's output contains NaN",
-    ),
-    "no labels": (lambda t: distiller(teacher=t).fit(X, verbose=0), "There are no labels"),
-    "label too large": (lambda t: distiller(teacher=t).fit(X, Y + 9, verbose=0), "A label is not one of the classes"),
-    "label too small": (lambda t: distiller(teacher=t).fit(X, Y - 9, verbose=0), "A label is not one of the classes"),
-    "label 4 for a loss that does not look": (lambda t: unchecked(t, Y * 0 + 4), "A label is not one of the classes"),
-    "label -2 for a loss that does not look": (lambda t: unchecked(t, Y * 0 - 2), "A label is not one of the classes"),
-    "label 9 for a loss that does not look": (lambda t: unchecked(t, Y * 0 + 9), "A label is not one of the classes"),
-    "labels with more columns than classes": (
-        lambda t: distiller(teacher=t).fit(X, np.zeros((33, 5)), verbose=0),
-        "one integer per example, or one-hot rows of 4",
-    ),
-    "labels with an axis too many": (
-        lambda t: distiller(teacher=t).fit(X, np.zeros((33, 1, 4)), verbose=0),
-        "one integer per example, or one-hot rows of 4",
-    ),
-    "one label for a whole sequence": (
-        lambda t: distiller(*(keras.Sequential([keras.Input((3, 6)), keras.layers.Dense(4)]) for _ in "st")).fit(
-            np.zeros((9, 3, 6)), np.zeros(9), verbose=0
-        ),
-        "one integer per example, or one-hot rows of 4",
-    ),
-    "labels of another shape": (
-        lambda t: distiller(teacher=t).fit(X, np.zeros((33, 3)), verbose=0),
-        "one integer per example, or one-hot rows of 4",
-    ),
-    "frozen student": (lambda t: distiller(frozen(), t).fit(X, Y, verbose=0), "set student.trainable = True"),
-    "wrong key": (
-        lambda t: distiller(teacher=t).fit(X, {"label": Y}, verbose=0),
-        'has the keys "labels", "teacher_logits" and "mask", not ..label',
-    ),
-    "one model twice": (lambda t: Distiller(student=t, teacher=t), "one model, or share layers"),
-    "shared layers": (
-        lambda t: Distiller(student=keras.Sequential([keras.Input((6,)), *t.layers]), teacher=t),
-        "one model, or share layers",
-    ),
-    "untrained teacher": (
-        lambda t: Distiller(student=model(), teacher=keras.Sequential([keras.layers.Dense(4)])),
-        "The teacher has no weights yet",
-    ),
-    "loss=": (lambda t: distiller(teacher=t, loss="mse"), "does not take loss=...: it is called student_loss"),
-    "loss by name": (
-        lambda t: distiller(teacher=t, student_loss="mse"),
-        "student_loss='mse' is a name, .* give a function",
-    ),
-    "loss of probabilities": (
-        lambda t: distiller(teacher=t, student_loss=keras.losses.SparseCategoricalCrossentropy()),
-        "takes the logits for probabilities",
-    ),
-}
+@pytest.mark.slow
+@pytest.mark.parametrize("t, alpha", [(1.0, 0.5), (8.0, 0.3)])
+def test_with_an_explicit_kl_object_both_train_the_same_student(t, alpha):
+    other = peers(model(9), alpha=alpha, t=t)
+    other.fit(X[:32], Y[:32], epochs=3, batch_size=8, shuffle=False, verbose=0)
+    got = fitted(distiller(teacher=model(9), alpha=alpha, temperature=t), X[:32], Y[:32], epochs=3)
+    assert same(got, weights(other.student), atol=1e-5) and not same(got, weights(model()))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_use_gets_one_sentence(teacher, name):
-    call, sentence = WRONG[name]
-    with pytest.raises(ValueError, match=sentence) as caught:
-        call(teacher)
-    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("wrong", ["x", "labels", "teacher"])
-def test_nothing_is_trained_before_it_is_said(teacher, wrong):
-    one = distiller(teacher=built(SubclassedSoftmax()) if wrong == "teacher" else teacher)
-    before = weights(one.student)
-    with pytest.raises(ValueError):
-        one.fit(NAN if wrong == "x" else X, Y + 9 if wrong == "labels" else Y, batch_size=33, verbose=0)
-    assert same(before, weights(one.student), atol=0)
-
-
-def test_by_position_is_refused_and_so_is_what_is_no_model(teacher):
-    with pytest.raises(TypeError, match="positional"):
-        Distiller(model(), teacher)
-    with pytest.raises(TypeError, match="must be Keras models, not str"):
-        Distiller(student="small", teacher=teacher)
-    with pytest.raises(TypeError, match="student is None"):
-        Distiller(student=None, teacher=teacher)
-    with pytest.raises(TypeError, match="student is None"):
-        Distiller(student=None)
-
-
-@pytest.mark.slow
-def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(teacher):
-    answers = np.float32([[0.25] * 4, [0.7, 0.3, 0, 0]] * 4)
-    seven, eight = ((X[:n], {"labels": Y[:n], "teacher_logits": answers[:n]}) for n in (7, 8))
-    assert distiller(teacher=teacher).fit(*seven, verbose=0)
-    with pytest.raises(ValueError, match="The teacher's output looks like probabilities"):
-        distiller(teacher=teacher).fit(*eight, verbose=0)
-
-
-def test_rows_are_counted_over_all_time_steps():
-    def sequences(n):
-        return np.zeros((n, 3, FEATURES)), {"labels": np.zeros((n, 3)), "teacher_logits": np.full((n, 3, 4), 0.25)}
-
-    student = keras.Sequential([keras.Input((3, FEATURES)), keras.layers.Dense(CLASSES)])
-    assert distiller(student).fit(*sequences(2), verbose=0)
-    with pytest.raises(ValueError, match="The teacher's output looks like probabilities"):
-        distiller(student).fit(*sequences(3), verbose=0)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")
-def test_numbers_that_are_no_probabilities_are_logits(teacher, change):
-    answers = change(np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)))
-    assert distiller(teacher=teacher).fit(X, {"labels": Y, "teacher_logits": answers}, verbose=0)
+def test_what_keras_distillation_still_gets_wrong():
+    """The day this fails Keras has mended something: README may then say less. Ours is right in each case, above."""
+    right = soft_values(logits(model(9)), logits(model()), 3.0).mean()
+    assert evaluated(peers(model(9), 0, loss="kl_divergence"), X, Y)["loss"] != pytest.approx(right, rel=0.05)
+    ragged = evaluated(peers(model(9)), X, Y)["student_loss"]
+    assert ragged != pytest.approx(hard_values(Y, logits(model())).mean(), rel=1e-4)
+    ignored, plain, teacher = peers(model(9)), peers(model(9)), model(9, activation="softmax")
+    fitted(ignored, sample_weight=np.linspace(0, 3, 33))
+    assert same(fitted(plain), weights(ignored.student))
+    fitted(peers(teacher))  # probabilities, in silence
+    assert not teacher.trainable

@@ -1,9 +1,10 @@
-"""What people bring: models, inputs, outputs, tasks and habits from public threads; each works, or gets one sentence.
+"""What people bring: models, inputs, outputs, tasks and habits from public threads, each with the right numbers.
 
-Each use gives numbers, and stands beside the right ones: from NumPy, or from the plain way of saying the same.
+They come from NumPy, or from the plain way of saying the same. What does not go is refused: see test_refusals.py.
 """
 
 import functools
+import tracemalloc
 
 import keras
 import numpy as np
@@ -12,19 +13,32 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 from keras import layers
-from small import CLASSES, FEATURES, LIGHT, RANDOM, X, Y, hard_values, logits, model, soft_values, weights
+from small import (
+    CLASSES,
+    FEATURES,
+    LIGHT,
+    RANDOM,
+    Table,
+    X,
+    Y,
+    hard_values,
+    logits,
+    model,
+    nested,
+    soft_values,
+    twice,
+    weights,
+)  # fmt: skip
 
 from distill_edu import (
     Cascade,
     Classroom,
-    Dataset,
     Distiller,
     Ensemble,
     compress,
     distillation_loss,
     export_litert,
     litert_predict,
-    sweep,
     teacher_logits,
 )
 from distill_edu.hints import Hint
@@ -39,11 +53,13 @@ MANY[0] = 0
 ROWS = keras.utils.to_categorical(Y, CLASSES)
 PER_CLASS = {0: 2.0, 2: 0.5}
 OF_CLASS = np.array([PER_CLASS.get(label, 1) for label in Y])
+GRAPH = {"run_eagerly": False}  # where the traced graph is what could go wrong
 
 
 def distiller(student=None, teacher=None, hints=(), **how):
     one = Distiller(student=student or model(), teacher=teacher or BIG(), hints=hints)
-    one.compile(**{"optimizer": keras.optimizers.SGD(0.0), "temperature": T, "alpha": ALPHA, **how})
+    settings = {"optimizer": keras.optimizers.SGD(0.0), "temperature": T, "alpha": ALPHA, "run_eagerly": True}
+    one.compile(**{**settings, **how})
     return one
 
 
@@ -55,13 +71,19 @@ def parts(x=X, y=Y, student=None, teacher=None, how=None, **given):
 
 
 def fitted(x=X, y=Y, student=None, teacher=None, how=None, **given):
-    history = distiller(student, teacher, **(how or {})).fit(x, y, batch_size=33, **LIGHT, **given).history
+    one = distiller(student, teacher, **(how or {}))
+    history = one.fit(x, y, batch_size=None if y is None else 33, **LIGHT, **given).history
     return history["student_loss"][0], history["distillation_loss"][0]
 
 
 def right(weight=1.0, student=None, teacher=None, x=X):
     z, s = logits(teacher or BIG(), x), logits(student or model(), x)
     return (weight * hard_values(Y, s)).mean(), (weight * soft_values(z, s, T)).mean()
+
+
+def beside(expected, uses):
+    """Rows of a table whose uses all have one right value."""
+    return {name: (use, expected) for name, use in uses.items()}
 
 
 def functional(out, seed=0, units=8):
@@ -76,7 +98,7 @@ class Subclassed(keras.Model):
         keras.utils.set_random_seed(seed)
         self.wide, self.out = layers.Dense(units, "relu", name="wide"), layers.Dense(CLASSES)
 
-    def call(self, x):
+    def call(self, x):  # without `training`
         return self.out(self.wide(x["a"] if isinstance(x, dict) else x))
 
 
@@ -111,6 +133,11 @@ class Pages(keras.utils.PyDataset):
         return X[11 * index : 11 * index + 11], Y[11 * index : 11 * index + 11]
 
 
+def generator():
+    while True:
+        yield from (Pages()[i] for i in range(3))
+
+
 def pipeline(y=Y, *weight):
     return tf.data.Dataset.from_tensor_slices((X, y, *weight)).batch(33)
 
@@ -132,81 +159,74 @@ def cached(**more):
     return {"labels": Y, "teacher_logits": teacher_logits(BIG(), X), **more}
 
 
+def validated():
+    history = distiller().fit(X, Y, validation_data=(X, cached(), WEIGHT), **LIGHT).history
+    return history["val_student_loss"][0], history["val_distillation_loss"][0]
+
+
+def of_unknown_length():
+    return teacher_logits(BIG(), tf.data.Dataset.from_tensor_slices(X).filter(lambda row: True).batch(8))
+
+
 TEXTS = tf.constant([["one two", "two", "three one one"][i % 3] for i in range(33)])
 NAMED = {"a": X[:, :3], "b": X[:, 3:]}
+HALF = 0.5 * ROWS + 0.5 / CLASSES  # soft labels, as of mixup
+MATRIX = scipy.sparse.csr_matrix(X)
 INPUTS = {
-    "arrays": (parts, right),
-    "a dictionary of inputs": (lambda: parts(NAMED, student=dictionary(0, 8), teacher=dictionary(9, 16)), right),
-    "a pipeline": (lambda: parts(pipeline(), None), right),
-    "a PyDataset": (lambda: parts(Pages(), None), right),
-    "a pandas table": (lambda: parts(pandas.DataFrame(X), pandas.Series(Y)), right),
-    "a sparse matrix": (
-        lambda: parts(scipy.sparse.csr_matrix(X), student=sparse(0, 8), teacher=sparse(9, 16)),
-        right,
-    ),
-    "a sparse matrix trains": (
-        lambda: fitted(scipy.sparse.csr_matrix(X), student=sparse(0, 8), teacher=sparse(9, 16)),
-        right,
-    ),
-    "texts and a model that reads them": (
-        lambda: parts(TEXTS, student=words(4), teacher=words(8)),
-        lambda: right(student=words(4), teacher=words(8), x=TEXTS),
-    ),
-    "cached logits": (lambda: parts(y=cached()), right),
-    "cached logits in a pipeline": (lambda: parts(pipeline(cached()), None), right),
-    "cached logits asked for a dictionary of inputs": (
-        lambda: teacher_logits(dictionary(9, 16), NAMED)[0],
-        lambda: logits(BIG())[0],
-    ),
-    "labels in a column": (lambda: parts(y=Y[:, None]), right),
-    "one-hot rows": (lambda: parts(y=ROWS), right),
-    "labels as floats": (lambda: parts(y=Y.astype("float32")), right),
-    "soft labels, as of mixup": (
-        lambda: parts(y=0.5 * ROWS + 0.5 / CLASSES)[0],
-        lambda: -((ROWS / 2 + 0.5 / CLASSES) * log_softmax(logits(model()))).sum(axis=1).mean(),
-    ),
-    "sample weights": (lambda: parts(sample_weight=WEIGHT), lambda: right(WEIGHT)),
-    "sample weights beside cached logits": (lambda: parts(y=cached(), sample_weight=WEIGHT), lambda: right(WEIGHT)),
-    "sample weights beside cached logits in fit": (
-        lambda: fitted(y=cached(), sample_weight=WEIGHT),
-        lambda: right(WEIGHT),
-    ),
-    "sample weights in a pipeline": (lambda: parts(pipeline(Y, WEIGHT), None), lambda: right(WEIGHT)),
-    "class weights": (lambda: fitted(class_weight=PER_CLASS), lambda: right(OF_CLASS)),
-    "class weights beside cached logits": (
-        lambda: fitted(y=cached(), class_weight=PER_CLASS),
-        lambda: right(OF_CLASS),
-    ),
-    "class weights, and labels in a column beside cached logits": (
-        lambda: fitted(y=cached(labels=Y[:, None]), class_weight=PER_CLASS),
-        lambda: right(OF_CLASS),
-    ),
+    **beside(right, {
+        "arrays": parts,
+        "arrays, in a graph": lambda: fitted(how=GRAPH),
+        "a dictionary of inputs": lambda: parts(NAMED, student=dictionary(0, 8), teacher=dictionary(9, 16)),
+        "a pipeline": lambda: parts(pipeline(), None),
+        "a pipeline, in a graph": lambda: fitted(pipeline(), None, how=GRAPH),
+        "a PyDataset": lambda: parts(Pages(), None),
+        "a generator": lambda: fitted(generator(), None, steps_per_epoch=3),
+        "tensors": lambda: fitted(tf.constant(X), tf.constant(Y)),
+        "a pandas table": lambda: parts(pandas.DataFrame(X), pandas.Series(Y)),
+        "a sparse matrix": lambda: parts(MATRIX, student=sparse(0, 8), teacher=sparse(9, 16)),
+        "a sparse matrix trains": lambda: fitted(MATRIX, student=sparse(0, 8), teacher=sparse(9, 16), how=GRAPH),
+        "cached logits": lambda: parts(y=cached()),
+        "cached logits in a pipeline": lambda: parts(pipeline(cached()), None),
+        "labels in a column": lambda: parts(y=Y[:, None]),
+        "one-hot rows": lambda: parts(y=ROWS),
+        "labels as floats": lambda: parts(y=Y.astype("float32")),
+    }),
+    **beside(lambda: right(WEIGHT), {
+        "sample weights": lambda: parts(sample_weight=WEIGHT),
+        "sample weights beside cached logits": lambda: parts(y=cached(), sample_weight=WEIGHT),
+        "sample weights beside cached logits in fit": lambda: fitted(y=cached(), sample_weight=WEIGHT),
+        "sample weights in a pipeline": lambda: parts(pipeline(Y, WEIGHT), None),
+        "validation with weights beside cached logits": validated,
+    }),
+    **beside(lambda: right(OF_CLASS), {
+        "class weights": lambda: fitted(class_weight=PER_CLASS),
+        "class weights beside cached logits": lambda: fitted(y=cached(), class_weight=PER_CLASS),
+        "and labels in a column": lambda: fitted(y=cached(labels=Y[:, None]), class_weight=PER_CLASS),
+    }),
     "class weights and sample weights beside cached logits": (
         lambda: fitted(y=cached(labels=ROWS), class_weight=PER_CLASS, sample_weight=WEIGHT),
         lambda: right(WEIGHT * OF_CLASS),
     ),
-    "validation with weights beside cached logits": (
-        lambda: distiller().fit(X, Y, validation_data=(X, cached(), WEIGHT), **LIGHT).history["val_student_loss"],
-        lambda: [right(WEIGHT)[0]],
+    "true and false are labels": (lambda: parts(y=Y > 1), lambda: parts(y=(Y > 1).astype(int))),
+    "soft labels": (lambda: parts(y=HALF)[0], lambda: -(HALF * log_softmax(logits(model()))).sum(axis=1).mean()),
+    "texts and a model that reads them": (
+        lambda: parts(TEXTS, student=words(4), teacher=words(8), how=GRAPH),
+        lambda: right(student=words(4), teacher=words(8), x=TEXTS),
     ),
+    **beside(lambda: logits(BIG()), {
+        "logits for a dictionary of inputs": lambda: teacher_logits(dictionary(9, 16), NAMED),
+        "logits for a pipeline of unknown length": of_unknown_length,
+    }),
 }  # fmt: skip
 
 
 # --- models and their outputs ---------------------------------------------------------------------------------------
 
 
-def tail(seed, units):
-    """An encoder with a layer inside it, and a head on it: the usual model of transfer learning."""
-    keras.utils.set_random_seed(seed)
-    entry = keras.Input((FEATURES,))
-    inside = keras.Model(entry, layers.Dense(units, "relu", name="deep")(entry), name="backbone")
-    return keras.Sequential([keras.Input((FEATURES,)), inside, layers.Dense(CLASSES)])
-
-
-def between(student, teacher, mine, its):
-    """The value of a Hint between two layers of one width, and the mean square between what they give."""
-    hint = Hint(mine, its)
-    one = distiller(student, teacher, hints=[hint])
+def between(student, teacher, path):
+    """The value of a Hint between two layers of one width."""
+    hint = Hint(path, path)
+    one = distiller(student(), teacher(), hints=[hint])
     return one.evaluate(X, Y, batch_size=33, verbose=0, return_dict=True)[hint.name]
 
 
@@ -232,9 +252,9 @@ def shared(bottom):
     return {"student": on_top(bottom), "teacher": on_top(bottom, 9, 16)}
 
 
-def served(tmp="served"):
-    BIG().export(tmp, verbose=False)
-    return keras.layers.TFSMLayer(tmp, call_endpoint="serve")
+def served():
+    BIG().export("served", verbose=False)
+    return keras.layers.TFSMLayer("served", call_endpoint="serve")
 
 
 def lora():
@@ -253,75 +273,71 @@ def eight_bits():
 class OfNumPy(keras.layers.Layer):
     """A teacher that lives outside of TensorFlow, as one of scikit-learn does."""
 
-    def __init__(self, shape=None):
-        super().__init__()
-        self.shape = shape
-
     def call(self, x):
         z = tf.numpy_function(lambda x: x[:, :CLASSES] * 2, [x], tf.float32)
-        if self.shape:
-            z.set_shape(self.shape)
+        z.set_shape((None, CLASSES))
         return z
 
 
-def of_numpy(shape=None):
-    one = OfNumPy(shape)
+def of_numpy():
+    one = OfNumPy()
     one(X[:1])
     return one
 
 
-def two_together():
+def ensemble():
     return Ensemble([BIG(), model(3)])
 
 
 def softmax_taken_off():
     one = model(activation="softmax")
-    with pytest.raises(ValueError, match="looks like probabilities"):
+    with pytest.raises(ValueError, match="probabilities"):
         teacher_logits(one, X)
     one.layers[-1].activation = keras.activations.linear
-    return teacher_logits(one, X)[0]
+    return teacher_logits(one, X)
 
 
+def in_a_dictionary():
+    return Classroom(students=[functional(lambda z: {"z": z})], teacher=BIG()).predict(X, verbose=0)[:, 0]
+
+
+def of_layer(layer, *models):
+    """The mean square between what this layer of each model gives."""
+    return lambda: mean_square(*[getattr(each(), layer)(X) if layer else each().layers[0](X) for each in models])
+
+
+TAILS = nested, lambda: nested(9)
+WIDE = lambda: subclassed(7), lambda: subclassed(7, 9)
 MODELS = {
-    "outputs in a list of one": (lambda: parts(teacher=functional(lambda z: [z], 9, 16)), right),
-    "outputs in a dictionary of one": (
-        lambda: parts(student=functional(lambda z: {"z": z}), teacher=functional(lambda z: {"logits": z}, 9, 16)),
-        right,
-    ),
-    "teacher_logits out of a dictionary": (
-        lambda: teacher_logits(functional(lambda z: {"z": z}, 9, 16), X)[3],
-        lambda: logits(BIG())[3],
-    ),
-    "a Classroom of students with a dictionary": (
-        lambda: Classroom(students=[functional(lambda z: {"z": z})], teacher=BIG()).predict(X, verbose=0)[:, 0][2],
-        lambda: logits(model())[2],
-    ),
-    "subclassed models": (lambda: parts(**both_subclassed()), lambda: right(**both_subclassed())),
+    **beside(right, {
+        "outputs in a list of one": lambda: parts(teacher=functional(lambda z: [z], 9, 16)),
+        "an output in a dictionary": lambda: parts(student=functional(lambda z: {"z": z})),
+        "a teacher's output in a dictionary": lambda: parts(teacher=functional(lambda z: {"logits": z}, 9, 16)),
+        "a served teacher": lambda: parts(teacher=served()),
+        "a student with LoRA": lambda: fitted(student=lora(), how=GRAPH),
+        "averaged weights (EMA)": lambda: fitted(how={"optimizer": keras.optimizers.SGD(0.0, use_ema=True)}),
+    }),
+    **beside(lambda: right(**both_subclassed()), {
+        "subclassed models": lambda: parts(**both_subclassed()),
+        "a student that was never called": lambda: fitted(student=Subclassed(), teacher=subclassed(16, 9), how=GRAPH),
+    }),
     "a shared Normalization": (lambda: fitted(**shared(normalised())), lambda: right(**shared(normalised()))),
     "a shared frozen backbone": (lambda: fitted(**shared(frozen_bottom())), lambda: right(**shared(frozen_bottom()))),
-    "a served teacher": (lambda: parts(teacher=served()), right),
-    "teacher_logits of a served teacher": (lambda: teacher_logits(served(), X)[5], lambda: logits(BIG())[5]),
-    "a student with LoRA": (lambda: fitted(student=lora()), right),
-    "an int8 teacher": (lambda: parts(teacher=eight_bits()), lambda: right(teacher=eight_bits())),
-    "an ensemble": (lambda: parts(teacher=two_together()), lambda: right(teacher=two_together())),
+    "an int8 teacher": (lambda: parts(teacher=eight_bits(), how=GRAPH), lambda: right(teacher=eight_bits())),
+    "an ensemble": (lambda: parts(teacher=ensemble()), lambda: right(teacher=ensemble())),
     "a teacher outside of TensorFlow": (
-        lambda: parts(teacher=of_numpy((None, CLASSES))),
+        lambda: parts(teacher=of_numpy(), how=GRAPH),
         lambda: (right()[0], soft_values(2 * X[:, :CLASSES].astype("float64"), logits(model()), T).mean()),
     ),
-    "a softmax that was taken off after it was asked": (softmax_taken_off, lambda: logits(model())[0]),
-    "a hint at a model inside a model": (
-        lambda: between(tail(0, 7), tail(9, 7), "backbone", "backbone"),
-        lambda: mean_square(*[each.layers[0](X) for each in (tail(0, 7), tail(9, 7))]),
-    ),
-    "a hint at a layer inside a model": (
-        lambda: between(tail(0, 7), tail(9, 7), "backbone/deep", "backbone/deep"),
-        lambda: mean_square(*[each.layers[0](X) for each in (tail(0, 7), tail(9, 7))]),
-    ),
-    "a hint inside a subclassed model": (
-        lambda: between(subclassed(7), subclassed(7, 9), "wide", "wide"),
-        lambda: mean_square(*[each.wide(X) for each in (subclassed(7), subclassed(7, 9))]),
-    ),
-    "averaged weights (EMA)": (lambda: fitted(how={"optimizer": keras.optimizers.SGD(0.0, use_ema=True)}), right),
+    **beside(lambda: logits(BIG()), {
+        "teacher_logits out of a dictionary": lambda: teacher_logits(functional(lambda z: {"z": z}, 9, 16), X),
+        "teacher_logits of a served teacher": lambda: teacher_logits(served(), X),
+    }),
+    "a Classroom of students with a dictionary": (in_a_dictionary, lambda: logits(model())),
+    "a softmax that was taken off after it was asked": (softmax_taken_off, lambda: logits(model())),
+    "a hint at a model inside a model": (lambda: between(*TAILS, "backbone"), of_layer("", *TAILS)),
+    "a hint at a layer inside a model": (lambda: between(*TAILS, "backbone/deep"), of_layer("", *TAILS)),
+    "a hint inside a subclassed model": (lambda: between(*WIDE, "wide"), of_layer("wide", *WIDE)),
 }  # fmt: skip
 
 
@@ -360,9 +376,9 @@ def dice(labels, z):
     return 1 - 2 * tf.reduce_sum(q * true, (1, 2, 3)) / tf.reduce_sum(q + true, (1, 2, 3))
 
 
-def painted(labels=PLACES, **given):
-    how = {"student_loss": dice}
-    return parts(IMAGES, labels, painter(0), painter(1), how, **given)[0]
+def painted(labels=PLACES, n=8, **given):
+    how = {"student_loss": dice, **GRAPH}
+    return parts(IMAGES[:n], labels[:n], painter(0), painter(1), how, **given)[0]
 
 
 TWO = ROWS / 2 + np.roll(ROWS, 1, axis=1) / 2  # two classes are possible, the others are not
@@ -389,129 +405,109 @@ def mean_iou():
     return np.mean(np.divide(both, either))
 
 
-PARTLY = np.where(np.arange(8)[:, None, None] % 2 * (np.arange(8) == 0), -1, PLACES)
+PARTLY = np.where(np.arange(8)[:, None, None] % 2 * (np.arange(8) == 0), -1, PLACES)  # in every second image
+SIGMOID, SQUARE = {"soft_loss": "sigmoid"}, {"soft_loss": "mean_square"}
+SMOOTH = keras.losses.CategoricalCrossentropy(True, 0.2)
+FOCAL = keras.losses.CategoricalFocalCrossentropy(1.0, 0.0, True)
 TASKS = {
     "several labels per example": (
-        lambda: parts(y=MANY, how={"soft_loss": "sigmoid"}),
-        lambda: yes_no(MANY, logits(BIG()), logits(model())),
+        lambda: parts(y=MANY, how=SIGMOID), lambda: yes_no(MANY, logits(BIG()), logits(model())),
     ),
     "one yes or no": (
-        lambda: parts(y=Y % 2, student=model(classes=1), teacher=model(9, 16, 1), how={"soft_loss": "sigmoid"}),
+        lambda: parts(y=Y % 2, student=model(classes=1), teacher=model(9, 16, 1), how=SIGMOID),
         lambda: yes_no((Y % 2)[:, None], logits(model(9, 16, 1)), logits(model(classes=1))),
     ),
     "numbers": (
-        lambda: parts(y=X[:, :CLASSES], how={"soft_loss": "mean_square"}),
+        lambda: parts(y=X[:, :CLASSES], how=SQUARE),
         lambda: (mean_square(X[:, :CLASSES], logits(model())), mean_square(logits(BIG()), logits(model()))),
     ),
     "boxes out of a sigmoid": (
-        lambda: parts(y=MANY, student=model(activation="sigmoid"), how={"soft_loss": "mean_square"})[0],
+        lambda: parts(y=MANY, student=model(activation="sigmoid"), how=SQUARE)[0],
         lambda: mean_square(MANY, logits(model(activation="sigmoid"))),
     ),
     "labels smoothed by Keras": (
-        lambda: parts(y=ROWS, how={"student_loss": keras.losses.CategoricalCrossentropy(True, 0.2)})[0],
-        lambda: parts(y=0.8 * ROWS + 0.2 / CLASSES)[0],
+        lambda: parts(y=ROWS, how={"student_loss": SMOOTH})[0],
+        lambda: -((0.8 * ROWS + 0.2 / CLASSES) * log_softmax(logits(model()))).sum(axis=1).mean(),
     ),
-    "a focal loss": (
-        lambda: parts(y=ROWS, how={"student_loss": keras.losses.CategoricalFocalCrossentropy(1.0, 0.0, True)})[0],
-        lambda: right()[0],
-    ),
+    "a focal loss": (lambda: parts(y=ROWS, how={"student_loss": FOCAL})[0], lambda: right()[0]),
     "one loss for an image of labels": (painted, lambda: np.mean(right_dice())),
-    "five images, eight wide": (
-        lambda: parts(IMAGES[:5], PLACES[:5], painter(0), painter(1), {"student_loss": dice})[0],
-        lambda: np.mean(right_dice()[:5]),
-    ),
-    "a weight for each image": (
-        lambda: painted(sample_weight=EIGHT),
-        lambda: np.mean(EIGHT * right_dice()),
-    ),
-    "an image with places without a label": (
-        lambda: painted(PARTLY),
-        lambda: np.mean(right_dice()[::2]),
-    ),
+    "five images, eight wide": (lambda: painted(n=5), lambda: np.mean(right_dice()[:5])),
+    "a weight for each image": (lambda: painted(sample_weight=EIGHT), lambda: np.mean(EIGHT * right_dice())),
+    "an image with places without a label": (lambda: painted(PARTLY), lambda: np.mean(right_dice()[::2])),
     "MeanIoU": (painted_metric, mean_iou),
     "a class that the teacher rules out": (
         lambda: parts(y={"labels": Y, "teacher_logits": ruling_out()}, how={"temperature": 1.0})[1],
         lambda: np.mean(np.log(0.5) - (TWO * log_softmax(logits(model()))).sum(axis=1)),
     ),
-    "T as a tensor": (
-        lambda: tf.function(functools.partial(distillation_loss, logits(BIG()), logits(model())))(tf.constant(T)),
-        lambda: soft_values(logits(BIG()), logits(model()), T),
-    ),
-    "T as a variable": (
-        lambda: distillation_loss(logits(BIG()), logits(model()), tf.Variable(T)),
-        lambda: soft_values(logits(BIG()), logits(model()), T),
-    ),
+    **beside(lambda: soft_values(logits(BIG()), logits(model()), T), {
+        "T as a tensor": lambda: tf.function(functools.partial(distillation_loss, *both_logits()))(tf.constant(T)),
+        "T as a variable": lambda: distillation_loss(*both_logits(), tf.Variable(T)),
+    }),
 }  # fmt: skip
+
+
+def both_logits():
+    return logits(BIG()), logits(model())
 
 
 # --- after the training ---------------------------------------------------------------------------------------------
 
 
-def mixed():
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        return model()
-    finally:
-        keras.config.set_dtype_policy("float32")
-
-
 SERIES = RANDOM.randn(5, 4, FEATURES).astype("float32")
 
 
-@functools.cache
 def recurrent(kind):
-    keras.utils.set_random_seed(0)
     return keras.Sequential([keras.Input((4, FEATURES)), kind, layers.Dense(CLASSES)])
 
 
-def on_the_phone(one, x=X, of=None):
+def on_the_phone(make, x=X, of=None):
+    """(what LiteRT gives for the exported model, what the model itself gives)."""
+    one = functools.cache(make)  # its weights are drawn when it is made
     return (lambda: litert_predict(export_litert(one()), x)), (lambda: logits((of or one)(), x))
 
 
-@functools.cache
-def twice():
-    entries, enc = [keras.Input((FEATURES,)), keras.Input((FEATURES,))], layers.Dense(8, name="enc")
-    return keras.Model(entries, layers.Dense(CLASSES)(layers.Concatenate()([enc(each) for each in entries])))
-
-
-def ops_of(make, shape=(5, 6)):
-    entry = keras.Input(shape)
-    return compress.multiply_adds(keras.Model(entry, make(entry)))
+def exported():
+    one = distiller()
+    one.fit(X, Y, **LIGHT)
+    one.export("exported", verbose=False)
+    loaded = tf.saved_model.load("exported")
+    return loaded.serve(X)
 
 
 AFTER = {
     "a Distiller on the phone": on_the_phone(distiller, of=model),
     "a subclassed student on the phone": on_the_phone(subclassed),
     "an ensemble on the phone": on_the_phone(lambda: Ensemble([model(), model(3)])),
-    "an LSTM on the phone": on_the_phone(lambda: recurrent(LSTM), SERIES),
-    "a GRU in both directions on the phone": on_the_phone(lambda: recurrent(BOTH), SERIES),
-    "a Distiller that is exported": (lambda: exported(distiller()), lambda: logits(model())),
-    "multiplications of a layer that is used twice": (lambda: compress.multiply_adds(twice()), lambda: 2 * 48 + 64),
-    "of an LSTM": (lambda: ops_of(layers.LSTM(4)), lambda: 5 * 4 * (6 * 4 + 4 * 4)),
-    "of a GRU in both directions": (lambda: ops_of(layers.Bidirectional(layers.GRU(4))), lambda: 2 * 5 * 3 * (24 + 16)),
-    "of attention": (
-        lambda: ops_of(lambda x: layers.MultiHeadAttention(2, 3)(x, x)),
-        lambda: 4 * 5 * 6 * 6 + 2 * 2 * 5 * 5 * 3,
+    "an LSTM on the phone": on_the_phone(lambda: recurrent(layers.LSTM(3)), SERIES),
+    "a GRU in both directions on the phone": on_the_phone(
+        lambda: recurrent(layers.Bidirectional(layers.GRU(3))), SERIES
     ),
-    "of a layer for each time": (lambda: ops_of(layers.TimeDistributed(layers.Dense(4))), lambda: 5 * 24),
-    "of a separable convolution": (lambda: ops_of(layers.SeparableConv1D(7, 3)), lambda: 3 * (3 * 6 + 6 * 7)),
-    "of a transposed convolution": (lambda: ops_of(layers.Conv1DTranspose(7, 3, strides=2)), lambda: 5 * 3 * 6 * 7),
-    "of an einsum": (lambda: ops_of(layers.EinsumDense("abc,cd->abd", (None, 7))), lambda: 5 * 6 * 7),
-    "of what is normalised": (lambda: ops_of(lambda x: layers.GroupNormalization(2)(layers.PReLU()(x))), lambda: 0),
-    "of a subclassed model": (lambda: compress.multiply_adds(subclassed()), lambda: 48 + 32),
-    "of MobileNetV2 (published: 300 million)": (
-        lambda: round(compress.multiply_adds(keras.applications.MobileNetV2(weights=None)) / 1e6),
-        lambda: 301,
-    ),
+    "a Distiller that is exported": (exported, lambda: logits(model())),
 }
-LSTM, BOTH = layers.LSTM(3), layers.Bidirectional(layers.GRU(3))
+COUNTED = {  # multiplications: of a layer on 5 times of 6 features
+    "LSTM": (layers.LSTM(4), 5 * 4 * (6 * 4 + 4 * 4)),
+    "GRU in both directions": (layers.Bidirectional(layers.GRU(4)), 2 * 5 * 3 * (24 + 16)),
+    "attention": (lambda x: layers.MultiHeadAttention(2, 3)(x, x), 4 * 5 * 6 * 6 + 2 * 2 * 5 * 5 * 3),
+    "a layer for each time": (layers.TimeDistributed(layers.Dense(4)), 5 * 24),
+    "a separable convolution": (layers.SeparableConv1D(7, 3), 3 * (3 * 6 + 6 * 7)),
+    "a transposed convolution": (layers.Conv1DTranspose(7, 3, strides=2), 5 * 3 * 6 * 7),
+    "an einsum": (layers.EinsumDense("abc,cd->abd", (None, 7)), 5 * 6 * 7),
+    "what is normalised": (lambda x: layers.GroupNormalization(2)(layers.PReLU()(x)), 0),
+}
 
 
-def exported(one, folder="exported"):
-    one.fit(X, Y, **LIGHT)
-    one.export(folder, verbose=False)
-    loaded = tf.saved_model.load(folder)
-    return loaded.serve(X)
+@pytest.mark.parametrize("name", COUNTED)
+def test_multiplications_are_counted(name):
+    make, right_count = COUNTED[name]
+    entry = keras.Input((5, 6))
+    assert compress.multiply_adds(keras.Model(entry, make(entry))) == right_count
+
+
+def test_multiplications_of_whole_models():
+    assert compress.multiply_adds(twice()) == 2 * 48 + 64  # a layer that is used twice
+    assert compress.multiply_adds(subclassed()) == 48 + 32
+    published = 300e6  # of MobileNetV2
+    assert compress.multiply_adds(keras.applications.MobileNetV2(weights=None)) == pytest.approx(published, rel=0.005)
 
 
 WORKS = {**INPUTS, **MODELS, **TASKS, **AFTER}
@@ -520,162 +516,22 @@ WORKS = {**INPUTS, **MODELS, **TASKS, **AFTER}
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
 
 
 @pytest.mark.parametrize("name", WORKS)
 def test_what_people_bring_gives_the_right_numbers(name):
     use, expected = WORKS[name]
-    assert np.allclose(use(), expected(), rtol=2e-4, atol=2e-5), (use(), expected())
+    got, wanted = (np.asarray(each()) for each in (use, expected))
+    assert got.shape == wanted.shape and np.allclose(got, wanted, rtol=2e-4, atol=2e-5), (got, wanted)
 
 
 def test_a_student_in_half_precision_goes_to_the_phone_in_single():
-    one = mixed()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        one = model()
+    finally:
+        keras.config.set_dtype_policy("float32")
     assert np.allclose(litert_predict(export_litert(one), X), logits(one), atol=5e-3)
-
-
-# --- what gets one sentence -----------------------------------------------------------------------------------------
-
-
-def classroom(**given):
-    one = Classroom(students=[model(), model(3)], teacher=BIG())
-    one.compile("adam")
-    return one.fit(X, Y, **{**LIGHT, **given})
-
-
-def by_position(found):
-    one = Classroom(students=[model()], teacher=BIG())
-    one.compile("adam")
-    return one.fit(X, Y, 8, 1, 0, found)
-
-
-def of_two():
-    plain = model()
-    return keras.Model(plain.inputs, [plain.outputs[0], layers.Dense(2)(plain.outputs[0])])
-
-
-def named_two():
-    both = of_two()
-    return keras.Model(both.inputs, dict(zip(("box", "kind"), both.outputs, strict=True)))
-
-
-def moving():
-    return {"student": on_top(MOVING), "teacher": on_top(MOVING, 9)}
-
-
-MOVING = layers.BatchNormalization(center=False, scale=False)
-TRAINED = layers.Dense(5)
-
-
-class OwnLoss(Distiller):
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return 0.0
-
-
-def swept(y):
-    data = Dataset("points", *[(X, y)] * 3, tuple("abcd"))
-    return sweep(data, BIG(), lambda n: model(units=n), sizes=4, steps=2, seeds=1, progress=False)
-
-
-FULLY = keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()])
-callbacks = keras.callbacks
-REFUSED = {
-    "two outputs": (lambda: parts(student=of_two()), "The student gives 2 outputs .a list., and one is compared"),
-    "two named outputs": (lambda: parts(teacher=named_two()), "The teacher gives 2 outputs .a dictionary: box, kind."),
-    "a shared trainable layer": (lambda: parts(**shared(TRAINED)), "share layers, .* layer.trainable = False"),
-    "shared statistics": (lambda: parts(**moving()), "share layers"),
-    "a teacher nobody called": (lambda: parts(teacher=OfNumPy()), "called once first: teacher.x"),
-    "a teacher of unknown width": (lambda: parts(teacher=of_numpy()), "set_shape"),
-    "texts for numbers": (lambda: fitted(np.array(["a"] * 33)), "x or y holds texts"),
-    "several labels without saying so": (lambda: parts(y=MANY), "does not sum to 1: .* soft_loss='sigmoid'"),
-    "boxes without saying so": (lambda: fitted(y=RANDOM.rand(33, CLASSES)), "does not sum to 1: .* 'mean_square'"),
-    "the same below XLA": (lambda: fitted(y=MANY, how={"jit_compile": True}), "does not sum to 1"),
-    "0.7 as a class": (lambda: fitted(y=np.full(33, 0.7)), "A label is not one of the classes"),
-    "another mark for no label": (lambda: fitted(y=np.where(Y == 0, 255, Y)), "such as 255 or -100, into -1"),
-    "a sigmoid at the end": (lambda: parts(student=model(activation="sigmoid")), "ends in a sigmoid"),
-    "a sigmoid for yes and no": (
-        lambda: parts(y=MANY, teacher=model(activation="sigmoid"), how={"soft_loss": "sigmoid"}),
-        "ends in a sigmoid",
-    ),
-    "a loss that is a mean": (lambda: parts(how={"student_loss": lambda y, z: tf.reduce_mean(z)}), "not a mean"),
-    "loss": (lambda: distiller(loss="mse"), "does not take loss=...: it is called student_loss"),
-    "keras.io's student_loss_fn": (lambda: distiller(student_loss_fn=dice), "it is called student_loss=... here"),
-    "keras.io's distillation_loss_fn": (lambda: distiller(distillation_loss_fn="kl"), "it is called soft_loss"),
-    "loss_weights": (lambda: distiller(loss_weights=[0.5]), "it is called alpha=... here"),
-    "a Classroom's loss": (lambda: Classroom(students=[model()]).compile(loss="mse"), "it is called student_loss"),
-    "a loss by position": (lambda: Distiller(student=model()).compile("adam", "mse"), "positional argument"),
-    "compute_loss": (lambda: OwnLoss(student=model()).compile(), "does not call compute_loss"),
-    "class weights in a pipeline": (
-        lambda: distiller().fit(pipeline(cached()), class_weight=PER_CLASS, verbose=0),
-        "In a pipeline whose y is a dictionary give weights",
-    ),
-    "a hint at a layer that is used twice": (
-        lambda: distiller(twice(), keras.models.clone_model(twice()), hints=[Hint("enc", "enc")]),
-        "is used 2 times in one forward pass",
-    ),
-    "a hint inside, without the way there": (
-        lambda: distiller(tail(0, 7), tail(9, 7), hints=[Hint("deep", "backbone/deep")]),
-        "It is inside another model: backbone/deep",
-    ),
-    "a hint in a model that was never called": (
-        lambda: distiller(Subclassed(), subclassed(7, 9), hints=[Hint("wide", "wide")]),
-        "call it on some examples first",
-    ),
-    **{
-        f"{type(each).__name__} in a Classroom": (
-            functools.partial(classroom, callbacks=[each]),
-            f"{type(each).__name__} needs one loss or one optimizer",
-        )
-        for each in (
-            *(callbacks.EarlyStopping("loss"), callbacks.TerminateOnNaN(), callbacks.ReduceLROnPlateau("loss")),
-            *(callbacks.LearningRateScheduler(lambda epoch: 0.1), callbacks.BackupAndRestore("backup")),
-        )
-    },
-    "callbacks by position": (lambda: by_position([callbacks.TerminateOnNaN()]), "TerminateOnNaN needs one"),
-    "a list of Keras's own": (
-        lambda: classroom(callbacks=callbacks.CallbackList([callbacks.TerminateOnNaN()])),
-        "TerminateOnNaN needs one",
-    ),
-    "one callback in a Classroom": (lambda: classroom(callbacks=callbacks.TerminateOnNaN()), "TerminateOnNaN"),
-    "a Distiller as .h5": (lambda: distiller().save("x.h5"), "is saved as .keras, not as x.h5"),
-    "a phone and sizes of None": (lambda: export_litert(FULLY), "one input of a known shape"),
-    "counting and sizes of None": (lambda: compress.multiply_adds(FULLY), "needs sizes without None"),
-    "counting a layer of one's own": (
-        lambda: compress.multiply_adds(keras.Sequential([keras.Input((4,)), Table()])),
-        "cannot count 'table.*', it does not know Table|does not know Table",
-    ),
-    "a phone and a function it does not know": (
-        lambda: export_litert(keras.Sequential([keras.Input((4,)), layers.Lambda(tf.math.bessel_i0)])),
-        "has a part that LiteRT does not know",
-    ),
-    "a sweep with labels in a column": (lambda: swept(Y[:, None]), "give labels .n. and logits"),
-    "a sweep with one-hot rows": (lambda: swept(ROWS), "give labels .n. and logits"),
-    "a cascade and a dictionary": (lambda: Cascade(model(), BIG()).predict({"a": X}), "a Cascade takes one array"),
-    "a live training with too few labels": (
-        lambda: live_distillation(distiller(), {"a": X}, Y[:5], (X, Y)),
-        "x has 33 examples and y 5",
-    ),
-}  # fmt: skip
-
-
-class Table(layers.Layer):
-    """A table of one's own, read by gather."""
-
-    def build(self, shape):
-        self.table = self.add_weight(shape=(60, 4))
-
-    def call(self, x):
-        return keras.ops.take(self.table, keras.ops.cast(x, "int32"), axis=0)
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_work_gets_one_sentence_and_changes_nothing(name):
-    use, sentence = REFUSED[name]
-    before = weights(BIG())
-    with pytest.raises((ValueError, TypeError), match=sentence) as caught:
-        use()
-    assert len(str(caught.value)) < 700
-    assert all(np.array_equal(a, b) for a, b in zip(before, weights(BIG()), strict=True))
 
 
 # --- what takes more than a line ------------------------------------------------------------------------------------
@@ -683,9 +539,8 @@ def test_what_cannot_work_gets_one_sentence_and_changes_nothing(name):
 
 def reader(seed):
     keras.utils.set_random_seed(seed)
-    return keras.Sequential(
-        [keras.Input((5,), dtype="int32"), Table(), layers.GlobalAveragePooling1D(), layers.Dense(4)]
-    )
+    read = [Table(), layers.GlobalAveragePooling1D(), layers.Dense(4)]
+    return keras.Sequential([keras.Input((5,), dtype="int32"), *read])
 
 
 @pytest.mark.parametrize("optimizer", [keras.optimizers.Adam(0.05), keras.optimizers.RMSprop(0.05)])
@@ -707,8 +562,8 @@ def test_a_shared_layer_that_is_thawed_later_is_refused_before_it_learns():
     one.fit(X, Y, **LIGHT)
     bottom.trainable = True
     before = weights(one.teacher)
-    one.compile(keras.optimizers.SGD(0.1))
-    with pytest.raises(ValueError, match="share layers"):
+    one.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    with pytest.raises(ValueError, match="share"):
         one.fit(X, Y, **LIGHT)
     assert all(np.array_equal(a, b) for a, b in zip(before, weights(one.teacher), strict=True))
 
@@ -725,15 +580,13 @@ def test_students_of_a_classroom_may_share_what_is_frozen():
 
 
 def test_callbacks_of_keras_serve_a_distiller():
-    kept = callbacks.BackupAndRestore("backup", delete_checkpoint=False)
-    stops = [callbacks.EarlyStopping("loss", patience=0), callbacks.ReduceLROnPlateau("loss"), kept]
+    callbacks = keras.callbacks
+    stops = [callbacks.EarlyStopping("loss", patience=0), callbacks.ReduceLROnPlateau("loss")]
     history = distiller().fit(X, Y, epochs=5, verbose=0, callbacks=stops).history
     assert len(history["loss"]) == 2  # it learns nothing, so it stops
 
 
 def test_teacher_logits_take_little_more_memory_than_they_are():
-    import tracemalloc
-
     wide = keras.Sequential([keras.Input((2,)), layers.Dense(100)])
     x = np.zeros((200_000, 2), "float32")
     teacher_logits(wide, x[:300])
@@ -753,7 +606,7 @@ def test_a_cascade_with_another_teacher_forgets_the_old_one_s_answers():
 
 
 def test_a_live_training_takes_a_dictionary_of_inputs():
-    one = distiller(dictionary(0, 8), dictionary(9, 16), optimizer="adam")
+    one = distiller(dictionary(0, 8), dictionary(9, 16), optimizer="adam", **GRAPH)
     live = live_distillation(one, NAMED, Y, (NAMED, Y), batch_size=8, every=2)
     live.train_now(4)
     assert len(live.runs[-1][0]) == 2

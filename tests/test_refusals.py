@@ -1,0 +1,543 @@
+"""Wrong use, in one table: each gets one sentence with the value that came and what to do, and changes nothing.
+
+A sentence is known here by its key words, not by its wording. What is refused is refused before student, teacher,
+settings, files and cache change.
+"""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import callbacks, layers
+from small import CLASSES, FEATURES, LIGHT, RANDOM, Table, X, Y, frozen, model, nested, same, twice, weights
+
+import distill_edu
+from distill_edu import (
+    Cascade,
+    Classroom,
+    Dataset,
+    Distiller,
+    Ensemble,
+    as_letters,
+    cache,
+    compress,
+    distillation_loss,
+    entropy,
+    export_litert,
+    hard_label_loss,
+    kl_divergence,
+    litert_predict,
+    load_dataset,
+    metrics,
+    model_card,
+    models,
+    restore_students,
+    soft_targets,
+    sweep,
+    teacher_logits,
+)
+from distill_edu.hints import Hint
+from distill_edu.pages.shared.live import live_distillation
+
+NAN = float("nan")
+EAGER = {"run_eagerly": True}
+ROWS = keras.utils.to_categorical(Y, CLASSES)
+MANY = (np.random.RandomState(1).rand(33, CLASSES) < 0.4).astype("float32")
+IMAGES, LABELS = np.zeros((40, 8, 8, 1), "float32"), np.arange(40) % 4
+DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
+PICTURES = Dataset("pictures", *[(IMAGES, LABELS)] * 3, tuple("abcd"))
+WORDS = Dataset("words", *[(np.array(["a", "b"] * 20), LABELS)] * 3, tuple("abcd"))
+Z, PAIR = np.ones((2, 3)), [[1.0, 2.0], [3.0, -4.0]]
+ALWAYS_THE_SAME = model()
+
+
+# --- models that cannot be distilled, or not in this way ------------------------------------------------------------
+
+
+class Soft(keras.Model):
+    """Ends in a softmax, and Keras cannot tell."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(CLASSES, "softmax")
+
+    def call(self, x):
+        return self.out(x)
+
+
+def soft():
+    one = Soft()
+    one(X[:1])
+    return one
+
+
+def on_top(bottom, seed=0):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.Input((FEATURES,)), bottom, layers.Dense(CLASSES)])
+
+
+def both_on(bottom):
+    return Distiller(student=on_top(bottom), teacher=on_top(bottom, 9))
+
+
+def of_two(named=False):
+    plain = model()
+    both = [plain.outputs[0], layers.Dense(2)(plain.outputs[0])]
+    return keras.Model(plain.inputs, dict(zip(("box", "kind"), both, strict=True)) if named else both)
+
+
+class OfNumPy(layers.Layer):
+    """Does not say how many logits it gives."""
+
+    def call(self, x):
+        return tf.numpy_function(lambda x: x[:, :CLASSES] * 2, [x], tf.float32)
+
+
+def of_numpy():
+    one = OfNumPy()
+    one(X[:1])
+    return one
+
+
+def sequence(length):
+    return keras.Sequential([keras.Input((length, FEATURES)), layers.Dense(CLASSES)])
+
+
+def sized_by_images():
+    return keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()])
+
+
+class OwnLoss(Distiller):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return 0.0
+
+
+class Unknown(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(CLASSES, name="out")
+
+    def call(self, x):
+        return self.out(x)
+
+
+# --- the world that a refusal leaves as it was ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A student, a teacher, a Distiller of both, and a folder with a file, in which the cache is, too."""
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "older.keras").write_text("an older model")
+    student, teacher = model(), model(9)
+    one = Distiller(student=student, teacher=teacher)
+    one.compile("sgd", temperature=3.0, alpha=0.4, **EAGER)
+    yield SimpleNamespace(student=student, teacher=teacher, one=one, folder=tmp_path)
+
+
+def state(world):
+    files = {path: path.read_bytes() for path in world.folder.rglob("*") if path.is_file()}
+    return (
+        files,
+        world.one.temperature,
+        world.one.alpha,
+        world.teacher.trainable,
+        world.one.optimizer.iterations.numpy(),
+    )
+
+
+def refused(world, call, words):
+    """The call raises one sentence with all the words, and the world stays."""
+    before, of_models = state(world), [*weights(world.student), *weights(world.teacher)]
+    with pytest.raises((ValueError, TypeError, AttributeError, NotImplementedError)) as caught:
+        call(world)
+    sentence = str(caught.value)
+    missing = [word for word in words.split(" / ") if word.lower() not in sentence.lower()]
+    assert not missing, sentence
+    assert len(sentence) < 600 and "\n" not in sentence
+    assert state(world) == before
+    assert same(of_models, [*weights(world.student), *weights(world.teacher)], atol=0)
+
+
+def test_after_refusals_a_distiller_learns_as_if_nothing_had_been(world):
+    for wrong in ({"x": X * NAN}, {"y": Y + 9}, {"y": {"label": Y}}, {"y": np.zeros((33, 2))}):
+        refused(world, lambda w, wrong=wrong: w.one.fit(**{"x": X, "y": Y, **wrong}, **LIGHT), "")
+    twin = Distiller(student=model(), teacher=model(9))
+    twin.compile("sgd", temperature=3.0, alpha=0.4, **EAGER)
+    for each in (world.one, twin):
+        each.fit(X, Y, **LIGHT)
+    assert same(weights(twin.student), weights(world.student), atol=0)
+
+
+# --- a value that does not fit: the argument's name and the value are in the sentence -------------------------------
+
+
+def swept(**wrong):
+    how = {"dataset": DATA, "teacher": model(9), "build_student": lambda units: model(0, units)}
+    return sweep(**{**how, "sizes": 4, "steps": 2, "seeds": 1, "progress": False, **wrong})
+
+
+def compiled(**how):
+    return lambda w: w.one.compile(**how)
+
+
+VALUES = {  # whose, argument -> (call, values)
+    "sweep steps": (lambda w, value: swept(steps=value), [0, -5, 2.5, "many"]),
+    "sweep batch_size": (lambda w, value: swept(batch_size=value), [0]),
+    "sweep at_once": (lambda w, value: swept(at_once=value), [0]),
+    "sweep temperature": (lambda w, value: swept(temperatures=[1, value]), [0]),
+    "sweep alpha": (lambda w, value: swept(alphas=value), [2]),
+    "sweep seed": (lambda w, value: swept(seeds=[0, value]), [-1, "a"]),
+    "load_dataset seed": (lambda w, value: load_dataset("digits", seed=value), [-1, "a"]),
+    "load_dataset labelled": (lambda w, value: load_dataset("digits", labelled=value), [0, 50, "half"]),
+    "as_letters length": (lambda w, value: as_letters(["a"], length=value), [0]),
+    "HashedBigrams buckets": (lambda w, value: models.HashedBigrams(value), [1]),
+    "soft_targets temperature": (lambda w, value: soft_targets([1, 2], value), [0, NAN, "hot"]),
+    "calibration_error bins": (lambda w, value: metrics.calibration_error([0, 1], PAIR, bins=value), [0]),
+    "distillation_loss temperature": (lambda w, value: distillation_loss(Z, Z, value), [-1]),
+    "compile temperature": (lambda w, value: w.one.compile(temperature=value), [0, "hot", [1, 2]]),
+    "compile alpha": (lambda w, value: w.one.compile(alpha=value), [1.5, -0.5, "x"]),
+    "Distiller temperature": (lambda w, value: setattr(w.one, "temperature", value), [-2, 0]),
+    "Distiller alpha": (lambda w, value: setattr(w.one, "alpha", value), [NAN, "x"]),
+    "Classroom temperature": (lambda w, value: Classroom(students=[w.student], temperatures=value).compile(), [0]),
+    "Classroom alpha": (lambda w, value: Classroom(students=[w.student], alphas=value).compile(), [2]),
+    "Hint weight": (lambda w, value: Hint("a", "b", weight=value), ["x", -1]),
+    "Hint student_layer": (lambda w, value: Hint(value, "conv1"), [1]),
+    "export_litert quantize": (lambda w, value: export_litert(w.student, value), ["int4"]),
+    "load_dataset data set": (lambda w, value: load_dataset(value), ["minst5k", None]),
+    "compile soft_loss": (lambda w, value: w.one.compile(soft_loss=value), ["kullback"]),
+}
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name in VALUES for value in VALUES[name][1]])
+def test_the_argument_and_the_value_that_came_are_named(world, name, value):
+    argument = name.split(" ", 1)[1]
+    refused(world, lambda w: VALUES[name][0](w, value), f"{argument} / {value!r}")
+
+
+# --- what a step refuses: in fit, in evaluate and in a Classroom ----------------------------------------------------
+
+
+def at(place, value, array=X):
+    """A copy of the array, with another value in the row at this place."""
+    changed = np.array(array)
+    changed[place] = value
+    return changed
+
+
+SIGMOID, NUMBERS = {"soft_loss": "sigmoid"}, {"soft_loss": "mean_square"}
+BLIND = {"student_loss": lambda y, z: z[:, 0]}  # a loss that does not look at its labels
+NO_CLASS = "label / 0 to / -1"
+LOGITS = RANDOM.randn(33, CLASSES).astype("float32") - 3
+SERIES = np.zeros((9, 7, FEATURES), "float32")
+OF_SERIES = {"x": SERIES, "student": lambda: sequence(7), "teacher": lambda: sequence(7)}
+
+
+def cached(logits, **more):
+    return {"y": {"labels": Y, "teacher_logits": logits}, "teacher": lambda: None, **more}
+
+
+STEP = {  # name -> (what is given, words)
+    "NaN in x": ({"x": at(3, NAN)}, "x / NaN or infin"),
+    "infinity in x": ({"x": at(30, np.inf)}, "x / NaN or infin"),
+    "NaN in teacher_logits": (cached(at(2, NAN, LOGITS)), "loss / NaN or infinite / teacher"),
+    "NaN in all teacher_logits": (cached(LOGITS * NAN), "loss / NaN or infinite"),
+    "no labels": ({"y": None}, "labels / alpha / 0"),
+    "neither teacher nor logits": ({"teacher": lambda: None}, "teacher / teacher_logits"),
+    "another key": ({"y": {"label": Y}}, "labels / teacher_logits / mask / 'label'"),
+    "labels of another key": ({"y": {}}, "labels / teacher_logits"),
+    "texts for numbers": ({"x": np.array(["a"] * 33)}, "text / as_letters"),
+    "probabilities of the teacher": ({"teacher": soft}, "teacher's output / probabilities / softmax"),
+    "probabilities of the student": ({"student": soft}, "student's output / probabilities / softmax"),
+    "cached probabilities": (cached(np.full((33, CLASSES), 0.25)), "teacher's output / probabilities"),
+    "a label too large": ({"y": at(20, 9, Y)}, NO_CLASS),
+    "a label too small": ({"y": at(1, -2, Y)}, NO_CLASS),
+    "as many as classes, and a loss that does not look": ({"y": at(5, CLASSES, Y), **BLIND}, NO_CLASS),
+    "too small, and a loss that does not look": ({"y": at(5, -2, Y), **BLIND}, NO_CLASS),
+    "all too large": ({"y": Y + 9}, NO_CLASS),
+    "0.7 as a class": ({"y": np.full(33, 0.7)}, NO_CLASS),
+    "another mark for no label": ({"y": np.where(Y == 0, 255, Y)}, "255 / -100 / -1"),
+    "no class at one time": ({**OF_SERIES, "y": at((4, 4), CLASSES, np.zeros((9, 7), int))}, NO_CLASS),
+    "one label for a whole sequence": ({**OF_SERIES, "y": np.zeros(9)}, "(9,) / one integer / one-hot / 4"),
+    "more columns than classes": ({"y": np.zeros((33, 5))}, "5) / one integer / one-hot / 4"),
+    "fewer columns than classes": ({"y": np.zeros((33, 3))}, "3) / one integer / one-hot / 4"),
+    "an axis too many": ({"y": np.zeros((33, 1, 4))}, "1, 4) / one integer / one-hot / 4"),
+    "several labels without saying so": ({"y": MANY}, "sum to 1 / soft_loss / sigmoid"),
+    "numbers without saying so": ({"y": RANDOM.rand(33, CLASSES)}, "sum to 1 / mean_square"),
+    "neither yes nor no": ({"y": at(3, 2, MANY), **SIGMOID}, "label / yes / no / -1"),
+    "fewer yes and no than outputs": ({"y": MANY[:, :3], **SIGMOID}, "3) / 4"),
+    "a loss that is a mean": ({"student_loss": lambda y, z: tf.reduce_mean(z)}, "loss / one value / mean"),
+    "other classes": ({"teacher": lambda: model(1, classes=3)}, "teacher / 3 / student / 4"),
+    "one class": ({"student": lambda: model(classes=1), "teacher": lambda: model(classes=1)}, "sigmoid / mean_square"),
+    "two outputs": ({"student": of_two}, "student / 2 outputs / list"),
+    "two named outputs": ({"teacher": lambda: of_two(named=True)}, "teacher / 2 outputs / box, kind"),
+    "a teacher of unknown width": ({"teacher": of_numpy, "run_eagerly": False}, "set_shape"),
+}
+
+
+@pytest.mark.parametrize("name", STEP)
+def test_a_step_refuses_what_it_cannot_learn_from(world, name):
+    given, words = STEP[name]
+    given = {"x": X, "y": Y, "student": lambda: world.student, "teacher": lambda: world.teacher, **EAGER, **given}
+    x, y, student, teacher = given.pop("x"), given.pop("y"), given.pop("student")(), given.pop("teacher")()
+    one, together = Distiller(student=student, teacher=teacher), Classroom(students=[student], teacher=teacher)
+    one.compile("sgd", **given)
+    together.compile("sgd", **given)
+    before = weights(student)
+    for call in (one.fit, one.evaluate, together.fit):
+        refused(world, lambda w, call=call: call(x, y, batch_size=33, verbose=0), words)
+    assert same(before, weights(student), atol=0)
+
+
+def test_a_traced_step_refuses_too_and_the_steps_before_it_count():
+    """The second of five batches is refused: as after a training on the first one."""
+    student, twin = model(), model()
+    one, other = (Distiller(student=each, teacher=model(9)) for each in (student, twin))
+    for each in (one, other):
+        each.compile(keras.optimizers.Adam(0.1))
+    with pytest.raises(ValueError, match="label"):
+        one.fit(X, at(10, 9, Y), batch_size=8, **LIGHT)
+    for by_hand in (one.train_on_batch, one.test_on_batch):
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match="label"):
+            by_hand(X, Y + 9)
+    other.fit(X[:8], Y[:8], batch_size=8, **LIGHT)
+    assert same(weights(student), weights(twin), atol=1e-5) and not same(weights(student), weights(model()))
+
+
+def test_a_classroom_refuses_for_all_and_no_student_changes():
+    """Two students that are alike, one that is not; and one student's probabilities among others' logits."""
+    students = [model(5), model(6), model(7, units=5)]
+    together = Classroom(students=students, teacher=model(9))
+    together.compile("adam")
+    before = [weights(one) for one in students]
+    for x, y in ((at(3, NAN), Y), (X, at(20, 9, Y))):
+        with pytest.raises(ValueError):
+            together.fit(x, y, batch_size=33, verbose=0)
+        assert all(same(old, weights(one), atol=0) for old, one in zip(before, students, strict=True))
+    mixed = Classroom(students=[model(5), soft()], teacher=model(9))
+    mixed.compile("adam", **EAGER)
+    with pytest.raises(ValueError, match="student.* probabilities"):
+        mixed.fit(X, Y, verbose=0)
+    assert same(before[0], weights(students[0]), atol=0)
+
+
+def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(world):
+    answers = np.float32([[0.25] * 4, [0.7, 0.3, 0, 0]] * 4)
+    assert world.one.fit(X[:7], {"labels": Y[:7], "teacher_logits": answers[:7]}, verbose=0)
+    refused(world, lambda w: w.one.fit(X[:8], {"labels": Y[:8], "teacher_logits": answers}, verbose=0), "probabilities")
+    steps = Distiller(student=sequence(3))  # rows are counted over all time steps
+    steps.compile("sgd", **EAGER)
+    for n in (2, 3):
+        given = np.zeros((n, 3, FEATURES)), {"labels": np.zeros((n, 3)), "teacher_logits": np.full((n, 3, 4), 0.25)}
+        assert (
+            steps.fit(*given, verbose=0)
+            if n == 2
+            else not refused(world, lambda w, given=given: steps.fit(*given, verbose=0), "probabilities")
+        )
+
+
+@pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")
+def test_numbers_that_are_no_probabilities_are_logits(world, change):
+    answers = change(np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)))
+    assert world.one.fit(X, {"labels": Y, "teacher_logits": answers}, verbose=0)
+
+
+# --- all other calls ------------------------------------------------------------------------------------------------
+
+
+def taught(**wrong):
+    return Distiller(**{"student": model(), "teacher": model(9), **wrong})
+
+
+def classroom(students=None, **how):
+    one = Classroom(students=[model(), model(3)] if students is None else students, teacher=model(9))
+    one.compile("adam", **EAGER)
+    return one.fit(X, Y, **{**LIGHT, **how})
+
+
+def by_position(found):
+    one = Classroom(students=[model()], teacher=model(9))
+    one.compile("adam", **EAGER)
+    return one.fit(X, Y, 8, 1, 0, found)
+
+
+def piped():
+    data = {"labels": Y, "teacher_logits": LOGITS}
+    return tf.data.Dataset.from_tensor_slices((X, data)).batch(33)
+
+
+FOR_ONE = {
+    "EarlyStopping": lambda: callbacks.EarlyStopping("loss"),
+    "TerminateOnNaN": callbacks.TerminateOnNaN,
+    "ReduceLROnPlateau": lambda: callbacks.ReduceLROnPlateau("loss"),
+    "LearningRateScheduler": lambda: callbacks.LearningRateScheduler(lambda epoch: 0.1),
+    "BackupAndRestore": lambda: callbacks.BackupAndRestore("backup"),
+}
+MOVING = {"center": False, "scale": False}  # BatchNormalization with statistics, but without weights that are trained
+SAVE = "student / save"
+
+CALLS = {
+    # a Distiller
+    "by position": (lambda w: Distiller(w.student, w.teacher), "positional"),
+    "no student": (lambda w: Distiller(student=None, teacher=w.teacher), "student / None"),
+    "a name for a model": (lambda w: taught(student="small"), "Keras model / str"),
+    "a softmax teacher": (lambda w: taught(teacher=model(activation="softmax")), "teacher's output / prob / softmax"),
+    "a softmax student": (lambda w: taught(student=model(activation="softmax")), "student's output / prob / softmax"),
+    "a sigmoid student": (lambda w: taught(student=model(activation="sigmoid")).compile(), "sigmoid / mean_square"),
+    "a sigmoid for yes and no": (
+        lambda w: taught(teacher=model(activation="sigmoid")).compile(soft_loss="sigmoid"), "ends in a sigmoid",
+    ),
+    "one model twice": (lambda w: Distiller(student=w.teacher, teacher=w.teacher), "one model / clone_model"),
+    "shared layers": (lambda w: taught(student=keras.Sequential(w.teacher.layers), teacher=w.teacher), "share"),
+    "a shared trainable layer": (lambda w: both_on(layers.Dense(5)), "share / layer.trainable = False"),
+    "shared statistics": (lambda w: both_on(layers.BatchNormalization(**MOVING)), "share"),
+    "an untrained teacher": (lambda w: taught(teacher=keras.Sequential([layers.Dense(4)])), "teacher / no weights"),
+    "a teacher nobody called": (lambda w: taught(teacher=OfNumPy()), "called / teacher(x"),
+    "a teacher of two outputs is asked": (lambda w: teacher_logits(of_two(named=True), X), "2 outputs / box, kind"),
+    "a frozen student": (
+        lambda w: (one := taught(student=frozen()), one.compile("sgd", **EAGER), one.fit(X, Y, verbose=0)),
+        "student.trainable = True",
+    ),
+    "before compile": (lambda w: taught().fit(X, Y), "compile"),
+    "a loss by position": (lambda w: w.one.compile("adam", "mse"), "positional"),
+    "loss=": (compiled(loss="mse"), "loss= / student_loss"),
+    "keras.io's student_loss_fn": (compiled(student_loss_fn=len), "student_loss_fn / student_loss="),
+    "keras.io's distillation_loss_fn": (compiled(distillation_loss_fn="kl"), "distillation_loss_fn / soft_loss"),
+    "loss_weights": (compiled(loss_weights=[0.5]), "loss_weights / alpha"),
+    "a loss by its name": (compiled(student_loss="mse"), "student_loss / 'mse' / function"),
+    "a loss of probabilities": (
+        compiled(student_loss=keras.losses.SparseCategoricalCrossentropy()), "probabilities / from_logits=True",
+    ),
+    "compute_loss": (lambda w: OwnLoss(student=w.student).compile(), "compute_loss / soft_loss"),
+    "class weights in a pipeline": (lambda w: w.one.fit(piped(), class_weight={0: 2}, verbose=0), "pipeline / weights"),
+    "saved as .h5": (lambda w: w.one.save("x.h5"), ".keras / x.h5"),
+    "a teacher of probabilities is asked": (
+        lambda w: teacher_logits(model(activation="softmax"), X), "teacher's output / probabilities",
+    ),
+    "a teacher is asked about NaN": (lambda w: teacher_logits(on_top(layers.Dense(5)), at(3, NAN)), "teacher / NaN"),
+    "a teacher is asked nothing": (lambda w: teacher_logits(w.teacher, X[:0]), "x / empty"),
+    "nobody is asked": (lambda w: teacher_logits(None, X), "teacher / Keras model"),
+    # hints
+    "hints as text": (lambda w: taught(hints="hint"), "hint / layer / str"),
+    "hints without a teacher": (lambda w: taught(teacher=None, hints=[Hint("a", "b")]), "hint / teacher_logits"),
+    "a layer that is used twice": (
+        lambda w: Distiller(student=twice(0), teacher=twice(1), hints=[Hint("enc", "enc")]), "enc / 2 times",
+    ),
+    "a layer inside a model": (
+        lambda w: Distiller(student=nested(), teacher=nested(9), hints=[Hint("deep", "backbone/deep")]),
+        "deep / backbone/deep",
+    ),
+    "a hint in a model that was never called": (
+        lambda w: Distiller(student=Unknown(), teacher=nested(9), hints=[Hint("out", "backbone")]), "call / x[:1]",
+    ),
+    # a Classroom
+    "no students": (lambda w: Classroom(students=[]), "students / empty"),
+    "a student twice": (lambda w: Classroom(students=[w.student] * 2, teacher=w.teacher), "one model"),
+    "a student twice, not built": (lambda w: Classroom(students=[Unknown()] * 2), "one model"),
+    "students that share": (lambda w: Classroom(students=[w.student, on_top(w.student)]), "share"),
+    "the teacher among students": (lambda w: Classroom(students=[w.student, w.teacher], teacher=w.teacher), "one mod"),
+    "students by position": (lambda w: Classroom([w.student], teacher=w.teacher), "positional"),
+    "a name for a student": (lambda w: Classroom(students=["student"]), "Keras model / str"),
+    "a softmax among students": (lambda w: Classroom(students=[model(activation="softmax")]), "student / softmax"),
+    "two temperatures for one": (lambda w: Classroom(students=[w.student], temperatures=[1, 2]), "temperatures / 2"),
+    "one alpha in a list for two": (lambda w: Classroom(students=[w.student, model()], alphas=[0.5]), "alphas / 1"),
+    "frozen students": (lambda w: classroom([frozen()]), "student.trainable = True"),
+    "a Classroom's loss": (lambda w: Classroom(students=[w.student]).compile(loss="mse"), "student_loss"),
+    "a Classroom before compile": (lambda w: Classroom(students=[w.student]).fit(X, Y), "compile"),
+    "a Classroom is cloned": (lambda w: keras.models.clone_model(Classroom(students=[w.student])), SAVE),
+    "a Classroom is saved": (lambda w: Classroom(students=[w.student]).save("older.keras"), SAVE),
+    "a Classroom is exported": (lambda w: Classroom(students=[w.student]).export("older.keras"), SAVE),
+    **{
+        f"{name} in a Classroom": (lambda w, make=make: classroom(callbacks=[make()]), f"{name} / Distiller")
+        for name, make in FOR_ONE.items()
+    },
+    "callbacks by position": (lambda w: by_position([callbacks.TerminateOnNaN()]), "TerminateOnNaN"),
+    "a list of Keras's own": (
+        lambda w: classroom(callbacks=callbacks.CallbackList([callbacks.TerminateOnNaN()])), "TerminateOnNaN",
+    ),
+    "one callback": (lambda w: classroom(callbacks=callbacks.TerminateOnNaN()), "TerminateOnNaN"),
+    # a sweep, and what remembers
+    "sweep: no seed": (lambda w: swept(seeds=0), "seed"),
+    "sweep: an empty list of seeds": (lambda w: swept(seeds=[]), "seed"),
+    "sweep: letters as seeds": (lambda w: swept(seeds="ab"), "seed / 'a'"),
+    "sweep: no size": (lambda w: swept(sizes=[]), "size"),
+    "sweep: no temperature": (lambda w: swept(temperatures=[]), "temperature"),
+    "sweep: an optimizer with a slip": (lambda w: swept(optimizer="adma"), "adma"),
+    "sweep: a student for a function": (lambda w: swept(build_student=w.student), "build_student / function"),
+    "sweep: a function without return": (lambda w: swept(build_student=lambda n: None), "return / NoneType"),
+    "sweep: always the same student": (lambda w: swept(build_student=lambda n: ALWAYS_THE_SAME, seeds=2), "build"),
+    "sweep: arrays for a data set": (lambda w: swept(dataset=(X, Y)), "dataset / Dataset / tuple"),
+    "sweep: labels in a column": (
+        lambda w: swept(dataset=Dataset("points", *[(X, Y[:, None])] * 3, tuple("abcd"))), "labels / logits / shape",
+    ),
+    "sweep: one-hot rows": (lambda w: swept(dataset=Dataset("points", *[(X, ROWS)] * 3, tuple("abcd"))), "labels"),
+    "sweep: no transfer set": (lambda w: swept(transfer=True), "transfer / labelled"),
+    "sweep: no teacher": (lambda w: swept(teacher=None), "teacher / Keras model / NoneType"),
+    "restore: no table": (lambda w: restore_students([1], model), "weights / sweep"),
+    "cache: not compiled": (lambda w: cache.fit(model(), X, Y), "model / compile"),
+    "cache: no model": (lambda w: cache.fit(None, X, Y), "model / compile"),
+    # data and models
+    "load: fewer labels than classes": (lambda w: load_dataset("digits", labelled=0.001), "few / labels"),
+    "letters: numbers": (lambda w: as_letters([1, 2]), "words / texts"),
+    "letters: one text": (lambda w: as_letters("Haus"), "words / texts"),
+    "mlp: words": (lambda w: models.mlp(WORDS), "numbers / as_letters"),
+    "mlp: no data": (lambda w: models.mlp(None), "data / Dataset"),
+    "mlp: no units": (lambda w: models.mlp(DATA, hidden=(0,)), "units"),
+    "cnn: points": (lambda w: models.cnn(DATA), "images"),
+    "text_cnn: images": (lambda w: models.text_cnn(PICTURES), "letters"),
+    "bigram_bag: images": (lambda w: models.bigram_bag(PICTURES), "letters"),
+    "ensemble: nobody": (lambda w: Ensemble([]), "Keras model"),
+    # numbers
+    "soft targets: NaN": (lambda w: soft_targets([1, NAN]), "logits / NaN"),
+    "soft targets: text": (lambda w: soft_targets("abc"), "logits / numbers / abc"),
+    "soft targets: nothing": (lambda w: soft_targets([]), "one number per class / (0,)"),
+    "soft targets: ragged": (lambda w: soft_targets([[1, 2], [3]]), "logits / numbers"),
+    "entropy: logits": (lambda w: entropy([-1.0, 2.0]), "probabilities"),
+    "entropy: not a sum of 1": (lambda w: entropy([0.5, 0.6]), "probabilities / sum"),
+    "KL: other classes": (lambda w: kl_divergence([0.5, 0.5], [0.2, 0.3, 0.5]), "classes"),
+    "KL: logits": (lambda w: kl_divergence([0.5, 0.5], [1.0, 2.0]), "q / probabilities"),
+    "accuracy: a label too large": (lambda w: metrics.accuracy([0, 5], PAIR), "integers / 0 to 1"),
+    "accuracy: other examples": (lambda w: metrics.accuracy([0], PAIR), "(1,) / (2, 2)"),
+    "accuracy: half a label": (lambda w: metrics.accuracy([0.5, 1], PAIR), "labels / integers"),
+    "agreement: other classes": (lambda w: metrics.agreement([[1, 2]], [[1, 2, -3]]), "same"),
+    "gain: one pair": (lambda w: metrics.paired_gain([1], [2]), "at least 2"),
+    "gain: texts": (lambda w: metrics.paired_gain("ab", "cd"), "numbers"),
+    "gain: NaN": (lambda w: metrics.paired_gain([1, NAN], [1, 2]), "NaN"),
+    "gap: no gap": (lambda w: metrics.gap_recovered(0.9, 0.95, 0.9), "gap"),
+    "front: other models": (lambda w: metrics.pareto_front([1, 2], [1]), "model"),
+    "front: NaN": (lambda w: metrics.pareto_front([1, NAN], [1, 2]), "NaN"),
+    "scaling: nothing": (lambda w: metrics.temperature_scaling([], []), "one number per class"),
+    "loss: other examples": (lambda w: distillation_loss(Z, np.ones((4, 3)), 1), "(2, 3) / (4, 3)"),
+    "loss: other classes": (lambda w: distillation_loss(Z, np.ones((2, 4)), 1), "teacher / 3 / student / 4"),
+    "hard loss: labels in two axes": (lambda w: hard_label_loss(np.ones((2, 2, 2)), Z), "one integer"),
+    # smaller ones
+    "export: nothing to calibrate with": (lambda w: export_litert(w.student, "int8"), "int8 / representative=x"),
+    "export: no model": (lambda w: export_litert(None), "Keras model"),
+    "export: sizes of None": (lambda w: export_litert(sized_by_images()), "shape"),
+    "export: a function LiteRT does not know": (
+        lambda w: export_litert(keras.Sequential([keras.Input((4,)), layers.Lambda(tf.math.bessel_i0)])), "LiteRT",
+    ),
+    "LiteRT: no file": (lambda w: litert_predict(b"xx", X), "LiteRT / bytes"),
+    "LiteRT: a sound": (lambda w: litert_predict(b"....WAVE", X), "LiteRT / bytes"),
+    "counting: sizes of None": (lambda w: compress.multiply_adds(sized_by_images()), "None"),
+    "counting: a layer of one's own": (
+        lambda w: compress.multiply_adds(keras.Sequential([keras.Input((4,)), Table()])), "Table",
+    ),
+    "card: no data": (lambda w: model_card(w.student, None), "data / Dataset"),
+    "cascade: a dictionary": (lambda w: Cascade(w.student, w.teacher).predict({"a": X}), "Cascade / array"),
+    "live training: too few labels": (lambda w: live_distillation(w.one, {"a": X}, Y[:5], (X, Y)), "33 / 5"),
+    "a name with a slip": (lambda w: distill_edu.Destiller, "Destiller / Distiller"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_wrong_use_gets_one_sentence_and_changes_nothing(world, name):
+    refused(world, *CALLS[name])
+
+
+def test_a_table_without_weights_is_refused(world):
+    table = swept()  # this sweep is right, and is kept
+    refused(world, lambda w: restore_students(table, model), "weights / sweep")

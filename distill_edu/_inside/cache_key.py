@@ -5,6 +5,7 @@ its own: see `description`.
 """
 
 import hashlib
+import json
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def key(*parts):
     >>> key("labels", [1, 2]) == key("labels", [1, 2]), key("labels", [1, 2]) == key("labels", [1, 2.0])
     (True, False)
     """
-    text = Description().text([parts, training_code(), versions()])
+    text = json.dumps([Description().text(parts), training_code(), versions()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -55,8 +55,16 @@ class Classroom(PartlyTrained):
         return [distiller.student for distiller in self.distillers]
 
     def compile(self, optimizer="adam", *, soft_loss="kl", student_loss=None, metrics=None, **others):
-        """As Distiller.compile. Every student gets its own copy of the optimizer and of the metrics."""
+        """As Distiller.compile. Every student gets its own copy of the optimizer and of the metrics.
+
+        With jit_compile=True XLA leaves out the checks of values: NaN, probabilities and wrong labels are then trained
+        on in silence.
+        """
         check_models.require_our_names(others)
+        if metrics and others.get("jit_compile") is True:
+            raise ValueError(
+                "XLA cannot compile the metrics of a Classroom: leave out jit_compile=True, or the metrics."
+            )
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             copies = [_copy(metric) for metric in metrics or []]
@@ -173,6 +181,7 @@ class Classroom(PartlyTrained):
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
         with self._held_unless_read(**given):
             results = super().evaluate(*args, return_dict=True, **kwargs)
+        results = {name: np.asarray(results[name]) for name in sorted(results)}  # Keras 3.13 has tensors, unsorted
         return results if return_dict else list(results.values())
 
     def save(self, *args, **kwargs):

@@ -83,7 +83,7 @@ class Distiller(DistillerModel):
     def train_step(self, data):
         """One update: the teacher answers, the student answers, the student's weights follow the gradient."""
         batch = self.read(data)
-        with tf.GradientTape() as tape:
+        with check_steps.refuse(self.problems_of_data(batch)), tf.GradientTape() as tape:
             step = self.forward(batch, training=True)
             loss = self.optimizer.scale_loss(step.loss / replicas())
         gradients = tape.gradient(loss, self.trainable_variables)

@@ -2,7 +2,7 @@
 
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
-from distill_edu._inside.check_values import require_number
+from distill_edu._inside.check_values import last_activation, require_number
 
 
 def require_alpha(value):
@@ -26,7 +26,7 @@ def require_models(student, teacher):
     for model, message in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
         if model is not None and not isinstance(model, keras.Layer):
             raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
-        if model is not None and _ends_in(model, keras.activations.softmax, keras.layers.Softmax):
+        if model is not None and last_activation(model) == "softmax":
             raise ValueError(message)
     if teacher is not None and not teacher.built:
         raise ValueError(
@@ -35,15 +35,10 @@ def require_models(student, teacher):
         )
 
 
-def _ends_in(model, activation, kind):
-    last = model.layers[-1] if getattr(model, "outputs", None) else None  # a subclassed model is judged by its values
-    return isinstance(last, kind) or getattr(last, "activation", None) is activation
-
-
 def require_heads(task, *models):
     """No sigmoid at the end, unless the outputs are numbers."""
     for model in models:
-        if task.of_logits and model is not None and _ends_in(model, keras.activations.sigmoid, ()):
+        if task.of_logits and model is not None and last_activation(model) == "sigmoid":
             raise ValueError(
                 f"{model.name!r} ends in a sigmoid, but distillation needs logits: take the sigmoid off the last "
                 'layer. (A sigmoid that gives numbers, such as boxes, goes with soft_loss="mean_square".)'

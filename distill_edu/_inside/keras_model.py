@@ -149,6 +149,14 @@ class DistillerModel(PartlyTrained):
                 results.update(value if isinstance(value, dict) else {metric.name: value})
         return results
 
+    def problems_of_data(self, batch):
+        """[(condition, message)] of inputs and labels, before the student runs: BatchNormalization would learn them."""
+        outputs = keras.tree.flatten(getattr(self.student, "outputs", None) or [])
+        if batch.labels is None or [len(output.shape) for output in outputs] != [2]:  # elsewhere a mask may come first
+            return input_problems(batch.x)
+        labels = self.task.read(batch.labels, outputs[0])
+        return [*input_problems(batch.x), *self.task.problems(labels, None, None)]
+
     def problems(self, step):
         """[(condition, message)] of all that forbids this step."""
         return [

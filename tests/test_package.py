@@ -56,7 +56,6 @@ keras.backend.backend = lambda: {!r}
 sys.modules["keras"] = keras
 from distill_edu import Distiller
 """
-VERSION = "import sys; sys.version_info = {}; import distill_edu"
 NOTEBOOK = "from IPython.core.interactiveshell import InteractiveShell as Shell; Shell().run_cell({!r})"
 WRONG = {  # a setup: (code, KERAS_BACKEND, what its one sentence says)
     "set to jax": (IMPORT, "jax", "Keras is set to 'jax' here. Set KERAS_BACKEND=tensorflow"),
@@ -66,9 +65,6 @@ WRONG = {  # a setup: (code, KERAS_BACKEND, what its one sentence says)
     "was torch before": (OTHER.format("torch"), "tensorflow", "Keras is set to 'torch' here"),
     "no TensorFlow": (WITHOUT.format("tensorflow"), "tensorflow", "tensorflow is not installed here.* Run `make lab`"),
     "no Keras": (WITHOUT.format("keras"), "tensorflow", "keras is not installed here.* Run `make lab`"),
-    "Python 3.8": (VERSION.format((3, 8, 1)), "tensorflow", "distill_edu needs Python 3.11 to 3.13"),
-    "Python 3.10": (VERSION.format((3, 10, 9)), "tensorflow", "distill_edu needs Python 3.11 to 3.13"),
-    "Python 3.14": (VERSION.format((3, 14, 0)), "tensorflow", "distill_edu needs Python 3.11 to 3.13"),
 }
 
 

@@ -122,6 +122,7 @@ class Classes(Task):
     def read(self, labels, logits):
         """Labels as int32 [...], or as float32 rows [..., classes]."""
         rank, classes = len(logits.shape), logits.shape[-1]
+        check_steps.require_classes(classes)
         if len(labels.shape) == rank and labels.shape[-1] == classes:
             return ops.cast(labels, "float32")
         if len(labels.shape) == rank and labels.shape[-1] == 1:

@@ -220,6 +220,11 @@ def _are_rows(labels):
     return tf.as_dtype(labels.dtype).is_floating
 
 
+def no_soft_loss(batch, student_logits, temperature):
+    """0 for each example: for labels or hints alone."""
+    return ops.zeros(ops.shape(student_logits)[:-1])
+
+
 def classes_of(labels, otherwise):
     """Each example's class, from integers or rows [..., classes]; `otherwise` [...] where there is no label."""
     if labels is None:

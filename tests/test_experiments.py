@@ -51,9 +51,9 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def trained(monkeypatch):
     """How many students were trained, not remembered."""
-    count, train = [], experiments.train_together
+    count, train = [], experiments._train_together  # noqa: SLF001
     monkeypatch.setattr(
-        experiments, "train_together", lambda settings, *rest: count.extend(settings) or train(settings, *rest)
+        experiments, "_train_together", lambda settings, *rest: count.extend(settings) or train(settings, *rest)
     )
     return count
 
@@ -251,7 +251,7 @@ def listening():
 
 
 def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening, trained):
-    train, calls = experiments.train_together, []
+    train, calls = experiments._train_together, []  # noqa: SLF001
 
     def interrupted(*arguments, **settings):
         calls.append(1)
@@ -260,11 +260,11 @@ def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening, traine
             threading.Event().wait(20)
         return train(*arguments, **settings)
 
-    monkeypatch.setattr(experiments, "train_together", interrupted)
+    monkeypatch.setattr(experiments, "_train_together", interrupted)
     with pytest.warns(UserWarning, match="Stopped: 2 of 5 students are finished"):
         table = sweep(DATA, teacher, build, seeds=5, at_once=2, **SHORT)
     assert list(table.seed) == [0, 1]
-    monkeypatch.setattr(experiments, "train_together", train)
+    monkeypatch.setattr(experiments, "_train_together", train)
     assert list(sweep(DATA, teacher, build, seeds=5, **SHORT).seed) == [0, 1, 2, 3, 4]
     assert [setting["seed"] for setting in trained] == [0, 1, 2, 3, 4]
 
@@ -282,7 +282,7 @@ def test_stopped_before_the_first_student_the_table_is_empty_and_has_its_columns
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.warns(UserWarning, match="Stopped: 0 of 2 students"):
-        patch.setattr(experiments, "train_together", interrupted)
+        patch.setattr(experiments, "_train_together", interrupted)
         table = sweep(DATA, teacher, build, seeds=2, **SHORT)
     whole = sweep(DATA, teacher, build, seeds=2, **SHORT)
     assert len(table) == 0 and list(table.columns) == list(whole.columns)

@@ -354,7 +354,7 @@ def test_a_function_of_ones_own_and_a_name_of_ones_own(teacher):
         assert evaluated(compiled("shifted", teacher), X, Y) == got
     finally:
         del losses.SOFT_LOSSES["shifted"]
-    with pytest.raises(ValueError, match="soft_loss must be a function or one of kl, reverse_kl, .*not 'shifted'"):
+    with pytest.raises(ValueError, match="soft_loss must be None, a function, or one of kl, reverse_kl, .*not 'shifted'"):
         compiled("shifted", teacher)
 
 

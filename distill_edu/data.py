@@ -19,6 +19,8 @@ LANGUAGES = {
     "fi": ("Finnish", "Finnic"), "et": ("Estonian", "Finnic"),
     "tr": ("Turkish", "Turkic"), "az": ("Azerbaijani", "Turkic"),
 }  # fmt: skip
+LETTERS = 0x310  # the code points below it hold the Latin alphabets and their accents; 1 stands for everything else
+PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,6 @@ class Dataset:
         return {part: getattr(self, part) for part in ("train", "valid", "test")}
 
 
-LETTERS = 0x310  # the code points below it hold the Latin alphabets and their accents; 1 stands for everything else
-
-
 def as_letters(words, length=24):
     """Turn words into rows of Unicode code points in lower case, for `models.text_cnn`: int32 [n, length].
 
@@ -68,9 +67,6 @@ def as_letters(words, length=24):
     texts = np.array([f" {word.lower()} " for word in words], dtype=f"U{length}")  # NumPy cuts off, and pads with 0
     letters = texts.view(np.uint32).reshape(len(words), length)
     return np.where(letters < LETTERS, letters, 1).astype(np.int32)
-
-
-PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
 
 
 class Vocabulary:
@@ -95,10 +91,7 @@ class Vocabulary:
         return 3 + len(self.symbols)
 
     def encode(self, texts, length, end=True):
-        """Turn texts, or lists of symbols, into rows of numbers: int32 [n, length].
-
-        Each row has an end (unless `end` is False), then padding. Longer texts are cut off.
-        """
+        """Turn texts or lists of symbols into int32 [n, length]: with an end (unless end=False), padded or cut off."""
         require_count(length, "length")
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts, such as ['12=', '34='].")
@@ -171,7 +164,7 @@ def load_dataset(name, seed=0, labelled=1.0):
     labelled = require_number(labelled, "labelled", allowed, lambda share: 0 < share <= 1)
     require_count(seed, "seed", least=0)
     x, y, class_names, groups, strata, fixed_test = _LOADERS[name](seed)
-    every = np.arange(len(strata))
+    every = np.arange(len(strata))  # the numbers of all groups
     rest, test = np.split(every, [-fixed_test]) if fixed_test else _cut(every, strata, round(0.3 * len(every)), seed)
     train, valid = _cut(rest, strata, round(0.1 * len(every)), seed)
     transfer = None

@@ -64,9 +64,7 @@ def temperature_scaling(labels, logits):
 
 
 def agreement(teacher_logits, student_logits):
-    """Return the share of the examples for which both models choose the same class, right or wrong.
-
-    Both logits: [n, classes]. Stanton et al. 2021, section 3.
+    """Return how often the logits [n, classes] of both models choose the same class (Stanton et al. 2021, section 3).
 
     >>> agreement([[2.0, 0.0], [2.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]])
     0.5
@@ -184,8 +182,7 @@ def paired_gain(a, b):
     The interval then covers what differs between the seeds, such as initial weights, and nothing else.
     Or two tables [seeds, examples]: the interval then covers the choice of the examples, too. The squares of both
     standard errors are added, which is a little too careful (Owen 2007, "The pigeonhole bootstrap", section 4); the
-    degrees of freedom are Satterthwaite's.
-    Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
+    degrees of freedom are Satterthwaite's. Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
 
     >>> print(paired_gain([0.9, 0.8, 0.7], [0.8, 0.6, 0.7]))
     +0.1000 ± 0.0577 (95%: -0.1484 to +0.3484; 2/3)
@@ -205,9 +202,8 @@ def paired_gain(a, b):
 def holm(p_values):
     """Correct the p-values of several questions: all answers "p < 0.05" are then right together in 19 of 20 cases.
 
-    The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling and at most
-    1. Takes and returns a dictionary, question -> p. Holm 1979, "A simple sequentially rejective multiple test
-    procedure".
+    The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling, at most 1.
+    Dictionaries, question -> p. Holm 1979, "A simple sequentially rejective multiple test procedure".
 
     >>> holm({"digits": 0.01, "names": 0.04})
     {'digits': 0.02, 'names': 0.04}
@@ -265,9 +261,8 @@ def _same_examples(teacher_logits, student_logits):
 def require_examples(labels, logits):
     """Return labels [n] and logits [n, classes] as arrays, or raise a ValueError.
 
-    >>> labels, logits = require_examples([1, 0], [[0, 3], [-1, 2]])
-    >>> labels.shape, logits.dtype
-    ((2,), dtype('float64'))
+    >>> [array.dtype.kind for array in require_examples([1, 0], [[0, 3], [-1, 2]])]
+    ['i', 'f']
     """
     logits, labels = require_logits(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):

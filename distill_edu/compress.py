@@ -7,6 +7,7 @@ import json
 import math
 import re
 import time
+import timeit
 import warnings
 
 import numpy as np
@@ -43,7 +44,9 @@ def export_litert(model, quantize=None, representative=None):
     if quantize == "int8":
         _calibrate(converter, model, representative)
     try:
-        with _in_silence():
+        # It reports each temporary file, and warns of the ranges of `representative`.
+        with only_errors(), quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Statistics for quantized inputs")
             return converter.convert()
     except Exception as error:  # the converter's own class is not public
         sentence = f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
@@ -95,14 +98,6 @@ def _require_same_answers(model, copy):
         )
 
 
-@contextlib.contextmanager
-def _in_silence():
-    """Hide the converter's report of each temporary file, and its warning of the ranges of `representative`."""
-    with only_errors(), quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-        yield
-
-
 def _calibrate(converter, model, representative):
     if representative is None or not len(representative):
         raise ValueError("int8 needs representative=x: about 100 examples, on which the ranges are measured.")
@@ -140,12 +135,8 @@ def latency(content, x, warm_up=10, calls=100):
     """
     runner = interpreter(content)
     _run(runner, x)
-    times = []
-    for _ in range(warm_up + calls):
-        start = time.perf_counter()
-        runner.invoke()
-        times.append(1e6 * (time.perf_counter() - start))
-    return float(np.median(times[warm_up:])), float(np.percentile(times[warm_up:], 90))
+    seconds = timeit.repeat(runner.invoke, timer=time.perf_counter, number=1, repeat=warm_up + calls)[warm_up:]
+    return float(1e6 * np.median(seconds)), float(1e6 * np.percentile(seconds, 90))
 
 
 def interpreter(content):
@@ -191,17 +182,12 @@ def _like_input(x, shape, dtype):
     return x
 
 
-def _per_output(layer, call):
-    return _kernel_size(layer) * math.prod(call.output.shape[1:-1])  # (batch, ..., channels)
-
-
-def _per_input(layer, call):
-    return _kernel_size(layer) * math.prod(call.inputs[0].shape[1:-1])
-
-
-def _kernel_size(layer):
+def _kernels(layer, call):
+    """Every number of the kernels is used once at each place of the output, or of the input, (batch, ..., channels)."""
+    places = call.inputs[0] if isinstance(layer, AT_INPUTS) else call.output
     names, cell = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel"), getattr(layer, "cell", layer)
-    return sum(math.prod(getattr(cell, name).shape) for name in names if hasattr(cell, name))
+    size = sum(math.prod(getattr(cell, name).shape) for name in names if hasattr(cell, name))
+    return size * math.prod(places.shape[1:-1])
 
 
 def _einsum(layer, call):
@@ -217,14 +203,13 @@ def _attention(layer, call):
     return queries * values * layer.num_heads * (layer.key_dim + layer.value_dim)
 
 
+AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+AT_INPUTS += (layers.LSTM, layers.GRU, layers.SimpleRNN)
+AT_OUTPUTS = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv1D)
+AT_OUTPUTS += (layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D)
 # Layer -> function (layer, Call) that counts one use of the layer; layers inside it count besides.
-COUNTS = {
-    **dict.fromkeys([layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.DepthwiseConv1D], _per_output),
-    **dict.fromkeys([layers.DepthwiseConv2D, layers.SeparableConv1D, layers.SeparableConv2D], _per_output),
-    **dict.fromkeys([layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose], _per_input),
-    **dict.fromkeys([layers.LSTM, layers.GRU, layers.SimpleRNN], _per_input),
-    **{layers.EinsumDense: _einsum, layers.MultiHeadAttention: _attention},
-}
+COUNTS = dict.fromkeys(AT_INPUTS + AT_OUTPUTS, _kernels)
+COUNTS |= {layers.EinsumDense: _einsum, layers.MultiHeadAttention: _attention}
 FREE = (layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization)
 FREE += (layers.GroupNormalization, layers.PReLU)
 
@@ -282,7 +267,16 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
     """
     require_attributes(data, ["train", "valid", "test"], "data", "a Dataset, such as load_dataset('mnist5k')")
     same = {"parameters": model.count_params(), "multiply_adds": multiply_adds(model)}
-    rows = {quantize or "float32": {**same, **_costs(model, data, quantize, batch_size)} for quantize in formats}
+    rows = {}
+    for quantize in formats:
+        content = export_litert(model, quantize, data.train[0][:200])
+        row = {**same, "bytes": len(content), "gzip_bytes": len(gzip.compress(content, mtime=0))}
+        for name, size in (("", 1), ("batch_", batch_size)):
+            row[f"{name}us"], row[f"{name}us_p90"] = latency(content, data.test[0][:size])
+        for part in ("valid", "test"):
+            x, labels = getattr(data, part)
+            row |= {f"{part}_{name}": value for name, value in report(labels, litert_predict(content, x)).items()}
+        rows[quantize or "float32"] = row
     return pandas.DataFrame.from_dict(rows, orient="index").rename_axis("format")
 
 
@@ -307,14 +301,3 @@ def model_cards(groups, data, formats=(None, "int8")):
     times = ["us", "us_p90", "batch_us", "batch_us_p90"]
     table[times] = table.groupby(["size", "format"])[times].transform("median")
     return table
-
-
-def _costs(model, data, quantize, batch_size):
-    content = export_litert(model, quantize, data.train[0][:200])
-    row = {"bytes": len(content), "gzip_bytes": len(gzip.compress(content, mtime=0))}
-    for name, size in (("", 1), ("batch_", batch_size)):
-        row[f"{name}us"], row[f"{name}us_p90"] = latency(content, data.test[0][:size])
-    for part in ("valid", "test"):
-        x, labels = getattr(data, part)
-        row |= {f"{part}_{name}": value for name, value in report(labels, litert_predict(content, x)).items()}
-    return row

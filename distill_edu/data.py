@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ LANGUAGES = {
     "fi": ("Finnish", "Finnic"), "et": ("Estonian", "Finnic"),
     "tr": ("Turkish", "Turkic"), "az": ("Azerbaijani", "Turkic"),
 }  # fmt: skip
+LETTERS = 0x310  # the code points below it hold the Latin alphabets and their accents; 1 stands for everything else
+PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,6 @@ class Dataset:
         return {part: getattr(self, part) for part in ("train", "valid", "test")}
 
 
-LETTERS = 0x310  # the code points below it hold the Latin alphabets and their accents; 1 stands for everything else
-
-
 def as_letters(words, length=24):
     """Turn words into rows of Unicode code points in lower case, for `models.text_cnn`: int32 [n, length].
 
@@ -64,14 +64,9 @@ def as_letters(words, length=24):
     require_count(length, "length")
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise TypeError("words must be a list of texts, such as ['Haus', 'maison'].")
-    letters = np.zeros((len(words), length), dtype=np.int32)
-    for row, word in zip(letters, words, strict=True):
-        numbers = [ord(letter) for letter in f" {word.lower()} "[:length]]
-        row[: len(numbers)] = [number if number < LETTERS else 1 for number in numbers]
-    return letters
-
-
-PADDING, END, UNKNOWN = 0, 1, 2  # the first three numbers of every Vocabulary
+    texts = np.array([f" {word.lower()} " for word in words], dtype=f"U{length}")  # NumPy cuts off, and pads with 0
+    letters = texts.view(np.uint32).reshape(len(words), length)
+    return np.where(letters < LETTERS, letters, 1).astype(np.int32)
 
 
 class Vocabulary:
@@ -80,9 +75,8 @@ class Vocabulary:
     `symbols`: different texts, mostly single letters. `len(vocabulary)` is the number of logits that a model needs.
 
     >>> vocabulary = Vocabulary("abc")
-    >>> vocabulary.encode(["cab", "a?"], length=5)
-    array([[5, 3, 4, 1, 0],
-           [3, 2, 1, 0, 0]], dtype=int32)
+    >>> vocabulary.encode(["cab"], length=5)
+    array([[5, 3, 4, 1, 0]], dtype=int32)
     >>> vocabulary.decode([[5, 3, 4, 1, 0]])
     ['cab']
     """
@@ -97,10 +91,7 @@ class Vocabulary:
         return 3 + len(self.symbols)
 
     def encode(self, texts, length, end=True):
-        """Turn texts, or lists of symbols, into rows of numbers: int32 [n, length].
-
-        Each row has an end (unless `end` is False), then padding. Longer texts are cut off.
-        """
+        """Turn texts or lists of symbols into int32 [n, length]: with an end (unless end=False), padded or cut off."""
         require_count(length, "length")
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts, such as ['12=', '34='].")
@@ -113,11 +104,8 @@ class Vocabulary:
     def decode(self, rows):
         """Turn rows into texts, each up to its end. An unknown symbol becomes \N{REPLACEMENT CHARACTER}."""
         symbols = ("", "", "\N{REPLACEMENT CHARACTER}", *self.symbols)
-        texts = []
-        for row in np.asarray(rows):
-            length = (row == END).argmax() if END in row else len(row)
-            texts.append("".join(symbols[number] for number in row[:length]))
-        return texts
+        cut = [row[: [*row, END].index(END)] for row in np.asarray(rows).tolist()]
+        return ["".join(symbols[number] for number in row) for row in cut]
 
 
 def as_next_letter(rows, prompt=1):
@@ -126,11 +114,8 @@ def as_next_letter(rows, prompt=1):
     `rows`: integers [n, length], see `Vocabulary.encode`. All three results are [n, length - 1]. Labels are x one step
     later. The mask is False, and the label -1, at padding and inside the first `prompt` letters, which are given.
 
-    >>> x, labels, mask = as_next_letter([[3, 4, 5, 1, 0]], prompt=2)
-    >>> x, labels
-    (array([[3, 4, 5, 1]]), array([[-1,  5,  1, -1]]))
-    >>> mask
-    array([[False,  True,  True, False]])
+    >>> as_next_letter([[3, 4, 5, 1, 0]], prompt=2)
+    (array([[3, 4, 5, 1]]), array([[-1,  5,  1, -1]]), array([[False,  True,  True, False]]))
     """
     rows = np.asarray(rows)
     if rows.ndim != 2 or rows.dtype.kind not in "iu":
@@ -144,12 +129,11 @@ def as_next_letter(rows, prompt=1):
 class Examples(NamedTuple):
     """What a loader returns: inputs, labels, the names of the classes, and what a fair split needs.
 
-    `groups`: a group's number for each example; the examples of a group stay in one part.
+    `groups`: a group's number for each example (an image, or all names of one thing); a group stays in one part.
     `strata`: a class for each group; every part gets its share of each class.
     `fixed_test`: the number of groups, counted from the last, that are the test set; 0: they are drawn.
 
-    >>> y = np.array([0, 1, 0, 1])
-    >>> Examples(np.zeros((4, 2)), y, ("left", "right"), groups=np.arange(4), strata=y).fixed_test
+    >>> Examples(np.eye(2), np.arange(2), ("left", "right"), groups=np.arange(2), strata=np.arange(2)).fixed_test
     0
     """
 
@@ -180,7 +164,9 @@ def load_dataset(name, seed=0, labelled=1.0):
     labelled = require_number(labelled, "labelled", allowed, lambda share: 0 < share <= 1)
     require_count(seed, "seed", least=0)
     x, y, class_names, groups, strata, fixed_test = _LOADERS[name](seed)
-    train, valid, test = _split(strata, seed, fixed_test)
+    every = np.arange(len(strata))  # the numbers of all groups
+    rest, test = np.split(every, [-fixed_test]) if fixed_test else _cut(every, strata, round(0.3 * len(every)), seed)
+    train, valid = _cut(rest, strata, round(0.1 * len(every)), seed)
     transfer = None
     if labelled < 1:
         if round(labelled * len(train)) < (least := len(set(strata))):
@@ -197,17 +183,6 @@ def _members(groups, part):
     place[part] = np.arange(len(part))
     places = place[groups]
     return np.argsort(places, kind="stable")[: (places < len(part)).sum()]
-
-
-def _split(strata, seed, fixed_test):
-    """The groups of train, valid and test. A group is one image, or all names of one thing."""
-    groups = np.arange(len(strata))
-    if fixed_test:
-        rest, test = groups[:-fixed_test], groups[-fixed_test:]
-    else:
-        rest, test = _cut(groups, strata, round(0.3 * len(groups)), seed)
-    train, valid = _cut(rest, strata, round(0.1 * len(groups)), seed)
-    return train, valid, test
 
 
 def _cut(groups, strata, size, seed):
@@ -291,20 +266,17 @@ def _same_name_groups(names, kinds):
     return groups, np.array(kinds)[first]
 
 
-def _from_keras(name, class_names):
-    def load(seed):
-        from distill_edu._inside.backend import keras
+def _from_keras(name, class_names, seed):
+    from distill_edu._inside.backend import keras
 
-        try:
-            (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
-        except Exception as error:  # Keras raises a bare Exception when a download fails
-            raise OSError(
-                f"The data set {name!r} could not be downloaded ({error}). It needs a network the first time; "
-                'without one use load_dataset("mnist5k"), which comes with the installation.'
-            ) from error
-        return _images(np.concatenate([x, x_test]), np.concatenate([y, y_test]), 255, class_names, len(y_test))
-
-    return load
+    try:
+        (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise OSError(
+            f"The data set {name!r} could not be downloaded ({error}). It needs a network the first time; "
+            'without one use load_dataset("mnist5k"), which comes with the installation.'
+        ) from error
+    return _images(np.concatenate([x, x_test]), np.concatenate([y, y_test]), 255, class_names, len(y_test))
 
 
 _CLOTHES = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -314,6 +286,6 @@ _LOADERS = {
     "languages": _languages,
     "spirals": _spirals,
     "sums": _sums,
-    "mnist": _from_keras("mnist", tuple("0123456789")),
-    "fashion_mnist": _from_keras("fashion_mnist", _CLOTHES),
+    "mnist": partial(_from_keras, "mnist", tuple("0123456789")),
+    "fashion_mnist": partial(_from_keras, "fashion_mnist", _CLOTHES),
 }

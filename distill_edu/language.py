@@ -27,7 +27,7 @@ def sample(model, prompts, length, temperature=1.0, seed=0):
     prompts, random = _require_prompts(model, prompts, length), np.random.RandomState(seed)
     temperature = require_number(temperature, "temperature", "a number of at least 0", lambda value: value >= 0)
     rows = np.pad(prompts, [(0, 0), (0, length - prompts.shape[1])])
-    next_logits = _by_steps(model, prompts) if _gru(model) else _by_rows(model)
+    next_logits = _next_logits(model, prompts)
     writing = np.ones(len(rows), bool)
     for place in range(prompts.shape[1], length):
         letters = _draw(_probabilities(next_logits(rows, place), temperature), random)
@@ -41,36 +41,32 @@ def _predict(model, inputs):
         return model.predict_on_batch(inputs)
 
 
-def _by_rows(model):
-    """A function (rows, place) -> logits of the letter at this place [n, symbols], which reads the whole row."""
-    return lambda rows, place: _predict(model, rows[:, :-1])[:, place - 1]
-
-
-def _by_steps(model, prompts):
-    """The same by one step of the model's GRU per letter; the places must come one after the other."""
-    step, units = _one_step(model)
-    state = np.zeros((len(prompts), units), "float32")
+def _next_logits(model, prompts):
+    """A function (rows, place) -> logits of the letter at this place [n, symbols], for one place after the other."""
+    if not _gru(model):
+        return lambda rows, place: _predict(model, rows[:, :-1])[:, place - 1]
+    step = _one_step(model)
+    state = np.zeros((len(prompts), step.inputs[1].shape[1]), "float32")
     for letter in prompts[:, :-1].T:
-        _, state = step(letter[:, None], state)
+        _, state = _predict(step, [letter[:, None], state])
 
     def next_logits(rows, place):
         nonlocal state
-        logits, state = step(rows[:, place - 1 : place], state)
+        logits, state = _predict(step, [rows[:, place - 1 : place], state])
         return logits[:, 0]  # (n, 1, symbols) -> (n, symbols)
 
     return next_logits
 
 
 def _one_step(model):
-    """(function (letter [n, 1], state [n, units]) -> (logits [n, 1, symbols], next state), units)."""
+    """The model of one step of its GRU: letter [n, 1], state [n, units] -> logits [n, 1, symbols], next state."""
     copy = keras.models.clone_model(model)  # a second call of the GRU would stay in the graph of the model
     copy.set_weights(model.get_weights())
     gru = _gru(copy)
     before, after = keras.Model(copy.input, gru.input), keras.Model(gru.output, copy.output)
     letter, state = keras.Input((1,), dtype=copy.input.dtype), keras.Input((gru.units,))
     states = gru(before(letter), initial_state=state)  # (n, 1, units): the output of a GRU is its state
-    step = keras.Model([letter, state], [after(states), states[:, 0]])
-    return lambda letters, state: _predict(step, [letters, state]), gru.units
+    return keras.Model([letter, state], [after(states), states[:, 0]])
 
 
 def _gru(model):
@@ -88,9 +84,8 @@ class Speculated(NamedTuple):
 
     `calls`: how often the teacher was called; `checked`: drafted letters it checked; `kept`: drafted letters it kept.
 
-    >>> result = Speculated(np.array([[3, 4, 4]]), calls=np.array([1]), checked=np.array([2]), kept=np.array([1]))
-    >>> result.kept.sum() / result.checked.sum() == 0.5
-    np.True_
+    >>> Speculated(np.array([[3, 4, 4]]), calls=np.array([1]), checked=np.array([2]), kept=np.array([1])).kept
+    array([1])
     """
 
     rows: np.ndarray
@@ -109,8 +104,7 @@ def speculative(draft, teacher, prompts, length, drafted=4, seed=0):
 
     >>> logits = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 4, 6))
     >>> model = keras.Sequential([keras.Input((4,)), logits])  # it always writes 4
-    >>> result = speculative(model, model, [[3]], length=5, drafted=3)
-    >>> result.rows, result.calls  # three drafted letters, and the teacher's own, in one call
+    >>> speculative(model, model, [[3]], length=5, drafted=3)[:2]  # three drafted letters, and a fourth, in one call
     (array([[3, 4, 4, 4, 4]], dtype=int32), array([1]))
     """
     prompts, random = _require_prompts(teacher, prompts, length), np.random.RandomState(seed)
@@ -127,7 +121,7 @@ def speculative(draft, teacher, prompts, length, drafted=4, seed=0):
         rows[every, ends + count] = _draw(rest[every, count], random)
         counts += writing * _counts(letters, kept, ends, length)
         ends += writing * (count + 1)
-        writing &= (ends < length) & ~_has_ended(rows, ends)
+        writing &= (ends < length) & ~_after_end(rows)[every, ends]
     rows = rows[:, :length]
     return Speculated(np.where(_after_end(rows), PADDING, rows), *counts)
 
@@ -168,11 +162,6 @@ def _after_end(rows):
     """True behind the first end of each row."""
     is_end = rows == END
     return np.cumsum(is_end, axis=1) - is_end > 0
-
-
-def _has_ended(rows, ends):
-    """Whether each row has an end before the place where it would go on."""
-    return ((rows == END) & (np.arange(rows.shape[1]) < ends[:, None])).any(axis=1)
 
 
 def _probabilities(logits, temperature=1.0):

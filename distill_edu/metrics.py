@@ -1,4 +1,4 @@
-"""Measure a model: accuracy, likelihood, calibration, agreement; compare two, seed by seed. No TensorFlow."""
+"""Measure models, and compare two, seed by seed. Values that do not fit raise a ValueError. No TensorFlow."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,7 @@ from distill_edu._inside.check_values import require_count, require_logits, requ
 
 
 def accuracy(labels, logits):
-    """Return the share of the examples whose largest logit belongs to the label.
-
-    `labels`: integers [n]; `logits`: [n, classes]. Raises ValueError if they do not fit together.
+    """Return the share of the examples whose largest logit [n, classes] belongs to the label, an integer [n].
 
     >>> accuracy([0, 1], [[2.0, -1.0], [3.0, 0.0]])
     0.5
@@ -23,9 +21,7 @@ def accuracy(labels, logits):
 
 
 def nll(labels, logits):
-    """Return the negative log-likelihood of the labels in nats, a mean over the examples: the lower the better.
-
-    `labels`: integers [n]; `logits`: [n, classes].
+    """Return the negative log-likelihood of labels [n] under logits [n, classes]: a mean in nats, the lower the better.
 
     >>> round(nll([0, 1], [[0.0, 0.0], [0.0, 0.0]]), 3)  # log(2): a guess between two classes
     0.693
@@ -68,9 +64,7 @@ def temperature_scaling(labels, logits):
 
 
 def agreement(teacher_logits, student_logits):
-    """Return the share of the examples for which both models choose the same class, right or wrong.
-
-    Both logits: [n, classes]. Stanton et al. 2021, section 3.
+    """Return how often the logits [n, classes] of both models choose the same class (Stanton et al. 2021, section 3).
 
     >>> agreement([[2.0, 0.0], [2.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]])
     0.5
@@ -98,11 +92,8 @@ def report(labels, logits, teacher_logits=None):
     >>> {name: round(value, 2) for name, value in report([0, 1], [[2.0, 0.0], [2.0, 0.0]]).items()}
     {'accuracy': 0.5, 'nll': 1.13, 'ece': 0.38}
     """
-    values = {
-        "accuracy": accuracy(labels, logits),
-        "nll": nll(labels, logits),
-        "ece": calibration_error(labels, logits),
-    }
+    measures = {"accuracy": accuracy, "nll": nll, "ece": calibration_error}
+    values = {name: measure(labels, logits) for name, measure in measures.items()}
     return values if teacher_logits is None else {**values, "agreement": agreement(teacher_logits, logits)}
 
 
@@ -134,10 +125,9 @@ def pareto_front(costs, values):
     costs, values = _finite(costs), _finite(values)
     if costs.shape != values.shape or costs.ndim != 1:
         raise ValueError(f"costs has the shape {costs.shape} and values {values.shape}: give one of each per model.")
-    # [model, other model]
-    cheaper, better = costs < costs[:, None], values > values[:, None]
-    as_cheap, as_good = costs <= costs[:, None], values >= values[:, None]
-    return ~((as_cheap & better) | (cheaper & as_good)).any(axis=1)
+    # [model, other]: the other is at least as cheap and as good; it beats the model unless both are equal
+    as_good = (costs <= costs[:, None]) & (values >= values[:, None])
+    return ~(as_good & ~as_good.T).any(axis=1)
 
 
 def threshold_curve(confidence, student_right, teacher_right):
@@ -192,15 +182,14 @@ def paired_gain(a, b):
     The interval then covers what differs between the seeds, such as initial weights, and nothing else.
     Or two tables [seeds, examples]: the interval then covers the choice of the examples, too. The squares of both
     standard errors are added, which is a little too careful (Owen 2007, "The pigeonhole bootstrap", section 4); the
-    degrees of freedom are Satterthwaite's.
-    Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
+    degrees of freedom are Satterthwaite's. Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
 
     >>> print(paired_gain([0.9, 0.8, 0.7], [0.8, 0.6, 0.7]))
     +0.1000 ± 0.0577 (95%: -0.1484 to +0.3484; 2/3)
     """
     differences = _differences(a, b)
-    pairs = differences if differences.ndim == 1 else differences.mean(axis=1)
-    sources = [pairs] if differences.ndim == 1 else [pairs, differences.mean(axis=0)]
+    sources = [differences] if differences.ndim == 1 else [differences.mean(axis=1), differences.mean(axis=0)]
+    pairs = sources[0]
     variances = [values.var(ddof=1) / len(values) for values in sources]
     mean, error = float(pairs.mean()), float(np.sqrt(sum(variances)))
     parts = sum(variance**2 / (len(values) - 1) for variance, values in zip(variances, sources, strict=True))
@@ -213,9 +202,8 @@ def paired_gain(a, b):
 def holm(p_values):
     """Correct the p-values of several questions: all answers "p < 0.05" are then right together in 19 of 20 cases.
 
-    The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling and at most
-    1. Takes and returns a dictionary, question -> p. Holm 1979, "A simple sequentially rejective multiple test
-    procedure".
+    The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling, at most 1.
+    Dictionaries, question -> p. Holm 1979, "A simple sequentially rejective multiple test procedure".
 
     >>> holm({"digits": 0.01, "names": 0.04})
     {'digits': 0.02, 'names': 0.04}
@@ -273,9 +261,8 @@ def _same_examples(teacher_logits, student_logits):
 def require_examples(labels, logits):
     """Return labels [n] and logits [n, classes] as arrays, or raise a ValueError.
 
-    >>> labels, logits = require_examples([1, 0], [[0, 3], [-1, 2]])
-    >>> labels.shape, logits.dtype
-    ((2,), dtype('float64'))
+    >>> [array.dtype.kind for array in require_examples([1, 0], [[0, 3], [-1, 2]])]
+    ['i', 'f']
     """
     logits, labels = require_logits(logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):

@@ -202,8 +202,7 @@ class Ensemble(keras.Model):
         return keras.ops.logsumexp(log_p, axis=0) - math.log(len(logits))
 
     def get_config(self):
-        members = [keras.saving.serialize_keras_object(member) for member in self.members]
-        return {"name": self.name, "members": members}
+        return {"name": self.name, "members": [keras.saving.serialize_keras_object(member) for member in self.members]}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

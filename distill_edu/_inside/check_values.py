@@ -46,10 +46,9 @@ def require_columns(table, columns, source):
 
 
 def require_attributes(value, attributes, name, allowed):
-    """Return `value` if it has all these attributes; else raise a TypeError that says what is allowed."""
+    """Refuse a value that has not all these attributes; `allowed` says in words what has them."""
     if not all(hasattr(value, attribute) for attribute in attributes):
         raise TypeError(f"{name} must be {allowed}, not {type(value).__name__}.")
-    return value
 
 
 def require_temperature(temperature):

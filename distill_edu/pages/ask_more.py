@@ -3,18 +3,16 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider, stop_slider
+from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider, stop_slider
 from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
     NEUTRAL,
     TEACHER,
-    class_axis,
+    class_bars,
     empty_axes,
-    grouped_bars,
     legend,
     means_over_stops,
     plain,
@@ -36,8 +34,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
     order. `images`: an image and then copies of it [n, rows, columns, 1]; `logits`: the teacher's for them
     [n, classes], shown as soft targets at `temperature`.
     """
-    logits = require_logits(logits)
-    require_names(logits, class_names)
+    logits = require_named_logits(logits, class_names)
     stops = tuple(next(iter(results.values())))
     controls = {
         "copies": stop_slider("Copies learned from (number)", "copies", stops, copies),
@@ -78,9 +75,8 @@ def draw_copy(figure, image, targets, image_targets, class_names, temperature):
     _, image_axes, right = figure.axes
     image_axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
     image_axes.set(xticks=[], yticks=[], title="copy shown")
-    grouped_bars(right, {"this copy": (targets, TEACHER), "the image": (image_targets, NEUTRAL)})
-    class_axis(right, class_names)
-    right.set(ylim=(0, 1), title=f"teacher, T = {temperature:g}")
+    answers = {"this copy": (targets, TEACHER), "the image": (image_targets, NEUTRAL)}
+    class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
     legend(right, fontsize=7)
 
 
@@ -93,18 +89,13 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
     >>> black_box_explorer([4.0, 1.0], {1: {1: [0.8, 0.9]}, 2: {1: [0.9, 0.9]}}, ["cat", "dog"])
     <sliders: top, temperature>
     """
-    logits = require_logits(logits)
-    require_names(logits, class_names)
+    logits = require_named_logits(logits, class_names)
     temperatures = tuple(next(iter(results.values())))
     controls = {
         "top": stop_slider("Classes named (number)", "top", tuple(results), top or next(iter(results))),
         "temperature": stop_slider("Temperature T (no unit)", "temperature", temperatures, temperature),
     }
-
-    def draw(figure, top, temperature):
-        return draw_black_box(figure, logits, results, class_names, top, temperature)
-
-    return Explorer(draw, controls)
+    return Explorer(lambda figure, **values: draw_black_box(figure, logits, results, class_names, **values), controls)
 
 
 def draw_black_box(figure, logits, results, class_names, top, temperature):
@@ -112,9 +103,8 @@ def draw_black_box(figure, logits, results, class_names, top, temperature):
     left, right = two_axes(figure)
     cut = soft_targets(top_logits(logits, top), temperature)
     whole = soft_targets(logits, temperature)
-    grouped_bars(left, {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)})
-    class_axis(left, class_names)
-    left.set(ylim=(0, 1), ylabel="soft target", title=f"one answer at T = {temperature:g}")
+    answers = {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)}
+    class_bars(left, answers, class_names, ylabel="soft target", title=f"one answer at T = {temperature:g}")
     legend(left)
     ends = []
     for number, accuracies in results.items():

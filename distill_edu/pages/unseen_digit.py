@@ -3,10 +3,9 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, call, not_yet
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, legend, plain, two_axes
+from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):
@@ -19,9 +18,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     <sliders: omitted, bias>
     """
     labels = np.asarray(labels)
-    students = {omitted: require_logits(logits, what=f"logits of {omitted}") for omitted, logits in students.items()}
-    for logits in students.values():
-        require_names(logits, class_names)
+    students = {c: require_named_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     options = [(class_names[omitted], omitted) for omitted in students]
     controls = {
         "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=options),
@@ -45,20 +42,17 @@ def draw_bias(figure, logits, labels, class_names, omitted, bias):
     for name, values, colour in ((class_names[omitted], class_accuracy, DISTILLED), ("all", accuracy, NEUTRAL)):
         left.plot(biases, values[:-1], color=colour, label=plain(name))
         left.plot(bias, values[-1], "o", color=colour)
-    left.set(
-        ylim=(0, 1), xlabel=f"bias added to {plain(class_names[omitted])}", ylabel="accuracy", title=f"bias {bias:+g}"
-    )
+    left.set(ylim=(0, 1), xlabel=f"bias added to {plain(class_names[omitted])}", title=f"bias {bias:+g}")
+    left.set_ylabel("accuracy")
     legend(left, loc="lower right")
     per_class = np.array([correct[-1, labels == c].mean() for c in range(len(class_names))])
     grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
-    grouped_bars(right, {None: (np.where(shift, per_class, 0), DISTILLED)})
-    class_axis(right, class_names)
-    right.set(ylim=(0, 1), ylabel="accuracy", title="each class")
-    answered = (answers[-1] == omitted).sum()
+    omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
+    class_bars(right, omitted_alone, class_names, ylabel="accuracy", title="each class")
     return (
         f"{class_names[omitted]} was omitted. With {bias:+g} on its bias {class_accuracy[-1]:.3f} of its examples are "
-        f"right, and {accuracy[-1]:.3f} of all. It is the answer {answered} times, "
-        f"and the label {of_class.sum()} times."
+        f"right, and {accuracy[-1]:.3f} of all. It is the answer {(answers[-1] == omitted).sum()} times, and the label "
+        f"{of_class.sum()} times."
     )
 
 

@@ -8,16 +8,7 @@ import numpy as np
 from distill_edu.data import running_sums
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
-    class_axis,
-    empty_axes,
-    grouped_bars,
-    percent,
-)
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, empty_axes, percent
 
 DIGITS = 8
 COLOURS = (TEACHER, DISTILLED, HARD)
@@ -64,19 +55,14 @@ def draw_writing(figure, answers, question, written):
         texts.text(0.02, row + 0.05, text[:written] or "...", color=colour, va="top", family="monospace", fontsize=12)
         if written <= len(text):
             groups[name] = (p[written], colour)
-            sentences.append(f"{name} {_next_in_words(p[written])}")
+            likeliest = "the end" if p[written].argmax() == 10 else p[written].argmax()
+            sentences.append(f"{name} says {likeliest} ({percent(p[written].max())})")
         else:
             groups[name] = (np.full(11, np.nan), colour)
             sentences.append(f"{name} has ended with {text[-1:]}")
-    grouped_bars(axes, groups)
-    class_axis(axes, [*"0123456789", "end"])
-    axes.set(xlim=(-0.6, 10.6), ylim=(0, 1.05), ylabel="probability", title="the next symbol")
+    look = {"xlim": (-0.6, 10.6), "ylim": (0, 1.05), "ylabel": "probability", "title": "the next symbol"}
+    class_bars(axes, groups, [*"0123456789", "end"], **look)
     return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
-
-
-def _next_in_words(p):
-    """The most probable symbol and its probability; `p`: [11], of ten digits and the end."""
-    return f"says {'the end' if p.argmax() == 10 else p.argmax()} ({percent(p.max())})"
 
 
 def _sum_in_words(question, written):
@@ -94,22 +80,20 @@ def starts_explorer(shares, chance, what, value):
     `shares`: number of examples -> share of right answers of each start; `chance`: of a guess; `what`: the name of
     what is counted; `value`: the first stop.
     """
-    control = stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)
-    return Explorer(lambda figure, count: draw_starts(figure, shares, chance, what, count), {"count": control})
 
+    def draw(figure, count):
+        (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
+        for place, (number, points) in enumerate(shares.items()):
+            x = place + np.linspace(-0.15, 0.15, len(points))
+            axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
+        axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
+        axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
+        axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
+        axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
+        listed = ", ".join(f"{share:.3f}" for share in shares[count])
+        return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
 
-def draw_starts(figure, shares, chance, what, count):
-    """Draw a point for every start over the number of examples; those of `count` have the distilled colour."""
-    (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
-    for place, (number, points) in enumerate(shares.items()):
-        x = place + np.linspace(-0.15, 0.15, len(points))
-        axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
-    axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
-    axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
-    axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
-    axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
-    listed = ", ".join(f"{share:.3f}" for share in shares[count])
-    return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
+    return Explorer(draw, {"count": stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)})
 
 
 # The trace of 372=: 3, 3 + 7 = 10, 3 + 7 + 2 = 12.

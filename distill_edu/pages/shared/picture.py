@@ -102,6 +102,13 @@ def grouped_bars(axes, groups):
         )
 
 
+def class_bars(axes, groups, class_names, **look):
+    """Draw a bar per class, in groups side by side, from 0 to 1. `groups`: see `grouped_bars`; `look`: of the Axes."""
+    grouped_bars(axes, groups)
+    class_axis(axes, class_names)
+    axes.set(**{"ylim": (0, 1), **look})
+
+
 def means_over_stops(axes, values, style, **look):
     """Draw means with 95% intervals at 0, 1, 2, ...; return all ends. `values`: the numbers of each stop."""
     means, _, reaches = np.transpose([mean_and_reach(each) for each in values])

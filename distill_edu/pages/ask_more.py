@@ -95,34 +95,37 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
         "top": stop_slider("Classes named (number)", "top", tuple(results), top or next(iter(results))),
         "temperature": stop_slider("Temperature T (no unit)", "temperature", temperatures, temperature),
     }
-    return Explorer(lambda figure, **values: draw_black_box(figure, logits, results, class_names, **values), controls)
+
+    def draw(figure, top, temperature):
+        left, right = two_axes(figure)
+        cut = soft_targets(top_logits(logits, top), temperature)
+        answers = {f"top {top}": (cut, TEACHER), "all classes": (soft_targets(logits, temperature), NEUTRAL)}
+        class_bars(left, answers, class_names, ylabel="soft target", title=f"one answer at T = {temperature:g}")
+        legend(left)
+        _draw_students(right, results, top)
+        stop_axis(right, temperatures, temperature)
+        named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])
+        return (
+            f"Soft targets from the {top} largest of {len(logits)} shares at T = {temperature:g}: {named}"
+            f"{', ...' if top > 3 else ''}. Students that learn from such answers reach "
+            f"{np.mean(results[top][temperature]):.3f}."
+        )
+
+    return Explorer(draw, controls)
 
 
-def draw_black_box(figure, logits, results, class_names, top, temperature):
-    """Draw one answer, whole and cut, as soft targets; on the right the accuracy of students of such answers."""
-    left, right = two_axes(figure)
-    cut = soft_targets(top_logits(logits, top), temperature)
-    whole = soft_targets(logits, temperature)
-    answers = {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)}
-    class_bars(left, answers, class_names, ylabel="soft target", title=f"one answer at T = {temperature:g}")
-    legend(left)
+def _draw_students(axes, results, top):
+    """Draw the accuracies over the temperatures: of `top` with 95% intervals, of other numbers of classes pale."""
     ends = []
     for number, accuracies in results.items():
         values = accuracies.values()
         if number == top:
-            means_over_stops(right, values, "D-", color=DISTILLED, zorder=3, label=f"top {top}")
+            means_over_stops(axes, values, "D-", color=DISTILLED, zorder=3, label=f"top {top}")
         else:
-            right.plot([np.mean(seeds) for seeds in values], "D-", color=NEUTRAL, alpha=0.4, markersize=4)
+            axes.plot([np.mean(seeds) for seeds in values], "D-", color=NEUTRAL, alpha=0.4, markersize=4)
         ends += [mean + side * reach for mean, _, reach in map(mean_and_reach, values) for side in (-1, 1)]
-    stop_axis(right, results[top], temperature)
-    right.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy", title="students of such answers")
-    legend(right)
-    named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])
-    return (
-        f"Soft targets from the {top} largest of {len(logits)} shares at T = {temperature:g}: {named}"
-        f"{', ...' if top > 3 else ''}. Students that learn from such answers reach "
-        f"{np.mean(results[top][temperature]):.3f}."
-    )
+    axes.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy", title="students of such answers")
+    legend(axes)
 
 
 def top_logits(logits, count):

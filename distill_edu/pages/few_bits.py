@@ -109,10 +109,7 @@ check_few_bits = Exercise(
             lambda w, bits: _rounded(w, np.abs(w).max() / 2 ** (bits - 1)),
             "the outermost whole number is 2^(bits - 1) - 1: 0 needs a place.",
         ),
-        (
-            lambda w, bits: _rounded(w, _step(w, bits + 1)),
-            "half of the levels are negative: 2^(bits - 1) - 1 on each side.",
-        ),
+        (lambda w, bits: few_bits(w, bits + 1), "half of the levels are negative: 2^(bits - 1) - 1 on each side."),
         (
             lambda w, bits: np.round(w / _step(w, bits)),
             "those are the whole numbers: times the step they are weights again.",

@@ -130,25 +130,19 @@ def _clipped(values):
 X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
 # function(x, scale, zero) -> int8 numbers
 check_quantise = Exercise(
-    right=lambda x, s, zero: _clipped(np.round(x / s) + zero).astype(int),
+    right=lambda x, s, z: _clipped(np.round(x / s) + z).astype(int),
     mistakes=[
+        (lambda x, s, z: np.round(x / s) + z, "numbers outside of -128 to 127 do not fit into an int8: clip them."),
         (
-            lambda x, s, zero: np.round(x / s) + zero,
-            "numbers outside of -128 to 127 do not fit into an int8: clip them.",
-        ),
-        (
-            lambda x, s, zero: (np.round(x / s) + zero).astype(np.int64).astype(np.int8),
+            lambda x, s, z: (np.round(x / s) + z).astype(np.int64).astype(np.int8),
             "clip before you make int8: 500 would wrap around.",
         ),
-        (lambda x, s, zero: _clipped(np.round(x / s)), "add the zero point."),
-        (
-            lambda x, s, zero: _clipped(np.trunc(x / s) + zero),
-            "round to the nearest step: astype alone cuts the rest off.",
-        ),
-        (lambda x, s, zero: _clipped(np.floor(x / s) + zero), "round to the nearest step, not down."),
-        (lambda x, s, zero: _clipped(np.round(x * s) + zero), "divide by the scale: it is the size of one step."),
-        (lambda x, s, zero: _clipped(np.round(x / s) - zero), "add the zero point; it is subtracted on the way back."),
-        (lambda x, s, zero: _clipped(x / s + zero), "an int8 is a whole number: round."),
+        (lambda x, s, z: _clipped(np.round(x / s)), "add the zero point."),
+        (lambda x, s, z: _clipped(np.trunc(x / s) + z), "round to the nearest step: astype alone cuts the rest off."),
+        (lambda x, s, z: _clipped(np.floor(x / s) + z), "round to the nearest step, not down."),
+        (lambda x, s, z: _clipped(np.round(x * s) + z), "divide by the scale: it is the size of one step."),
+        (lambda x, s, z: _clipped(np.round(x / s) - z), "add the zero point; it is subtracted on the way back."),
+        (lambda x, s, z: _clipped(x / s + z), "an int8 is a whole number: round."),
     ],
     otherwise="round(x / scale) + zero, clipped.",
     inputs=[(X, 0.1, 3), (0.7 - X, 0.3, -5)],

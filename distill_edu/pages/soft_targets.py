@@ -26,27 +26,22 @@ def temperature_explorer(logits, class_names, items=None, titles=None, temperatu
     titles = [""] * len(logits) if titles is None else titles
 
     def draw(figure, temperature, example=0):
-        return draw_soft_targets(figure, logits[example], class_names, temperature, items[example], titles[example])
+        p = soft_targets(logits[example], temperature)
+        axes = _item_and_axes(figure, items[example], titles[example], len(class_names))
+        title = f"soft targets at T = {temperature:g}"
+        class_bars(axes, {None: (p, TEACHER)}, class_names, ylabel="probability", title=title)
+        first, second = np.argsort(p)[::-1][:2]
+        nats = entropy(p)
+        return (
+            f"At T = {temperature:g} the teacher gives {class_names[first]} {percent(p[first])} and "
+            f"{class_names[second]} {percent(p[second])}. Entropy {nats:.2f} nats: as unsure as a fair choice "
+            f"among {np.exp(nats):.1f} classes."
+        )
 
     controls = {"temperature": temperature_slider(temperature)}
     if len(logits) > 1:
         controls["example"] = slider(ipywidgets.IntSlider, "Example (number)", max=len(logits) - 1)
     return Explorer(draw, controls)
-
-
-def draw_soft_targets(figure, logits, class_names, temperature, item=None, title=""):
-    """Draw softmax(logits / T) as bars, beside the item (an image or a word) that the teacher answers."""
-    probabilities = soft_targets(logits, temperature)
-    axes = _item_and_axes(figure, item, title, len(class_names))
-    title = f"soft targets at T = {temperature:g}"
-    class_bars(axes, {None: (probabilities, TEACHER)}, class_names, ylabel="probability", title=title)
-    first, second = np.argsort(probabilities)[::-1][:2]
-    nats = entropy(probabilities)
-    return (
-        f"At T = {temperature:g} the teacher gives {class_names[first]} {percent(probabilities[first])} and "
-        f"{class_names[second]} {percent(probabilities[second])}. Entropy {nats:.2f} nats: as unsure as a fair choice "
-        f"among {np.exp(nats):.1f} classes."
-    )
 
 
 def _item_and_axes(figure, item, title, classes):

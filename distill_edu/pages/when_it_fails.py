@@ -61,22 +61,21 @@ check_agreement_by_hand = Exercise(
     otherwise="count the places at which both lists have the same class.",
 )
 
+
+def _mean_probabilities(logits, axis=0):
+    return soft_targets(logits).mean(axis)
+
+
 # function(logits [members, n, classes]) -> the logarithm of the members' mean probabilities, [n, classes]
 check_ensemble_logits = Exercise(
-    right=lambda z: np.log(soft_targets(z).mean(axis=0)),
+    right=lambda z: np.log(_mean_probabilities(z)),
     mistakes=[
-        (
-            lambda z: soft_targets(z).mean(axis=0),
-            "those are probabilities: a teacher gives logits, so take the logarithm.",
-        ),
+        (_mean_probabilities, "those are probabilities: a teacher gives logits, so take the logarithm."),
         (lambda z: z.mean(axis=0), "that is the mean of the logits: average the probabilities."),
         (lambda z: np.log(soft_targets(z)).mean(axis=0), "first the mean, then the logarithm."),
-        (
-            lambda z: np.log(soft_targets(z).sum(axis=0)),
-            "divide by the number of members: the probabilities must sum to 1.",
-        ),
-        (lambda z: np.log(soft_targets(z).mean(axis=1)), "the mean goes over the members (axis=0)."),
-        (lambda z: np.log(soft_targets(z).mean(axis=-1)), "the mean goes over the members (axis=0)."),
+        (lambda z: np.log(soft_targets(z).sum(0)), "divide by the number of members: the probabilities must sum to 1."),
+        (lambda z: np.log(_mean_probabilities(z, 1)), "the mean goes over the members (axis=0)."),
+        (lambda z: np.log(_mean_probabilities(z, -1)), "the mean goes over the members (axis=0)."),
     ],
     otherwise="softmax of each, their mean, its logarithm.",
     inputs=[(np.stack([Z_TEACHER, Z_STUDENT, Z_STUDENT[::-1]]),), (np.stack([Z_STUDENT, 2 * Z_TEACHER])[:, :1],)],

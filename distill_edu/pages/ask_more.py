@@ -5,7 +5,7 @@ import numpy as np
 
 from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider, stop_slider
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, stop_slider
 from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
@@ -34,7 +34,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
     order. `images`: an image and then copies of it [n, rows, columns, 1]; `logits`: the teacher's for them
     [n, classes], shown as soft targets at `temperature`.
     """
-    logits = require_named_logits(logits, class_names)
+    logits = read_logits(logits, class_names)
     stops = tuple(next(iter(results.values())))
     controls = {
         "copies": stop_slider("Copies learned from (number)", "copies", stops, copies),
@@ -89,7 +89,7 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
     >>> black_box_explorer([4.0, 1.0], {1: {1: [0.8, 0.9]}, 2: {1: [0.9, 0.9]}}, ["cat", "dog"])
     <sliders: top, temperature>
     """
-    logits = require_named_logits(logits, class_names)
+    logits = read_logits(logits, class_names)
     temperatures = tuple(next(iter(results.values())))
     controls = {
         "top": stop_slider("Classes named (number)", "top", tuple(results), top or next(iter(results))),

@@ -4,7 +4,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.pages.shared.exercise import OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider, temperature_slider
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
 from distill_edu.pages.shared.picture import TEACHER, class_bars, empty_axes, percent, plain
 from distill_edu.probabilities import entropy, soft_targets
 
@@ -19,7 +19,7 @@ def temperature_explorer(logits, class_names, items=None, titles=None, temperatu
     >>> temperature_explorer([[4.0, 1.0], [0.5, 1.0]], ["cat", "dog"], items=["Katze", "Hund"])
     <sliders: temperature, example>
     """
-    logits = np.atleast_2d(require_named_logits(logits, class_names))
+    logits = np.atleast_2d(read_logits(logits, class_names))
     if items is not None and len(items) != len(logits):
         raise ValueError(f"items has {len(items)} entries and logits {len(logits)}: give one item per row of logits.")
     items = [None] * len(logits) if items is None else items

@@ -5,13 +5,7 @@ from functools import lru_cache
 import ipywidgets
 
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import (
-    Explorer,
-    require_named_logits,
-    require_up_to_three,
-    slider,
-    temperature_slider,
-)
+from distill_edu.pages.shared.explorer import Explorer, read_logits, require_up_to_three, slider, temperature_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, legend, percent
 from distill_edu.probabilities import soft_targets
 
@@ -30,10 +24,7 @@ def word_explorer(models, class_names, word, temperature=1):
 
     @lru_cache(maxsize=1)  # the models do not answer again while T slides
     def logits_of_models(word):
-        return {
-            name: require_named_logits(model([word]), class_names, f"logits of {name}")[0]
-            for name, model in models.items()
-        }
+        return {name: read_logits(model([word]), class_names, f"logits of {name}")[0] for name, model in models.items()}
 
     def draw(figure, word, temperature):
         (axes,) = empty_axes(figure, (0.1, 0.34, 0.88, 0.55))

@@ -3,8 +3,9 @@
 import ipywidgets
 import numpy as np
 
+from distill_edu._inside.backend import keras
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
-from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider, temperature_slider
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
 from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, legend_below, percent, two_axes
 from distill_edu.probabilities import soft_targets
 
@@ -17,8 +18,8 @@ def learning_explorer(teacher_logits, student_logits, curve, class_names, temper
     >>> learning_explorer([4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
     <sliders: epoch, temperature>
     """
-    teacher_logits = require_named_logits(teacher_logits, class_names)
-    student_logits = require_named_logits(student_logits, class_names)
+    teacher_logits = read_logits(teacher_logits, class_names)
+    student_logits = read_logits(student_logits, class_names)
     controls = {
         "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", max=len(curve) - 1),
         "temperature": temperature_slider(temperature),
@@ -62,8 +63,6 @@ def check_distillation_step(function):
     """The reader writes function(student, teacher, optimizer, x, y): one training step at T = 4 and alpha = 0.1."""
     if function is None or function is ...:
         return NOT_ATTEMPTED
-    from distill_edu._inside.backend import keras
-
     for seed in (1, 5):
         student, teacher, x, y = _small_models(seed)
         before, taught = ([np.array(weight) for weight in model.get_weights()] for model in (student, teacher))
@@ -95,7 +94,6 @@ def _misused(student, teacher, before, taught):
 
 def _small_models(seed):
     """Two linear models that remember how they were called, and six examples of three classes."""
-    from distill_edu._inside.backend import keras
 
     class Watch(keras.layers.Layer):
         calls = ()

@@ -4,7 +4,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, call, not_yet
-from distill_edu.pages.shared.explorer import Explorer, require_named_logits, slider
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
 
 
@@ -18,7 +18,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     <sliders: omitted, bias>
     """
     labels = np.asarray(labels)
-    students = {c: require_named_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
+    students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     options = [(class_names[omitted], omitted) for omitted in students]
     controls = {
         "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=options),

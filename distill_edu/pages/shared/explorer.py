@@ -87,7 +87,7 @@ def labelled(description):
     return {"description": description, "style": {"description_width": "180px"}}
 
 
-def require_named_logits(logits, class_names, what="logits"):
+def read_logits(logits, class_names, what="logits"):
     """Return logits [..., classes] as an array; refuse another number of classes than there are names."""
     logits = require_logits(logits, what)
     if logits.shape[-1] != len(class_names):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from distill_edu.pages.shared.explorer import Explorer, alpha_slider, require_named_logits, temperature_slider
+from distill_edu.pages.shared.explorer import Explorer, alpha_slider, read_logits, temperature_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, legend_below, two_axes
 from distill_edu.probabilities import soft_targets
 
@@ -12,8 +12,8 @@ def loss_explorer(teacher_logits, student_logits, label, class_names, temperatur
 
     `teacher_logits`, `student_logits`: [classes] of one example; `label`: the number of its class.
     """
-    teacher_logits = require_named_logits(teacher_logits, class_names)
-    student_logits = require_named_logits(student_logits, class_names)
+    teacher_logits = read_logits(teacher_logits, class_names)
+    student_logits = read_logits(student_logits, class_names)
     if np.ndim(label) or label not in range(len(class_names)):
         raise ValueError(f"label is the number of a class, from 0 to {len(class_names) - 1}, not {label!r}.")
     controls = {"temperature": temperature_slider(temperature)}

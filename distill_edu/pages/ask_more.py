@@ -7,20 +7,15 @@ from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, stop_slider
 from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
     class_bars,
     empty_axes,
     legend,
     means_over_stops,
-    plain,
     stop_axis,
     two_axes,
     with_room,
 )
-from distill_edu.pages.shared.plots import gain_in_words
+from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL, TEACHER, gain_in_words
 from distill_edu.probabilities import soft_targets
 
 LINES = ((DISTILLED, "D-", "full"), (DISTILLED, "D--", "none"), (HARD, "o-", "full"))
@@ -44,7 +39,12 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
 
     def draw(figure, copies, shown):
         sentence = draw_results(figure, results, copies)
-        draw_copy(figure, images[shown], targets[shown], targets[0], class_names, temperature)
+        _, image_axes, right = figure.axes
+        image_axes.imshow(images[shown], cmap="gray_r", vmin=0, vmax=1)
+        image_axes.set(xticks=[], yticks=[], title="copy shown")
+        answers = {"this copy": (targets[shown], TEACHER), "the image": (targets[0], NEUTRAL)}
+        class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
+        legend(right, fontsize=7)
         name = f"Copy {shown}" if shown else "The image itself"
         answer, original = (class_names[row.argmax()] for row in (targets[shown], targets[0]))
         return f"{sentence} {name}: the teacher says {answer}, to the image itself {original}."
@@ -59,7 +59,7 @@ def draw_results(figure, results, copies):
     ends = []
     for (name, correct), (colour, style, fill) in zip(results.items(), LINES, strict=True):
         accuracies = [students.mean(axis=1) for students in correct.values()]  # (seeds, images) -> (seeds,)
-        ends += means_over_stops(axes, accuracies, style, color=colour, fillstyle=fill, label=plain(name))
+        ends += means_over_stops(axes, accuracies, style, color=colour, fillstyle=fill, label=name)
     stop_axis(axes, stops, copies)
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))
@@ -68,16 +68,6 @@ def draw_results(figure, results, copies):
     means = ", ".join(f"{name} {correct[copies].mean():.3f}" for name, correct in results.items())
     asked, old, _ = (correct[copies] for correct in results.values())
     return f"{copies:,} copies: {means}. Asking, over the old answers: {gain_in_words(paired_gain(asked, old))}"
-
-
-def draw_copy(figure, image, targets, image_targets, class_names, temperature):
-    """Draw a copy, and the teacher's soft targets for the copy beside those for the image itself."""
-    _, image_axes, right = figure.axes
-    image_axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-    image_axes.set(xticks=[], yticks=[], title="copy shown")
-    answers = {"this copy": (targets, TEACHER), "the image": (image_targets, NEUTRAL)}
-    class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
-    legend(right, fontsize=7)
 
 
 def black_box_explorer(logits, results, class_names, top=None, temperature=1):

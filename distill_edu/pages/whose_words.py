@@ -4,17 +4,8 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import (
-    CLASSES,
-    DISTILLED,
-    NEUTRAL,
-    TEACHER,
-    empty_axes,
-    legend,
-    percent,
-    plain,
-    with_room,
-)
+from distill_edu.pages.shared.picture import CLASSES, empty_axes, legend, percent, plain, with_room
+from distill_edu.pages.shared.plots import DISTILLED, NEUTRAL, TEACHER
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 PLACES = np.arange(41)

@@ -109,10 +109,10 @@ def class_bars(axes, groups, class_names, **look):
     axes.set(**{"ylim": (0, 1), **look})
 
 
-def means_over_stops(axes, values, style, **look):
+def means_over_stops(axes, values, style, label, **look):
     """Draw means with 95% intervals at 0, 1, 2, ...; return all ends. `values`: the numbers of each stop."""
     means, _, reaches = np.transpose([mean_and_reach(each) for each in values])
-    axes.errorbar(range(len(means)), means, reaches, fmt=style, capsize=3, markersize=4, **look)
+    axes.errorbar(range(len(means)), means, reaches, fmt=style, label=plain(label), capsize=3, markersize=4, **look)
     return [*(means - reaches), *(means + reaches)]
 
 

@@ -29,40 +29,29 @@ def writing_explorer(models, question, written=0):
         return {name: model(f"{question}=") for name, model in models.items()}
 
     def draw(figure, question, written):
+        texts, axes = empty_axes(figure, (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68))
         if len(question) != DIGITS or not (question.isascii() and question.isdigit()):
-            empty_axes(figure, *AXES)
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
-        return draw_writing(figure, answers(question), question, written)
+        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), title=f"{question}=", xticks=[], yticks=[])
+        groups, sentences = {}, []
+        for row, ((name, (text, p)), colour) in enumerate(zip(answers(question).items(), COLOURS, strict=False)):
+            so_far = text[:written] or "..."
+            texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
+            texts.text(0.02, row + 0.05, so_far, color=colour, va="top", family="monospace", fontsize=12)
+            if written <= len(text):
+                groups[name] = (p[written], colour)
+                likeliest = "the end" if p[written].argmax() == 10 else p[written].argmax()
+                sentences.append(f"{name} says {likeliest} ({percent(p[written].max())})")
+            else:
+                groups[name] = (np.full(11, np.nan), colour)
+                sentences.append(f"{name} has ended with {text[-1:]}")
+        class_bars(axes, groups, [*"0123456789", "end"], ylim=(0, 1.05), ylabel="probability", title="the next symbol")
+        axes.set_xlim(-0.6, 10.6)
+        return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
 
     digits = slider(ipywidgets.Combobox, "Digits to add (eight)", value=question, options=QUESTIONS)
     steps = slider(ipywidgets.IntSlider, "Symbols written (number)", value=written, max=DIGITS)
     return Explorer(draw, {"question": digits, "written": steps})
-
-
-AXES = (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68)
-
-
-def draw_writing(figure, answers, question, written):
-    """Draw what each model has written so far and its probabilities of the next symbol; return a sentence.
-
-    `answers`: name -> (text, probabilities [symbols + 1, 11]).
-    """
-    texts, axes = empty_axes(figure, *AXES)
-    texts.set(xlim=(0, 1), ylim=(len(answers) + 0.5, -0.5), title=f"{question}=", xticks=[], yticks=[])
-    groups, sentences = {}, []
-    for row, ((name, (text, p)), colour) in enumerate(zip(answers.items(), COLOURS, strict=False)):
-        texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
-        texts.text(0.02, row + 0.05, text[:written] or "...", color=colour, va="top", family="monospace", fontsize=12)
-        if written <= len(text):
-            groups[name] = (p[written], colour)
-            likeliest = "the end" if p[written].argmax() == 10 else p[written].argmax()
-            sentences.append(f"{name} says {likeliest} ({percent(p[written].max())})")
-        else:
-            groups[name] = (np.full(11, np.nan), colour)
-            sentences.append(f"{name} has ended with {text[-1:]}")
-    look = {"xlim": (-0.6, 10.6), "ylim": (0, 1.05), "ylabel": "probability", "title": "the next symbol"}
-    class_bars(axes, groups, [*"0123456789", "end"], **look)
-    return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
 
 
 def _sum_in_words(question, written):

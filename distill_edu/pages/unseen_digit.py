@@ -19,9 +19,8 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     """
     labels = np.asarray(labels)
     students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
-    options = [(class_names[omitted], omitted) for omitted in students]
     controls = {
-        "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=options),
+        "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=[(class_names[c], c) for c in students]),
         "bias": slider(ipywidgets.FloatSlider, "Bias added (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 

@@ -22,7 +22,6 @@ def boundary_explorer(models, points, labels, temperature=1, steps=60):
     grid = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")  # (rows, columns, 2) -> (n, 2)
     logits = {name: require_logits(model(grid), what=f"logits of {name}") for name, model in models.items()}
     planes = {name: values.reshape(steps, steps, -1) for name, values in logits.items()}
-
     width = 0.95 / len(planes)
     boxes = [(0.07 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(planes))]
 

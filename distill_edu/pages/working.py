@@ -55,12 +55,11 @@ def writing_explorer(models, question, written=0):
 
 
 def _sum_in_words(question, written):
-    if written == DIGITS:
-        return (
-            f"The sum is {sum(map(int, question))}, the answer {running_sums(question)[-1]}, and the trace ends here:"
-        )
     so_far = question[: written + 1]
-    return f"{' + '.join(so_far)} = {sum(map(int, so_far))}, so a trace goes on with {running_sums(so_far)[-1]}:"
+    total, last = sum(map(int, so_far)), running_sums(so_far)[-1]
+    if written == DIGITS:
+        return f"The sum is {total}, the answer {last}, and the trace ends here:"
+    return f"{' + '.join(so_far)} = {total}, so a trace goes on with {last}:"
 
 
 def starts_explorer(shares, chance, what, value):

@@ -3,26 +3,19 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider, stop_slider
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, stop_slider
 from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
-    class_axis,
+    class_bars,
     empty_axes,
-    grouped_bars,
     legend,
     means_over_stops,
-    plain,
     stop_axis,
     two_axes,
     with_room,
 )
-from distill_edu.pages.shared.plots import gain_in_words
+from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL, TEACHER, gain_in_words
 from distill_edu.probabilities import soft_targets
 
 LINES = ((DISTILLED, "D-", "full"), (DISTILLED, "D--", "none"), (HARD, "o-", "full"))
@@ -36,8 +29,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
     order. `images`: an image and then copies of it [n, rows, columns, 1]; `logits`: the teacher's for them
     [n, classes], shown as soft targets at `temperature`.
     """
-    logits = require_logits(logits)
-    require_names(logits, class_names)
+    logits = read_logits(logits, class_names)
     stops = tuple(next(iter(results.values())))
     controls = {
         "copies": stop_slider("Copies learned from (number)", "copies", stops, copies),
@@ -47,7 +39,12 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
 
     def draw(figure, copies, shown):
         sentence = draw_results(figure, results, copies)
-        draw_copy(figure, images[shown], targets[shown], targets[0], class_names, temperature)
+        _, image_axes, right = figure.axes
+        image_axes.imshow(images[shown], cmap="gray_r", vmin=0, vmax=1)
+        image_axes.set(xticks=[], yticks=[], title="copy shown")
+        answers = {"this copy": (targets[shown], TEACHER), "the image": (targets[0], NEUTRAL)}
+        class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
+        legend(right, fontsize=7)
         name = f"Copy {shown}" if shown else "The image itself"
         answer, original = (class_names[row.argmax()] for row in (targets[shown], targets[0]))
         return f"{sentence} {name}: the teacher says {answer}, to the image itself {original}."
@@ -62,7 +59,7 @@ def draw_results(figure, results, copies):
     ends = []
     for (name, correct), (colour, style, fill) in zip(results.items(), LINES, strict=True):
         accuracies = [students.mean(axis=1) for students in correct.values()]  # (seeds, images) -> (seeds,)
-        ends += means_over_stops(axes, accuracies, style, color=colour, fillstyle=fill, label=plain(name))
+        ends += means_over_stops(axes, accuracies, style, color=colour, fillstyle=fill, label=name)
     stop_axis(axes, stops, copies)
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))
@@ -71,17 +68,6 @@ def draw_results(figure, results, copies):
     means = ", ".join(f"{name} {correct[copies].mean():.3f}" for name, correct in results.items())
     asked, old, _ = (correct[copies] for correct in results.values())
     return f"{copies:,} copies: {means}. Asking, over the old answers: {gain_in_words(paired_gain(asked, old))}"
-
-
-def draw_copy(figure, image, targets, image_targets, class_names, temperature):
-    """Draw a copy, and the teacher's soft targets for the copy beside those for the image itself."""
-    _, image_axes, right = figure.axes
-    image_axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-    image_axes.set(xticks=[], yticks=[], title="copy shown")
-    grouped_bars(right, {"this copy": (targets, TEACHER), "the image": (image_targets, NEUTRAL)})
-    class_axis(right, class_names)
-    right.set(ylim=(0, 1), title=f"teacher, T = {temperature:g}")
-    legend(right, fontsize=7)
 
 
 def black_box_explorer(logits, results, class_names, top=None, temperature=1):
@@ -93,8 +79,7 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
     >>> black_box_explorer([4.0, 1.0], {1: {1: [0.8, 0.9]}, 2: {1: [0.9, 0.9]}}, ["cat", "dog"])
     <sliders: top, temperature>
     """
-    logits = require_logits(logits)
-    require_names(logits, class_names)
+    logits = read_logits(logits, class_names)
     temperatures = tuple(next(iter(results.values())))
     controls = {
         "top": stop_slider("Classes named (number)", "top", tuple(results), top or next(iter(results))),
@@ -102,37 +87,35 @@ def black_box_explorer(logits, results, class_names, top=None, temperature=1):
     }
 
     def draw(figure, top, temperature):
-        return draw_black_box(figure, logits, results, class_names, top, temperature)
+        left, right = two_axes(figure)
+        cut = soft_targets(top_logits(logits, top), temperature)
+        answers = {f"top {top}": (cut, TEACHER), "all classes": (soft_targets(logits, temperature), NEUTRAL)}
+        class_bars(left, answers, class_names, ylabel="soft target", title=f"one answer at T = {temperature:g}")
+        legend(left)
+        _draw_students(right, results, top)
+        stop_axis(right, temperatures, temperature)
+        named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])
+        return (
+            f"Soft targets from the {top} largest of {len(logits)} shares at T = {temperature:g}: {named}"
+            f"{', ...' if top > 3 else ''}. Students that learn from such answers reach "
+            f"{np.mean(results[top][temperature]):.3f}."
+        )
 
     return Explorer(draw, controls)
 
 
-def draw_black_box(figure, logits, results, class_names, top, temperature):
-    """Draw one answer, whole and cut, as soft targets; on the right the accuracy of students of such answers."""
-    left, right = two_axes(figure)
-    cut = soft_targets(top_logits(logits, top), temperature)
-    whole = soft_targets(logits, temperature)
-    grouped_bars(left, {f"top {top}": (cut, TEACHER), "all classes": (whole, NEUTRAL)})
-    class_axis(left, class_names)
-    left.set(ylim=(0, 1), ylabel="soft target", title=f"one answer at T = {temperature:g}")
-    legend(left)
+def _draw_students(axes, results, top):
+    """Draw the accuracies over the temperatures: of `top` with 95% intervals, of other numbers of classes pale."""
     ends = []
     for number, accuracies in results.items():
         values = accuracies.values()
         if number == top:
-            means_over_stops(right, values, "D-", color=DISTILLED, zorder=3, label=f"top {top}")
+            means_over_stops(axes, values, "D-", color=DISTILLED, zorder=3, label=f"top {top}")
         else:
-            right.plot([np.mean(seeds) for seeds in values], "D-", color=NEUTRAL, alpha=0.4, markersize=4)
+            axes.plot([np.mean(seeds) for seeds in values], "D-", color=NEUTRAL, alpha=0.4, markersize=4)
         ends += [mean + side * reach for mean, _, reach in map(mean_and_reach, values) for side in (-1, 1)]
-    stop_axis(right, results[top], temperature)
-    right.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy", title="students of such answers")
-    legend(right)
-    named = ", ".join(f"{class_names[c]} {cut[c]:.3f}" for c in np.argsort(-cut, kind="stable")[: min(top, 3)])
-    return (
-        f"Soft targets from the {top} largest of {len(logits)} shares at T = {temperature:g}: {named}"
-        f"{', ...' if top > 3 else ''}. Students that learn from such answers reach "
-        f"{np.mean(results[top][temperature]):.3f}."
-    )
+    axes.set(ylim=with_room(ends, 0.1), xlabel="temperature", ylabel="accuracy", title="students of such answers")
+    legend(axes)
 
 
 def top_logits(logits, count):

@@ -15,32 +15,31 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
     `valid`, `test`: what `Cascade.curve` returns on validation and on test data; `student`, `teacher`: each model
     alone, as (microseconds for one example, accuracy on test data).
     """
-    controls = {"threshold": stop_slider("Threshold (confidence)", "threshold", THRESHOLDS, threshold)}
-    return Explorer(lambda figure, threshold: draw_cascade(figure, valid, test, student, teacher, threshold), controls)
 
+    def draw(figure, threshold):
+        left, right = two_axes(figure)
+        for name, curve, colour in (("validation", valid, NEUTRAL), ("test", test, DISTILLED)):
+            point = curve[curve.threshold >= threshold].iloc[0]  # no confidence lies between `threshold` and this one
+            left.plot(curve.teacher_share, curve.accuracy, color=colour, label=name)
+            left.plot(point.teacher_share, point.accuracy, "o", color=colour)
+        left.set(xlabel="share of questions asked", ylabel="accuracy", title=f"threshold {threshold:g}")
+        right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED)
+        latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
+        right.plot(latency, point.accuracy, "o", color=DISTILLED)
+        right.plot(*student, "s", color=HARD, label="student alone")
+        right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
+        right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
+        for axes in (left, right):
+            axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
+            legend(axes, loc="lower right")
+        return (
+            f"Threshold {threshold:g}: the teacher gets {percent(point.teacher_share)} of the test questions. Accuracy "
+            f"{point.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
+            f"Mean latency {latency:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
+        )
 
-def draw_cascade(figure, valid, test, student, teacher, threshold):
-    """Draw the accuracy over the share of questions for the teacher (left) and over the mean latency (right)."""
-    left, right = two_axes(figure)
-    for name, curve, colour in (("validation", valid, NEUTRAL), ("test", test, DISTILLED)):
-        point = curve[curve.threshold >= threshold].iloc[0]  # no confidence lies between `threshold` and this one
-        left.plot(curve.teacher_share, curve.accuracy, color=colour, label=name)
-        left.plot(point.teacher_share, point.accuracy, "o", color=colour)
-    left.set(xlabel="share of questions asked", ylabel="accuracy", title=f"threshold {threshold:g}")
-    right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED)
-    latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
-    right.plot(latency, point.accuracy, "o", color=DISTILLED)
-    right.plot(*student, "s", color=HARD, label="student alone")
-    right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
-    right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
-    for axes in (left, right):
-        axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
-        legend(axes, loc="lower right")
-    return (
-        f"Threshold {threshold:g}: the teacher gets {percent(point.teacher_share)} of the test questions. Accuracy "
-        f"{point.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
-        f"Mean latency {latency:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
-    )
+    slider = stop_slider("Threshold (confidence)", "threshold", THRESHOLDS, threshold)
+    return Explorer(draw, {"threshold": slider})
 
 
 # A student of 10 µs, a teacher of 90 µs that gets a quarter of the questions.

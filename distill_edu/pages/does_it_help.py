@@ -4,17 +4,15 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
 
+SPREAD = np.sqrt(14 / 3)  # the standard deviation: the squared deviations from the mean 3 sum to 14
 # The reader types the standard error of the mean of the differences 1, 2, 3 and 6.
 check_standard_error_by_hand = Exercise(
-    right=np.sqrt(14 / 3) / 2,  # the squared deviations from the mean 3 sum to 14
+    right=SPREAD / 2,
     mistakes=[
         (3.0, "that is the mean itself: its standard error is asked for."),
-        (
-            np.sqrt(14 / 3),
-            "that is the standard deviation of one difference: divide it by the square root of their number.",
-        ),
+        (SPREAD, "that is the standard deviation of one difference: divide it by the square root of their number."),
         (14 / 3, "that is the variance of one difference."),
-        (np.sqrt(14 / 3) / 4, "divide by the square root of the number of pairs, not by the number."),
+        (SPREAD / 4, "divide by the square root of the number of pairs, not by the number."),
         (np.sqrt(14 / 4) / 2, "divide the sum of squares by n - 1, not by n: the mean was estimated, too."),
     ],
     otherwise="standard deviation (with n - 1) over the square root of n.",

@@ -7,17 +7,8 @@ from distill_edu._inside.check_values import require_count
 from distill_edu.models import FewBits  # noqa: F401 - the page trains with page.FewBits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    empty_axes,
-    legend,
-    means_over_stops,
-    plain,
-    stop_axis,
-    with_room,
-)
+from distill_edu.pages.shared.picture import empty_axes, legend, means_over_stops, plain, stop_axis, with_room
+from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL
 
 STYLES = ((NEUTRAL, "o-"), (HARD, "o-"), (DISTILLED, "D-"))  # of the ways to train, in their order
 
@@ -74,7 +65,7 @@ def draw_ways(axes, ways, lesson, bits):
     means = {}
     for (name, right_by_bits), (colour, style) in zip(ways.items(), STYLES[: len(ways)], strict=True):
         accuracies = [right.mean(axis=1) for right in right_by_bits.values()]  # [seeds] for each number of bits
-        means_over_stops(axes, accuracies, style, color=colour, label=plain(name))
+        means_over_stops(axes, accuracies, style, color=colour, label=name)
         means[name] = float(np.mean(right_by_bits[bits]))
     stops = list(right_by_bits)
     stop_axis(axes, stops, bits)
@@ -109,10 +100,7 @@ check_few_bits = Exercise(
             lambda w, bits: _rounded(w, np.abs(w).max() / 2 ** (bits - 1)),
             "the outermost whole number is 2^(bits - 1) - 1: 0 needs a place.",
         ),
-        (
-            lambda w, bits: _rounded(w, _step(w, bits + 1)),
-            "half of the levels are negative: 2^(bits - 1) - 1 on each side.",
-        ),
+        (lambda w, bits: few_bits(w, bits + 1), "half of the levels are negative: 2^(bits - 1) - 1 on each side."),
         (
             lambda w, bits: np.round(w / _step(w, bits)),
             "those are the whole numbers: times the step they are weights again.",

@@ -19,8 +19,8 @@ check_gradient_by_hand = Exercise(
 )
 
 
-def _soft(teacher, student, t):
-    return t**2 * kl_divergence(soft_targets(teacher, t), soft_targets(student, t))
+def _soft(teacher, student, t, power=2):
+    return t**power * kl_divergence(soft_targets(teacher, t), soft_targets(student, t))
 
 
 def _cross_entropy(teacher, student, t):
@@ -31,8 +31,8 @@ def _cross_entropy(teacher, student, t):
 check_soft_loss = Exercise(
     right=_soft,
     mistakes=[
-        (lambda a, b, t: _soft(a, b, t) / t**2, "the factor T² is missing."),
-        (lambda a, b, t: _soft(a, b, t) / t, "the factor is T², not T."),
+        (lambda a, b, t: _soft(a, b, t, 0), "the factor T² is missing."),
+        (lambda a, b, t: _soft(a, b, t, 1), "the factor is T², not T."),
         (lambda a, b, t: _soft(b, a, t), "teacher and student have changed places: the teacher's p stands in front."),
         (lambda a, b, t: t**2 * _soft(a, b, 1), "divide both logits by T."),
         (lambda a, b, t: _soft(a, b * t, t), "the student's logits are divided by T too."),
@@ -51,8 +51,8 @@ def _hard(labels, logits, t=1):
     return -np.log(soft_targets(logits, t)[np.arange(len(labels)), labels])
 
 
-def _total(labels, teacher, student, t, alpha):
-    return float((alpha * _hard(labels, student) + (1 - alpha) * _soft(teacher, student, t)).mean())
+def _total(labels, teacher, student, t, alpha, power=2):
+    return float((alpha * _hard(labels, student) + (1 - alpha) * _soft(teacher, student, t, power)).mean())
 
 
 # The reader writes function(labels, teacher_logits, student_logits, temperature, alpha) -> the mean over the examples
@@ -68,10 +68,7 @@ check_total_loss = Exercise(
             lambda y, a, b, t, alpha: (alpha * _hard(y, b, t) + (1 - alpha) * _soft(a, b, t)).mean(),
             "the hard labels see the student at T = 1: no temperature there.",
         ),
-        (
-            lambda y, a, b, t, alpha: (alpha * _hard(y, b) + (1 - alpha) * _soft(a, b, t) / t**2).mean(),
-            "the factor T² of the soft loss is missing.",
-        ),
+        (lambda *given: _total(*given, power=0), "the factor T² of the soft loss is missing."),
         (lambda y, a, b, t, _: 2 * _total(y, a, b, t, 0.5), "weight the two losses with alpha and 1 - alpha."),
         (lambda y, *rest: len(y) * _total(y, *rest), "take the mean over the examples, not the sum."),
     ],

@@ -12,36 +12,30 @@ def attention_explorer(images, maps, example=0):
     """Choose an image and see where each model is active on it.
 
     `images`: [n, rows, columns] or [n, rows, columns, 1]; `maps`: name -> attention maps [n, rows, columns], each of
-    length 1. The first model is the teacher.
+    length 1. The first model is the teacher. All maps have one colour scale (bright: active): equal colours are equal
+    numbers.
 
     >>> attention_explorer(np.zeros((1, 8, 8)), {"teacher": [np.eye(2)], "student": [np.ones((2, 2))]})
     <sliders: example>
     """
-    number = slider(ipywidgets.IntSlider, "Image (number)", value=example, max=len(images) - 1)
 
     def draw(figure, example):
-        return draw_attention(figure, images[example], {name: of_model[example] for name, of_model in maps.items()})
+        image_axes, *map_axes = empty_axes(figure, *boxes)
+        image_axes.imshow(images[example], cmap="gray_r")
+        shown = {name: of_model[example] for name, of_model in maps.items()}
+        brightest = max(attention.max() for attention in shown.values())
+        for axes, attention in zip(map_axes, shown.values(), strict=True):
+            axes.imshow(attention, cmap="cividis", vmin=0, vmax=brightest)
+        for axes, title in zip(figure.axes, ["image", *maps], strict=True):
+            axes.set(xticks=[], yticks=[], title=plain(title))
+        (_, teacher), *students = shown.items()
+        distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
+        return f"Half the distance from the teacher's map: {', '.join(distances)}."
 
-    return Explorer(draw, {"example": number}, height=2.1)
-
-
-def draw_attention(figure, image, maps):
-    """Draw an image beside its attention maps (bright: active), the teacher's first. `maps`: name -> [rows, columns].
-
-    All maps have one colour scale: equal colours are equal numbers.
-    """
     width = 1 / (len(maps) + 1)
     boxes = [(i * width + 0.01, 0.02, width - 0.02, 0.82) for i in range(len(maps) + 1)]
-    image_axes, *map_axes = empty_axes(figure, *boxes)
-    image_axes.imshow(image, cmap="gray_r")
-    brightest = max(attention.max() for attention in maps.values())
-    for axes, attention in zip(map_axes, maps.values(), strict=True):
-        axes.imshow(attention, cmap="cividis", vmin=0, vmax=brightest)
-    for axes, title in zip([image_axes, *map_axes], ["image", *maps], strict=True):
-        axes.set(xticks=[], yticks=[], title=plain(title))
-    (_, teacher), *students = maps.items()
-    distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
-    return f"Half the distance from the teacher's map: {', '.join(distances)}."
+    number = slider(ipywidgets.IntSlider, "Image (number)", value=example, max=len(images) - 1)
+    return Explorer(draw, {"example": number}, height=2.1)
 
 
 # The reader types the first value of the attention map of two places with the channels (1, 1, 1) and (2, 0, 0).
@@ -58,8 +52,8 @@ check_attention_by_hand = Exercise(
 )
 
 
-def _distances(rows, power=2):
-    return np.linalg.norm(rows[:, None] - rows, ord=power, axis=-1)  # (n, 1, d) - (n, d) -> (n, n, d) -> (n, n)
+def _distances(rows, order=2):
+    return np.linalg.norm(rows[:, None] - rows, ord=order, axis=-1)  # (n, 1, d) - (n, d) -> (n, n, d) -> (n, n)
 
 
 def _mean(distances):
@@ -67,8 +61,9 @@ def _mean(distances):
     return distances.sum() / (len(distances) * (len(distances) - 1))
 
 
-def _relative(rows, power=2):
-    return _distances(rows, power) / _mean(_distances(rows, power))
+def _relative(rows, order=2, power=1):
+    distances = _distances(rows, order) ** power
+    return distances / _mean(distances)
 
 
 EUCLIDEAN = "Euclidean distances: square, add, take the root."
@@ -81,14 +76,11 @@ check_relative_distances = Exercise(
             lambda rows: _distances(rows) / _distances(rows).mean(),
             "an example's distance from itself must not count in the mean: there are n (n - 1) pairs.",
         ),
-        (
-            lambda rows: _distances(rows) ** 2 / _mean(_distances(rows) ** 2),
-            "take the root: distances, not their squares.",
-        ),
+        (lambda rows: _relative(rows, power=2), "take the root: distances, not their squares."),
         (lambda rows: _distances(rows) / _distances(rows).max(), "divide by the mean, not by the largest."),
         (lambda rows: _relative(rows)[0], "that is the first row: every example with every other is wanted, [n, n]."),
         (lambda rows: _distances(rows, 1) / _mean(_distances(rows)), EUCLIDEAN),
-        (lambda rows: _relative(rows, 1), EUCLIDEAN),
+        (lambda rows: _relative(rows, order=1), EUCLIDEAN),
     ],
     otherwise="distances [n, n], divided by their mean.",
     inputs=[

@@ -31,7 +31,7 @@ def _budget(label, name, values):
     return stop_slider(label, name, stops, stops[-1])
 
 
-def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None):
+def draw_tradeoff(figure, points, kilobytes=np.inf, microseconds=np.inf, shown=None):
     """Draw test accuracy over latency, bytes as the area of a marker, models outside of the budget pale.
 
     `points`: what `tradeoff_points` returns; `shown`: the techniques to draw, all by default. The axes stay the same.
@@ -40,20 +40,20 @@ def draw_tradeoff(figure, points, kilobytes=None, microseconds=None, shown=None)
     low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
     axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
-    budget = None if kilobytes is None else (kilobytes, microseconds)
+    budget, limited = (kilobytes, microseconds), np.isfinite(kilobytes)
     # The title has the budget: every stop of a slider changes the picture, also where it changes no point.
-    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if budget else "")
+    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if limited else "")
     for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
         if shown is None or technique in shown:
-            _draw_points(axes, points[points.technique == technique], budget or (np.inf, np.inf), colour, filled)
+            _draw_points(axes, points[points.technique == technique], budget, colour, filled)
             axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
     points = points if shown is None else points[points.technique.isin(shown)]
-    within = points[_fits(points, *budget)] if budget else points
+    within = points[_fits(points, *budget)]
     front = within[pareto_front(within.us, within.test_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     axes.scatter([], [], _area(10), c="none", edgecolors=NEUTRAL, label="10 KB")
     legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
-    return _choose(axes, points, *budget) if budget else ""
+    return _choose(axes, points, *budget) if limited else ""
 
 
 def tradeoff(table, shown=None):
@@ -130,25 +130,19 @@ def _clipped(values):
 X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
 # function(x, scale, zero) -> int8 numbers
 check_quantise = Exercise(
-    right=lambda x, s, zero: _clipped(np.round(x / s) + zero).astype(int),
+    right=lambda x, s, z: _clipped(np.round(x / s) + z).astype(int),
     mistakes=[
+        (lambda x, s, z: np.round(x / s) + z, "numbers outside of -128 to 127 do not fit into an int8: clip them."),
         (
-            lambda x, s, zero: np.round(x / s) + zero,
-            "numbers outside of -128 to 127 do not fit into an int8: clip them.",
-        ),
-        (
-            lambda x, s, zero: (np.round(x / s) + zero).astype(np.int64).astype(np.int8),
+            lambda x, s, z: (np.round(x / s) + z).astype(np.int64).astype(np.int8),
             "clip before you make int8: 500 would wrap around.",
         ),
-        (lambda x, s, zero: _clipped(np.round(x / s)), "add the zero point."),
-        (
-            lambda x, s, zero: _clipped(np.trunc(x / s) + zero),
-            "round to the nearest step: astype alone cuts the rest off.",
-        ),
-        (lambda x, s, zero: _clipped(np.floor(x / s) + zero), "round to the nearest step, not down."),
-        (lambda x, s, zero: _clipped(np.round(x * s) + zero), "divide by the scale: it is the size of one step."),
-        (lambda x, s, zero: _clipped(np.round(x / s) - zero), "add the zero point; it is subtracted on the way back."),
-        (lambda x, s, zero: _clipped(x / s + zero), "an int8 is a whole number: round."),
+        (lambda x, s, z: _clipped(np.round(x / s)), "add the zero point."),
+        (lambda x, s, z: _clipped(np.trunc(x / s) + z), "round to the nearest step: astype alone cuts the rest off."),
+        (lambda x, s, z: _clipped(np.floor(x / s) + z), "round to the nearest step, not down."),
+        (lambda x, s, z: _clipped(np.round(x * s) + z), "divide by the scale: it is the size of one step."),
+        (lambda x, s, z: _clipped(np.round(x / s) - z), "add the zero point; it is subtracted on the way back."),
+        (lambda x, s, z: _clipped(x / s + z), "an int8 is a whole number: round."),
     ],
     otherwise="round(x / scale) + zero, clipped.",
     inputs=[(X, 0.1, 3), (0.7 - X, 0.3, -5)],

@@ -3,10 +3,9 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.exercise import OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider, temperature_slider
-from distill_edu.pages.shared.picture import TEACHER, class_axis, empty_axes, grouped_bars, percent, plain
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
+from distill_edu.pages.shared.picture import TEACHER, class_bars, empty_axes, percent, plain
 from distill_edu.probabilities import entropy, soft_targets
 
 
@@ -20,40 +19,29 @@ def temperature_explorer(logits, class_names, items=None, titles=None, temperatu
     >>> temperature_explorer([[4.0, 1.0], [0.5, 1.0]], ["cat", "dog"], items=["Katze", "Hund"])
     <sliders: temperature, example>
     """
-    logits = np.atleast_2d(require_logits(logits))
-    require_names(logits, class_names)
+    logits = np.atleast_2d(read_logits(logits, class_names))
     if items is not None and len(items) != len(logits):
         raise ValueError(f"items has {len(items)} entries and logits {len(logits)}: give one item per row of logits.")
     items = [None] * len(logits) if items is None else items
     titles = [""] * len(logits) if titles is None else titles
 
     def draw(figure, temperature, example=0):
-        return draw_soft_targets(figure, logits[example], class_names, temperature, items[example], titles[example])
+        p = soft_targets(logits[example], temperature)
+        axes = _item_and_axes(figure, items[example], titles[example], len(class_names))
+        title = f"soft targets at T = {temperature:g}"
+        class_bars(axes, {None: (p, TEACHER)}, class_names, ylabel="probability", title=title)
+        first, second = np.argsort(p)[::-1][:2]
+        nats = entropy(p)
+        return (
+            f"At T = {temperature:g} the teacher gives {class_names[first]} {percent(p[first])} and "
+            f"{class_names[second]} {percent(p[second])}. Entropy {nats:.2f} nats: as unsure as a fair choice "
+            f"among {np.exp(nats):.1f} classes."
+        )
 
     controls = {"temperature": temperature_slider(temperature)}
     if len(logits) > 1:
         controls["example"] = slider(ipywidgets.IntSlider, "Example (number)", max=len(logits) - 1)
     return Explorer(draw, controls)
-
-
-def draw_soft_targets(figure, logits, class_names, temperature, item=None, title=""):
-    """Draw softmax(logits / T) as bars, beside the item (an image or a word) that the teacher answers."""
-    probabilities = soft_targets(logits, temperature)
-    axes = _item_and_axes(figure, item, title, len(class_names))
-    grouped_bars(axes, {None: (probabilities, TEACHER)})
-    class_axis(axes, class_names)
-    axes.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
-    return _soft_targets_in_words(probabilities, class_names, temperature)
-
-
-def _soft_targets_in_words(probabilities, class_names, temperature):
-    first, second = np.argsort(probabilities)[::-1][:2]
-    nats = entropy(probabilities)
-    return (
-        f"At T = {temperature:g} the teacher gives {class_names[first]} {percent(probabilities[first])} and "
-        f"{class_names[second]} {percent(probabilities[second])}. Entropy {nats:.2f} nats: as unsure as a fair choice "
-        f"among {np.exp(nats):.1f} classes."
-    )
 
 
 def _item_and_axes(figure, item, title, classes):

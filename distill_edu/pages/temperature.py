@@ -2,16 +2,7 @@
 
 import numpy as np
 
-from distill_edu.pages.shared.exercise import (
-    CORRECT,
-    OVERFLOWS,
-    Z_STUDENT,
-    Z_TEACHER,
-    Exercise,
-    not_yet,
-    number,
-    value,
-)
+from distill_edu.pages.shared.exercise import CORRECT, OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
 from distill_edu.probabilities import entropy, soft_targets
 
 # The reader types the probability of the first of the logits (2, 0) at T = 2.

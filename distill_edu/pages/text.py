@@ -4,19 +4,9 @@ from functools import lru_cache
 
 import ipywidgets
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_names, require_up_to_three, slider, temperature_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    TEACHER,
-    class_axis,
-    empty_axes,
-    grouped_bars,
-    legend,
-    percent,
-)
+from distill_edu.pages.shared.explorer import Explorer, read_logits, require_up_to_three, slider, temperature_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, legend, percent
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: the reader may type any other word.
@@ -34,30 +24,23 @@ def word_explorer(models, class_names, word, temperature=1):
 
     @lru_cache(maxsize=1)  # the models do not answer again while T slides
     def logits_of_models(word):
-        logits = {name: require_logits(model([word]), what=f"logits of {name}")[0] for name, model in models.items()}
-        for values in logits.values():
-            require_names(values, class_names)
-        return logits
+        return {name: read_logits(model([word]), class_names, f"logits of {name}")[0] for name, model in models.items()}
 
     def draw(figure, word, temperature):
-        return draw_answers(figure, logits_of_models(word), class_names, word, temperature)
+        (axes,) = empty_axes(figure, (0.1, 0.34, 0.88, 0.55))
+        groups, answers = {}, []
+        for (name, logits), colour in zip(logits_of_models(word).items(), (TEACHER, HARD, DISTILLED), strict=False):
+            p = soft_targets(logits, temperature)
+            groups[name] = (p, colour)
+            answers.append(f"{name} {class_names[p.argmax()]} {percent(p.max())}")
+        title = f"{word!r} at T = {temperature:g}"
+        class_bars(axes, groups, class_names, ylabel="probability", title=title)
+        axes.title.set_parse_math(False)  # a $ in a word is a $
+        legend(axes, loc="upper right")
+        return f"{title}: {'; '.join(answers)}."
 
     text = slider(ipywidgets.Combobox, "Word", value=word, options=WORDS)
     return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
-
-
-def draw_answers(figure, logits, class_names, word, temperature):
-    """Draw the soft targets of up to three models for one word side by side. `logits`: name -> [classes]."""
-    (axes,) = empty_axes(figure, (0.1, 0.34, 0.88, 0.55))
-    targets = {name: soft_targets(values, temperature) for name, values in logits.items()}
-    colours = (TEACHER, HARD, DISTILLED)
-    grouped_bars(axes, {name: (p, colour) for (name, p), colour in zip(targets.items(), colours, strict=False)})
-    class_axis(axes, class_names)
-    axes.set(ylim=(0, 1), ylabel="probability", title=f"{word!r} at T = {temperature:g}")
-    axes.title.set_parse_math(False)  # a $ in a word is a $
-    legend(axes, loc="upper right")
-    answers = [f"{name} {class_names[p.argmax()]} {percent(p.max())}" for name, p in targets.items()]
-    return f"{word!r} at T = {temperature:g}: {'; '.join(answers)}."
 
 
 # Pairs of neighbours in " oslo ".

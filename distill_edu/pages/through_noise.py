@@ -103,15 +103,12 @@ check_mixed = Exercise(
     right=_turned,
     mistakes=[
         (
-            lambda a, b, share: (1 - share) * a + share * b,
+            lambda a, b, s: (1 - s) * a + s * b,
             "that mix has smaller weights than either start: cosine and sine keep their spread.",
         ),
-        (lambda a, b, share: _turned(b, a, share), "share 0 must give the first start."),
-        (
-            lambda a, b, share: _turned(a, b, share * 180 / np.pi),
-            "NumPy's cosine takes radians: a right angle is pi / 2.",
-        ),
-        (lambda a, b, share: _turned(a, b, 2 * share), "the angle is a quarter of a turn at most: share * pi / 2."),
+        (lambda a, b, s: _turned(b, a, s), "share 0 must give the first start."),
+        (lambda a, b, s: _turned(a, b, s * 180 / np.pi), "NumPy's cosine takes radians: a right angle is pi / 2."),
+        (lambda a, b, s: _turned(a, b, 2 * s), "the angle is a quarter of a turn at most: share * pi / 2."),
     ],
     otherwise="cos(a) * one + sin(a) * other, a = share * pi / 2.",
     inputs=[(ONE, OTHER, 0.3), (OTHER, ONE, 0.0), (ONE, OTHER, 1.0)],

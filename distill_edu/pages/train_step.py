@@ -3,18 +3,10 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
+from distill_edu._inside.backend import keras
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider, temperature_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    TEACHER,
-    class_axis,
-    grouped_bars,
-    legend_below,
-    percent,
-    two_axes,
-)
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
+from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, legend_below, percent, two_axes
 from distill_edu.probabilities import soft_targets
 
 
@@ -26,36 +18,29 @@ def learning_explorer(teacher_logits, student_logits, curve, class_names, temper
     >>> learning_explorer([4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
     <sliders: epoch, temperature>
     """
-    teacher_logits, student_logits = require_logits(teacher_logits), require_logits(student_logits)
-    require_names(student_logits, class_names)
+    teacher_logits = read_logits(teacher_logits, class_names)
+    student_logits = read_logits(student_logits, class_names)
     controls = {
         "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", max=len(curve) - 1),
         "temperature": temperature_slider(temperature),
     }
 
-    def draw(figure, **values):
-        return draw_learning(figure, teacher_logits, student_logits, curve, class_names, **values)
+    def draw(figure, temperature, epoch):
+        p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch], temperature)
+        left, right = two_axes(figure)
+        answers, title = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}, f"one image at T = {temperature:g}"
+        class_bars(left, answers, class_names, ylabel="probability", title=title)
+        legend_below(left)
+        right.plot(curve, color=DISTILLED)
+        right.plot(epoch, curve[epoch], "o", color=DISTILLED)
+        right.xaxis.get_major_locator().set_params(integer=True)
+        right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
+        return (
+            f"After {epoch} epochs teacher and student place {percent(np.abs(p - q).sum() / 2)} of the probability "
+            f"differently on this image. The student's accuracy on validation data is {curve[epoch]:.3f}."
+        )
 
     return Explorer(draw, controls)
-
-
-def draw_learning(figure, teacher_logits, student_logits, curve, class_names, temperature, epoch):
-    """Draw both answers after `epoch` epochs on the left, and the accuracy over the epochs on the right."""
-    p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch], temperature)
-    left, right = two_axes(figure)
-    grouped_bars(left, {"teacher": (p, TEACHER), "student": (q, DISTILLED)})
-    class_axis(left, class_names)
-    left.set(ylim=(0, 1), ylabel="probability", title=f"one image at T = {temperature:g}")
-    legend_below(left)
-    right.plot(curve, color=DISTILLED)
-    right.plot(epoch, curve[epoch], "o", color=DISTILLED)
-    right.xaxis.get_major_locator().set_params(integer=True)
-    right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
-    gap = np.abs(p - q).sum() / 2
-    return (
-        f"After {epoch} epochs teacher and student place {percent(gap)} of the probability differently on this image. "
-        f"The student's accuracy on validation data is {curve[epoch]:.3f}."
-    )
 
 
 STUDENT_NUMBERS = (784 * 10 + 10) + (10 * 10 + 10)  # weights and biases of both layers
@@ -78,8 +63,6 @@ def check_distillation_step(function):
     """The reader writes function(student, teacher, optimizer, x, y): one training step at T = 4 and alpha = 0.1."""
     if function is None or function is ...:
         return NOT_ATTEMPTED
-    from distill_edu._inside.backend import keras
-
     for seed in (1, 5):
         student, teacher, x, y = _small_models(seed)
         before, taught = ([np.array(weight) for weight in model.get_weights()] for model in (student, teacher))
@@ -111,7 +94,6 @@ def _misused(student, teacher, before, taught):
 
 def _small_models(seed):
     """Two linear models that remember how they were called, and six examples of three classes."""
-    from distill_edu._inside.backend import keras
 
     class Watch(keras.layers.Layer):
         calls = ()

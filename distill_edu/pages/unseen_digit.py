@@ -3,10 +3,9 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, call, not_yet
-from distill_edu.pages.shared.explorer import Explorer, require_names, slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_axis, grouped_bars, legend, plain, two_axes
+from distill_edu.pages.shared.explorer import Explorer, read_logits, slider
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):
@@ -19,47 +18,36 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     <sliders: omitted, bias>
     """
     labels = np.asarray(labels)
-    students = {omitted: require_logits(logits, what=f"logits of {omitted}") for omitted, logits in students.items()}
-    for logits in students.values():
-        require_names(logits, class_names)
-    options = [(class_names[omitted], omitted) for omitted in students]
+    students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     controls = {
-        "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=options),
+        "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=[(class_names[c], c) for c in students]),
         "bias": slider(ipywidgets.FloatSlider, "Bias added (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 
-    def draw(figure, **values):
-        return draw_bias(figure, students[values["omitted"]], labels, class_names, **values)
+    def draw(figure, omitted, bias):
+        left, right = two_axes(figure)
+        name, of_class = class_names[omitted], labels == omitted
+        biases = [*np.linspace(-2, 8, 41), bias]
+        answers = np.array([_biased(students[omitted], omitted, b).argmax(axis=1) for b in biases])  # (biases, n)
+        correct = answers == labels
+        class_accuracy, accuracy = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
+        for label, values, colour in ((name, class_accuracy, DISTILLED), ("all", accuracy, NEUTRAL)):
+            left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
+            left.plot(bias, values[-1], "o", color=colour)
+        left.set(ylim=(0, 1), xlabel=f"bias added to {plain(name)}", ylabel="accuracy", title=f"bias {bias:+g}")
+        legend(left, loc="lower right")
+        per_class = [correct[-1, labels == c].mean() for c in range(len(class_names))]
+        shift = np.arange(len(class_names)) == omitted
+        grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
+        omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
+        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title="each class")
+        return (
+            f"{name} was omitted. With {bias:+g} on its bias {class_accuracy[-1]:.3f} of its examples are right, and "
+            f"{accuracy[-1]:.3f} of all. It is the answer {(answers[-1] == omitted).sum()} times, and the label "
+            f"{of_class.sum()} times."
+        )
 
     return Explorer(draw, controls)
-
-
-def draw_bias(figure, logits, labels, class_names, omitted, bias):
-    """Draw the accuracy over the bias, for the omitted class and for all examples; on the right for every class."""
-    left, right = two_axes(figure)
-    shift = np.arange(len(class_names)) == omitted
-    biases = np.linspace(-2, 8, 41)
-    answers = np.array([(logits + b * shift).argmax(axis=1) for b in [*biases, bias]])  # (biases, examples)
-    correct, of_class = answers == labels, labels == omitted
-    class_accuracy, accuracy = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
-    for name, values, colour in ((class_names[omitted], class_accuracy, DISTILLED), ("all", accuracy, NEUTRAL)):
-        left.plot(biases, values[:-1], color=colour, label=plain(name))
-        left.plot(bias, values[-1], "o", color=colour)
-    left.set(
-        ylim=(0, 1), xlabel=f"bias added to {plain(class_names[omitted])}", ylabel="accuracy", title=f"bias {bias:+g}"
-    )
-    legend(left, loc="lower right")
-    per_class = np.array([correct[-1, labels == c].mean() for c in range(len(class_names))])
-    grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
-    grouped_bars(right, {None: (np.where(shift, per_class, 0), DISTILLED)})
-    class_axis(right, class_names)
-    right.set(ylim=(0, 1), ylabel="accuracy", title="each class")
-    answered = (answers[-1] == omitted).sum()
-    return (
-        f"{class_names[omitted]} was omitted. With {bias:+g} on its bias {class_accuracy[-1]:.3f} of its examples are "
-        f"right, and {accuracy[-1]:.3f} of all. It is the answer {answered} times, "
-        f"and the label {of_class.sum()} times."
-    )
 
 
 # The reader types the smallest of 0.5, 1, 1.5 and 2 that lifts a logit of 2.0 above a logit of 3.2.
@@ -75,21 +63,18 @@ check_bias_by_hand = Exercise(
 )
 
 
-def _with_bias(logits, digit, bias):
+def _biased(logits, digit, bias):
     return logits + bias * (np.arange(logits.shape[1]) == digit)
 
 
 RIGHT_BIAS = Exercise(
-    right=_with_bias,
+    right=_biased,
     mistakes=[
-        (lambda z, _, bias: z + bias, "you added it to every class, which changes no answer: add it to one column."),
-        (
-            lambda z, digit, bias: z + bias * (np.arange(len(z)) == digit)[:, None],
-            "you added it to one example (a row): the classes are the columns.",
-        ),
-        (lambda z, digit, bias: z * np.where(np.arange(3) == digit, bias, 1), "add the bias, do not multiply."),
-        (lambda z, digit, bias: _with_bias(z, digit, -bias), "add the bias, do not subtract it."),
-        (lambda z, digit, bias: z, "nothing has changed: add the bias to the column of the digit."),
+        (lambda z, c, b: z + b, "you added it to every class, which changes no answer: add it to one column."),
+        (lambda z, c, b: _biased(z.T, c, b).T, "you added it to one example (a row): the classes are the columns."),
+        (lambda z, c, b: z * np.where(np.arange(3) == c, b, 1), "add the bias, do not multiply."),
+        (lambda z, c, b: _biased(z, c, -b), "add the bias, do not subtract it."),
+        (lambda z, c, b: z, "nothing has changed: add the bias to the column of the digit."),
     ],
     otherwise="add the bias to the column of the digit.",
     inputs=[(Z_TEACHER, 1, 1.5), (Z_STUDENT, 0, -2.0)],
@@ -107,7 +92,7 @@ def check_with_bias(function):
 
 
 def _accuracies(logits, labels, digit, biases):
-    return [(_with_bias(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
+    return [(_biased(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
 
 
 def _best_bias(logits, labels, digit, biases):

@@ -11,7 +11,7 @@ from distill_edu.probabilities import entropy, soft_targets
 
 
 def boundary_explorer(models, points, labels, temperature=1, steps=60):
-    """Slide T over what models answer on a plane: sharp boundaries at low T, similar classes at high T.
+    """Slide T over what models answer on a plane: the colours of the classes, mixed by their probabilities.
 
     `models`: name -> function (a Keras model, say) from points [n, 2] to logits [n, classes], at most 5 classes;
     `points` [n, 2], `labels` [n]: the data to draw.
@@ -22,32 +22,26 @@ def boundary_explorer(models, points, labels, temperature=1, steps=60):
     grid = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")  # (rows, columns, 2) -> (n, 2)
     logits = {name: require_logits(model(grid), what=f"logits of {name}") for name, model in models.items()}
     planes = {name: values.reshape(steps, steps, -1) for name, values in logits.items()}
+    width = 0.95 / len(planes)
+    boxes = [(0.07 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(planes))]
 
     def draw(figure, temperature):
-        return draw_boundaries(figure, planes, (left, right, bottom, top), points, labels, temperature)
+        entropies = []
+        for axes, (name, plane) in zip(empty_axes(figure, *boxes), planes.items(), strict=True):
+            p = soft_targets(plane, temperature)
+            # (rows, columns, classes) @ (classes, 3) -> (rows, columns, 3): red, green, blue
+            mixed = p @ np.array([to_rgb(colour) for colour in CLASSES[: p.shape[-1]]])
+            look = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
+            axes.imshow(1 - 0.6 * (1 - mixed), extent=(left, right, bottom, top), **look)
+            for label, (marker, colour) in enumerate(zip("o^sDv", CLASSES, strict=True)):
+                of_class = points[labels == label]
+                axes.plot(*of_class.T, marker, markersize=3, color=colour, markeredgecolor="black", mew=0.3)
+            axes.set(xlim=(left, right), ylim=(bottom, top), title=plain(name))
+            axes.tick_params(labelleft=axes is figure.axes[0])  # all have the same scale
+            entropies.append(f"{name} {entropy(p).mean():.2f}")
+        return f"T = {temperature:g}. Mean entropy over the plane, in nats: {', '.join(entropies)}."
 
     return Explorer(draw, {"temperature": temperature_slider(temperature)})
-
-
-def draw_boundaries(figure, logits, extent, points, labels, temperature):
-    """Draw what each model answers on a plane: the colours of the classes, mixed by their probabilities.
-
-    `logits`: name -> [rows, columns, classes] on the grid of `extent` (left, right, bottom, top); `points`: [n, 2].
-    """
-    width = 0.95 / len(logits)
-    boxes = [(0.07 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(logits))]
-    entropies = []
-    for axes, (name, values) in zip(empty_axes(figure, *boxes), logits.items(), strict=True):
-        probabilities = soft_targets(values, temperature)
-        # (rows, columns, classes) @ (classes, 3) -> (rows, columns, 3): red, green, blue
-        colours = probabilities @ np.array([to_rgb(colour) for colour in CLASSES[: values.shape[-1]]])
-        axes.imshow(1 - 0.6 * (1 - colours), extent=extent, origin="lower", aspect="auto", interpolation="bilinear")
-        for label, (marker, colour) in enumerate(zip("o^sDv", CLASSES, strict=True)):
-            axes.plot(*points[labels == label].T, marker, markersize=3, color=colour, markeredgecolor="black", mew=0.3)
-        axes.set(xlim=extent[:2], ylim=extent[2:], title=plain(name))
-        axes.tick_params(labelleft=axes is figure.axes[0])  # all have the same scale
-        entropies.append(f"{name} {entropy(probabilities).mean():.2f}")
-    return f"T = {temperature:g}. Mean entropy over the plane, in nats: {', '.join(entropies)}."
 
 
 # How often the classes (3, 3, 5, 1, 0) and (3, 5, 5, 1, 2) agree.
@@ -61,22 +55,21 @@ check_agreement_by_hand = Exercise(
     otherwise="count the places at which both lists have the same class.",
 )
 
+
+def _mean_probabilities(logits, axis=0):
+    return soft_targets(logits).mean(axis)
+
+
 # function(logits [members, n, classes]) -> the logarithm of the members' mean probabilities, [n, classes]
 check_ensemble_logits = Exercise(
-    right=lambda z: np.log(soft_targets(z).mean(axis=0)),
+    right=lambda z: np.log(_mean_probabilities(z)),
     mistakes=[
-        (
-            lambda z: soft_targets(z).mean(axis=0),
-            "those are probabilities: a teacher gives logits, so take the logarithm.",
-        ),
+        (_mean_probabilities, "those are probabilities: a teacher gives logits, so take the logarithm."),
         (lambda z: z.mean(axis=0), "that is the mean of the logits: average the probabilities."),
         (lambda z: np.log(soft_targets(z)).mean(axis=0), "first the mean, then the logarithm."),
-        (
-            lambda z: np.log(soft_targets(z).sum(axis=0)),
-            "divide by the number of members: the probabilities must sum to 1.",
-        ),
-        (lambda z: np.log(soft_targets(z).mean(axis=1)), "the mean goes over the members (axis=0)."),
-        (lambda z: np.log(soft_targets(z).mean(axis=-1)), "the mean goes over the members (axis=0)."),
+        (lambda z: np.log(soft_targets(z).sum(0)), "divide by the number of members: the probabilities must sum to 1."),
+        (lambda z: np.log(_mean_probabilities(z, 1)), "the mean goes over the members (axis=0)."),
+        (lambda z: np.log(_mean_probabilities(z, -1)), "the mean goes over the members (axis=0)."),
     ],
     otherwise="softmax of each, their mean, its logarithm.",
     inputs=[(np.stack([Z_TEACHER, Z_STUDENT, Z_STUDENT[::-1]]),), (np.stack([Z_STUDENT, 2 * Z_TEACHER])[:, :1],)],

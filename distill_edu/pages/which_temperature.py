@@ -34,19 +34,14 @@ def sweep_explorer(table):
 
 
 def draw_sweep(figure, table, size, alpha, temperature, test):
-    """Draw accuracy over T for one size and alpha: validation data on the left, test data on the right.
-
-    `test`: whether the test data are shown.
-    """
+    """Draw accuracy over T for one size and alpha: validation data (left), test data (right) where `test` is true."""
     chosen = table[(table["size"] == size) & (table["alpha"] == alpha)].groupby("temperature")
-    means = {}
     for axes, part in zip(two_axes(figure), ("valid", "test"), strict=True):
         curve = {t: mean_and_reach(accuracies) for t, accuracies in chosen[f"{part}_accuracy"]}
         mean, _, reach = np.transpose(list(curve.values()))
-        means[part] = dict(zip(curve, mean, strict=True))
         if test or part == "valid":
             axes.errorbar(list(curve), mean, reach, fmt="o-", color=DISTILLED, capsize=3, markersize=4)
-            axes.plot(temperature, means[part][temperature], "s", markersize=11, fillstyle="none", color="black")
+            axes.plot(temperature, curve[temperature][0], "s", markersize=11, fillstyle="none", color="black")
         else:
             axes.text(0.5, 0.5, "locked", transform=axes.transAxes, ha="center", va="center", color=NEUTRAL)
         axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
@@ -55,13 +50,13 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
         axes.set(title="validation: choose here" if part == "valid" else "test: read once")
         axes.set_xticks(list(curve), [f"{t:g}" for t in curve])
         axes.minorticks_off()
-    valid = means["valid"]
-    on_test = f"{means['test'][temperature]:.4f} on test data. " if test else "The test data are locked. "
-    best = max(valid, key=valid.get)
+    valid, on_test = chosen.valid_accuracy.mean(), chosen.test_accuracy.mean()
+    read = f"{on_test[temperature]:.4f} on test data. " if test else "The test data are locked. "
+    best = valid.idxmax()
     place = "the best" if best == temperature else f"{valid[best] - valid[temperature]:.4f} below T = {best:g}"
     return (
         f"{size:g} hidden units, α = {alpha:g}, T = {temperature:g}: {valid[temperature]:.4f} on validation data, "
-        f"{place} here. {on_test}Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
+        f"{place} here. {read}Bars: 95% intervals over {len(chosen.get_group(temperature))} seeds."
     )
 
 

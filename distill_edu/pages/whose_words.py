@@ -4,17 +4,8 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import (
-    CLASSES,
-    DISTILLED,
-    NEUTRAL,
-    TEACHER,
-    empty_axes,
-    legend,
-    percent,
-    plain,
-    with_room,
-)
+from distill_edu.pages.shared.picture import CLASSES, empty_axes, legend, percent, plain, with_room
+from distill_edu.pages.shared.plots import DISTILLED, NEUTRAL, TEACHER
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 PLACES = np.arange(41)
@@ -61,10 +52,6 @@ def draw_peaks(figure, apart, share):
     axes.plot(PLACES, reverse, color=REVERSE, linestyle="--", label="lowest KL(q, p): reverse")
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
     legend(axes, loc="upper right")
-    return _peaks_in_words(p, forward, reverse, apart, share)
-
-
-def _peaks_in_words(p, forward, reverse, apart, share):
     rare, right = p < RARE, PLACES > 20
     rarely = [percent(q[rare].sum()) for q in (p, forward, reverse)]
     beyond = [percent(q[right].sum()) for q in (p, forward, reverse)]
@@ -84,35 +71,25 @@ def colder_explorer(colder, lessons):
     stops = tuple(colder)
     curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 2]
     lessons = {name: np.asarray(points, float) for name, points in lessons.items()}
-    control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
 
     def draw(figure, temperature):
-        return draw_colder(figure, curve, stops, lessons, temperature)
+        (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
+        chosen = curve[stops.index(temperature)]
+        for line in curve.swapaxes(0, 1):
+            axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
+        axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
+        for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
+            axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
+        entropies, surprises = np.concatenate([*curve, *lessons.values()]).T
+        axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
+        axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
+        legend(axes, loc="upper left")
+        means = {f"forward KL at T = {temperature:g}": chosen, **lessons}
+        listed = "; ".join("{} {:.3f} and {:.3f}".format(name, *points.mean(axis=0)) for name, points in means.items())
+        return f"Entropy and surprise, means in nats: {listed}."
 
+    control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
     return Explorer(draw, {"temperature": control}, height=3.4)
-
-
-def draw_colder(figure, curve, stops, lessons, temperature):
-    """Draw entropy and surprise: a line over the temperatures for each start, a point for each other student."""
-    (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
-    chosen = curve[stops.index(temperature)]
-    for line in curve.swapaxes(0, 1):
-        axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
-    axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
-    for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
-        axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
-    entropies, surprises = np.concatenate([*curve, *lessons.values()]).T
-    axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
-    axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
-    legend(axes, loc="upper left")
-    listed = "; ".join(f"{name} {_means_in_words(points)}" for name, points in lessons.items())
-    colder = f"forward KL at T = {temperature:g} {_means_in_words(chosen)}"
-    return f"Entropy and surprise, means in nats: {colder}; {listed}."
-
-
-def _means_in_words(points):
-    entropy_mean, surprise_mean = points.mean(axis=0)
-    return f"{entropy_mean:.3f} and {surprise_mean:.3f}"
 
 
 # KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5).
@@ -133,21 +110,17 @@ def _kl(z_p, z_q):
     return kl_divergence(soft_targets(z_p), soft_targets(z_q))
 
 
-def _reverse_kl(z_t, z_s):
-    return _kl(z_s, z_t)
-
-
 # function(teacher_logits, student_logits) -> KL(student, teacher), one value for each row
 check_reverse_kl = Exercise(
-    right=_reverse_kl,
+    right=lambda t, s: _kl(s, t),
     mistakes=[
         (_kl, "that is the forward one: exchange p and q."),
-        (lambda z_t, z_s: -_reverse_kl(z_t, z_s), "the sign is wrong: q log(q / p)."),
-        (lambda z_t, z_s: _reverse_kl(z_t, z_s) / np.log(2), "that is in bits: take np.log."),
-        (lambda z_t, z_s: _reverse_kl(z_t, z_s).mean(), "give one value for each row (axis=-1), not their mean."),
-        (lambda z_t, z_s: _reverse_kl(z_t, z_s).sum(), "give one value for each row (axis=-1), not their sum."),
+        (lambda t, s: -_kl(s, t), "the sign is wrong: q log(q / p)."),
+        (lambda t, s: _kl(s, t) / np.log(2), "that is in bits: take np.log."),
+        (lambda t, s: _kl(s, t).mean(), "give one value for each row (axis=-1), not their mean."),
+        (lambda t, s: _kl(s, t).sum(), "give one value for each row (axis=-1), not their sum."),
         (
-            lambda z_t, z_s: -(soft_targets(z_s) * np.log(soft_targets(z_t))).sum(axis=-1),
+            lambda t, s: -(soft_targets(s) * np.log(soft_targets(t))).sum(axis=-1),
             "that is a cross-entropy: the student's own log q is missing.",
         ),
     ],

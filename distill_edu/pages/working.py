@@ -8,16 +8,7 @@ import numpy as np
 from distill_edu.data import running_sums
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
-    class_axis,
-    empty_axes,
-    grouped_bars,
-    percent,
-)
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, empty_axes, percent
 
 DIGITS = 8
 COLOURS = (TEACHER, DISTILLED, HARD)
@@ -38,54 +29,37 @@ def writing_explorer(models, question, written=0):
         return {name: model(f"{question}=") for name, model in models.items()}
 
     def draw(figure, question, written):
+        texts, axes = empty_axes(figure, (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68))
         if len(question) != DIGITS or not (question.isascii() and question.isdigit()):
-            empty_axes(figure, *AXES)
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
-        return draw_writing(figure, answers(question), question, written)
+        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), title=f"{question}=", xticks=[], yticks=[])
+        groups, sentences = {}, []
+        for row, ((name, (text, p)), colour) in enumerate(zip(answers(question).items(), COLOURS, strict=False)):
+            so_far = text[:written] or "..."
+            texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
+            texts.text(0.02, row + 0.05, so_far, color=colour, va="top", family="monospace", fontsize=12)
+            if written <= len(text):
+                groups[name] = (p[written], colour)
+                likeliest = "the end" if p[written].argmax() == 10 else p[written].argmax()
+                sentences.append(f"{name} says {likeliest} ({percent(p[written].max())})")
+            else:
+                groups[name] = (np.full(11, np.nan), colour)
+                sentences.append(f"{name} has ended with {text[-1:]}")
+        class_bars(axes, groups, [*"0123456789", "end"], ylim=(0, 1.05), ylabel="probability", title="the next symbol")
+        axes.set_xlim(-0.6, 10.6)
+        return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
 
     digits = slider(ipywidgets.Combobox, "Digits to add (eight)", value=question, options=QUESTIONS)
     steps = slider(ipywidgets.IntSlider, "Symbols written (number)", value=written, max=DIGITS)
     return Explorer(draw, {"question": digits, "written": steps})
 
 
-AXES = (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68)
-
-
-def draw_writing(figure, answers, question, written):
-    """Draw what each model has written so far and its probabilities of the next symbol; return a sentence.
-
-    `answers`: name -> (text, probabilities [symbols + 1, 11]).
-    """
-    texts, axes = empty_axes(figure, *AXES)
-    texts.set(xlim=(0, 1), ylim=(len(answers) + 0.5, -0.5), title=f"{question}=", xticks=[], yticks=[])
-    groups, sentences = {}, []
-    for row, ((name, (text, p)), colour) in enumerate(zip(answers.items(), COLOURS, strict=False)):
-        texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
-        texts.text(0.02, row + 0.05, text[:written] or "...", color=colour, va="top", family="monospace", fontsize=12)
-        if written <= len(text):
-            groups[name] = (p[written], colour)
-            sentences.append(f"{name} {_next_in_words(p[written])}")
-        else:
-            groups[name] = (np.full(11, np.nan), colour)
-            sentences.append(f"{name} has ended with {text[-1:]}")
-    grouped_bars(axes, groups)
-    class_axis(axes, [*"0123456789", "end"])
-    axes.set(xlim=(-0.6, 10.6), ylim=(0, 1.05), ylabel="probability", title="the next symbol")
-    return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
-
-
-def _next_in_words(p):
-    """The most probable symbol and its probability; `p`: [11], of ten digits and the end."""
-    return f"says {'the end' if p.argmax() == 10 else p.argmax()} ({percent(p.max())})"
-
-
 def _sum_in_words(question, written):
-    if written == DIGITS:
-        return (
-            f"The sum is {sum(map(int, question))}, the answer {running_sums(question)[-1]}, and the trace ends here:"
-        )
     so_far = question[: written + 1]
-    return f"{' + '.join(so_far)} = {sum(map(int, so_far))}, so a trace goes on with {running_sums(so_far)[-1]}:"
+    total, last = sum(map(int, so_far)), running_sums(so_far)[-1]
+    if written == DIGITS:
+        return f"The sum is {total}, the answer {last}, and the trace ends here:"
+    return f"{' + '.join(so_far)} = {total}, so a trace goes on with {last}:"
 
 
 def starts_explorer(shares, chance, what, value):
@@ -94,22 +68,20 @@ def starts_explorer(shares, chance, what, value):
     `shares`: number of examples -> share of right answers of each start; `chance`: of a guess; `what`: the name of
     what is counted; `value`: the first stop.
     """
-    control = stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)
-    return Explorer(lambda figure, count: draw_starts(figure, shares, chance, what, count), {"count": control})
 
+    def draw(figure, count):
+        (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
+        for place, (number, points) in enumerate(shares.items()):
+            x = place + np.linspace(-0.15, 0.15, len(points))
+            axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
+        axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
+        axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
+        axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
+        axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
+        listed = ", ".join(f"{share:.3f}" for share in shares[count])
+        return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
 
-def draw_starts(figure, shares, chance, what, count):
-    """Draw a point for every start over the number of examples; those of `count` have the distilled colour."""
-    (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
-    for place, (number, points) in enumerate(shares.items()):
-        x = place + np.linspace(-0.15, 0.15, len(points))
-        axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
-    axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
-    axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
-    axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
-    axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
-    listed = ", ".join(f"{share:.3f}" for share in shares[count])
-    return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
+    return Explorer(draw, {"count": stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)})
 
 
 # The trace of 372=: 3, 3 + 7 = 10, 3 + 7 + 2 = 12.

@@ -26,30 +26,28 @@ def names_explorer(written, known, language, temperature=1):
     }
 
     def draw(figure, language, temperature):
-        names = {model: by_temperature[temperature][language] for model, by_temperature in written.items()}
-        return draw_names(figure, names, known, language, temperature)
+        texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.78, 0.06, 0.2, 0.8))
+        bars, counted = {}, []
+        for column, (model, colour) in enumerate(zip(written, (TEACHER, HARD, DISTILLED), strict=False)):
+            names = written[model][temperature][language]
+            texts.text(column / 3, 0, model, color=colour, fontsize=9, fontweight="bold", va="top")
+            for row, name in enumerate(names[:SHOWN], 1):
+                look = {"color": NEUTRAL if name in known else colour, "fontsize": 9, "va": "top"}
+                texts.text(column / 3, row, plain(name), **look)
+            share = np.mean([name in known for name in names])
+            bars[model] = ([share], colour)
+            counted.append(f"{model} {percent(share)} of {len(names)}")
+        title = f"{language}, at temperature {temperature:g}"
+        texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=title)
+        texts.set_axis_off()
+        grouped_bars(axes, bars)
+        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names", title="read before")
+        return f"{title}: names that stand in the training data (grey): {'; '.join(counted)}."
 
     return Explorer(draw, controls)
 
 
-def draw_names(figure, names, known, language, temperature):
-    """Draw the first names of each model, `known` names in grey, and the share of known names as bars and in words."""
-    texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.78, 0.06, 0.2, 0.8))
-    colours = dict(zip(names, (TEACHER, HARD, DISTILLED), strict=False))
-    shares = {model: np.mean([name in known for name in listed]) for model, listed in names.items()}
-    for column, (model, listed) in enumerate(names.items()):
-        texts.text(column / 3, 0, model, color=colours[model], fontsize=9, fontweight="bold", va="top")
-        for row, name in enumerate(listed[:SHOWN], 1):
-            colour = NEUTRAL if name in known else colours[model]
-            texts.text(column / 3, row, plain(name), color=colour, fontsize=9, va="top")
-    texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=f"{language}, at temperature {temperature:g}")
-    texts.set_axis_off()
-    grouped_bars(axes, {model: ([shares[model]], colours[model]) for model in names})
-    axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names", title="read before")
-    counted = "; ".join(f"{model} {percent(share)} of {len(names[model])}" for model, share in shares.items())
-    return f"{language}, at temperature {temperature:g}: names that stand in the training data (grey): {counted}."
-
-
+P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
 # How much of their probability (0.5, 0.3, 0.2) and (0.2, 0.5, 0.3) share.
 check_share_by_hand = Exercise(
     right=0.7,
@@ -83,11 +81,7 @@ check_what_is_left = Exercise(
         (lambda p, q: p - q, "no probability is below 0, and they sum to 1."),
     ],
     otherwise="np.maximum(p - q, 0), divided by its sum.",
-    inputs=[
-        (np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])),
-        (np.array([0.2, 0.5, 0.3]), np.array([0.5, 0.3, 0.2])),
-        (np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.15, 0.8])),
-    ],
+    inputs=[(P, Q), (Q, P), (np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.15, 0.8]))],
 )
 
 # function(share, drafted) -> 1 + share + share^2 + ... + share^drafted (Leviathan et al. 2023, equation 1)
@@ -97,10 +91,7 @@ check_letters_per_call = Exercise(
         (lambda a, k: 1 + a * k, "a letter counts only if all before it were kept, too: powers of the share."),
         (lambda a, k: a * k, "a letter counts only if all before it were kept, and the teacher adds one of its own."),
         (lambda a, k: sum(a**i for i in range(k)), "one power is missing: after k kept letters the teacher adds one."),
-        (
-            lambda a, k: sum(a**i for i in range(1, k + 1)),
-            "the teacher adds a letter of its own, whatever was kept: 1.",
-        ),
+        (lambda a, k: a * sum(a**i for i in range(k)), "the teacher adds a letter of its own, whatever was kept: 1."),
         (lambda a, k: k + 1, "that is if everything is kept."),
         (lambda a, k: a**k, "that is the chance that everything is kept: add up what each letter brings."),
     ],

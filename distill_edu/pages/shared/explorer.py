@@ -6,6 +6,7 @@ import threading
 
 import ipywidgets
 
+from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.picture import Picture
 
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
@@ -86,10 +87,12 @@ def labelled(description):
     return {"description": description, "style": {"description_width": "180px"}}
 
 
-def require_names(logits, class_names):
-    """Refuse logits [..., classes] of another number of classes than there are names."""
+def read_logits(logits, class_names, what="logits"):
+    """Return logits [..., classes] as an array; refuse another number of classes than there are names."""
+    logits = require_logits(logits, what)
     if logits.shape[-1] != len(class_names):
         raise ValueError(f"There are {logits.shape[-1]} logits per example but {len(class_names)} class names.")
+    return logits
 
 
 def require_up_to_three(models):

@@ -2,18 +2,8 @@
 
 import numpy as np
 
-from distill_edu._inside.check_values import require_logits
-from distill_edu.pages.shared.explorer import Explorer, alpha_slider, require_names, temperature_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
-    class_axis,
-    grouped_bars,
-    legend_below,
-    two_axes,
-)
+from distill_edu.pages.shared.explorer import Explorer, alpha_slider, read_logits, temperature_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, legend_below, two_axes
 from distill_edu.probabilities import soft_targets
 
 
@@ -22,9 +12,8 @@ def loss_explorer(teacher_logits, student_logits, label, class_names, temperatur
 
     `teacher_logits`, `student_logits`: [classes] of one example; `label`: the number of its class.
     """
-    teacher_logits, student_logits = require_logits(teacher_logits), require_logits(student_logits)
-    for logits in (teacher_logits, student_logits):
-        require_names(logits, class_names)
+    teacher_logits = read_logits(teacher_logits, class_names)
+    student_logits = read_logits(student_logits, class_names)
     if np.ndim(label) or label not in range(len(class_names)):
         raise ValueError(f"label is the number of a class, from 0 to {len(class_names) - 1}, not {label!r}.")
     controls = {"temperature": temperature_slider(temperature)}
@@ -43,8 +32,8 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     soft = temperature * (p - q)
     hard = (np.arange(len(class_names)) == label) - soft_targets(student_logits)
     left, right = two_axes(figure)
-    grouped_bars(left, {"teacher p": (p, TEACHER), "student q": (q, DISTILLED)})
-    left.set(ylim=(0, 1), ylabel="probability", title=f"soft targets at T = {temperature:g}")
+    answers = {"teacher p": (p, TEACHER), "student q": (q, DISTILLED)}
+    class_bars(left, answers, class_names, ylabel="probability", title=f"soft targets at T = {temperature:g}")
     if alpha is None:
         title, reach = "each loss alone", 1.1
         pushes = {"hard label": (hard, HARD), "soft, no T²": (soft / temperature**2, NEUTRAL)}
@@ -52,17 +41,11 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     else:
         title, reach = "loss with α", 0.8
         pushes = {"α × hard": (alpha * hard, HARD), "(1 − α) × soft": ((1 - alpha) * soft, DISTILLED)}
-    grouped_bars(right, pushes)
     reach = max(reach, *(1.1 * np.abs(values).max() for values, _ in pushes.values()))
+    class_bars(right, pushes, class_names, ylim=(-reach, reach), ylabel="push on the logit", title=title)
     right.axhline(0, color="black", linewidth=0.8)
-    right.set(ylim=(-reach, reach), ylabel="push on the logit", title=title)
-    for axes in (left, right):
-        class_axis(axes, class_names)
-        legend_below(axes)
-    return _gradients_in_words(pushes, temperature, alpha)
-
-
-def _gradients_in_words(pushes, temperature, alpha):
+    legend_below(left)
+    legend_below(right)
     lengths = "; ".join(f"{name} {np.linalg.norm(values):.3f}" for name, (values, _) in pushes.items())
     weight = "" if alpha is None else f", α = {alpha:g}: loss = α CE + (1 − α) T² KL"
     return f"T = {temperature:g}{weight}. Length of the gradient: {lengths}."

@@ -79,15 +79,9 @@ def legend_below(axes):
 
 
 def class_axis(axes, class_names):
-    many = len(class_names) > 12
     axes.tick_params(axis="x", length=0)
-    axes.set_xticks(
-        range(len(class_names)),
-        [plain(name) for name in class_names],
-        rotation=60 if many else 0,
-        ha="right" if many else "center",
-        fontsize=8,
-    )
+    look = {"rotation": 60, "ha": "right"} if len(class_names) > 12 else {"rotation": 0, "ha": "center"}
+    axes.set_xticks(range(len(class_names)), map(plain, class_names), fontsize=8, **look)
 
 
 def grouped_bars(axes, groups):
@@ -97,15 +91,21 @@ def grouped_bars(axes, groups):
         left = np.arange(len(values)) - 0.4 + i * width
         edges, heights = np.column_stack([left, left + width]), np.column_stack([values, np.full(len(values), np.nan)])
         # One shape for a whole group draws several times faster than axes.bar; NaN makes the gaps.
-        axes.stairs(
-            heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=None if label is None else plain(label)
-        )
+        shown = None if label is None else plain(label)
+        axes.stairs(heights.ravel()[:-1], edges.ravel(), fill=True, color=colour, label=shown)
 
 
-def means_over_stops(axes, values, style, **look):
+def class_bars(axes, groups, class_names, **look):
+    """Draw a bar per class, in groups side by side, from 0 to 1. `groups`: see `grouped_bars`; `look`: of the Axes."""
+    grouped_bars(axes, groups)
+    class_axis(axes, class_names)
+    axes.set(**{"ylim": (0, 1), **look})
+
+
+def means_over_stops(axes, values, style, label, **look):
     """Draw means with 95% intervals at 0, 1, 2, ...; return all ends. `values`: the numbers of each stop."""
     means, _, reaches = np.transpose([mean_and_reach(each) for each in values])
-    axes.errorbar(range(len(means)), means, reaches, fmt=style, capsize=3, markersize=4, **look)
+    axes.errorbar(range(len(means)), means, reaches, fmt=style, label=plain(label), capsize=3, markersize=4, **look)
     return [*(means - reaches), *(means + reaches)]
 
 

@@ -68,13 +68,13 @@ def with_hints(*kinds):
     return build, Y
 
 
-def classroom(*units, metrics=("accuracy",)):
+def classroom(*units):
     def build(policy="float32", **how):
         with dtype_policy(policy):
             students = [model(seed, units=each) for seed, each in enumerate(units)]
         teacher, many = model(99, units=16), {"temperatures": [1, 4, 8], "alphas": [0.1, 0.3, 1.0]}
         one = Classroom(students=students, teacher=teacher, **many)
-        one.compile(keras.optimizers.SGD(0.1), metrics=metrics, **how)
+        one.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"], **how)
         return one
 
     return build, LABELS["classes"]
@@ -82,16 +82,12 @@ def classroom(*units, metrics=("accuracy",)):
 
 PLACES = functools.partial(Hint, "conv", "conv"), functools.partial(AttentionTransfer, "conv", "conv", weight=0.7)
 RELATIONS = [functools.partial(kind, "flat", "flat") for kind in (RelationalDistance, RelationalAngle)]
-TRAINED = {name: with_loss(name) for name in losses.SOFT_LOSSES if name} | {
+TRAINED = {name: with_loss(name) for name in losses.SOFT_LOSSES} | {
     "hints": with_hints(*PLACES),
     "relations": with_hints(*RELATIONS),
     "students alike": classroom(8, 8, 8),
     "students of two sizes": classroom(8, 5, 8),
 }  # name -> (a function that builds it, its labels)
-UNMEASURED = {  # below XLA a Classroom has no metrics: which examples have a label is a shape that only the data tell
-    "students alike, no metrics": classroom(8, 8, 8, metrics=()),
-    "students of two sizes, no metrics": classroom(8, 5, 8, metrics=()),
-}
 
 
 def parts(one):
@@ -111,7 +107,7 @@ def evaluated(one, x, y):
 
 @functools.cache
 def eager(name):
-    build, y = {**TRAINED, **UNMEASURED}[name]
+    build, y = TRAINED[name]
     return results(build(run_eagerly=True), X, y)
 
 
@@ -127,13 +123,12 @@ def require_same(got, expected, rtol=1e-3, atol=1e-5):
 
 
 CELLS = [("graph", name) for name in ("kl", "students alike")] + [("three steps at once", name) for name in TRAINED]
-BELOW_XLA = [name for name in (*TRAINED, *UNMEASURED) if not name.startswith("students") or name in UNMEASURED]
-CELLS += [pytest.param(way, name, marks=NIGHTLY) for way in XLA for name in BELOW_XLA]
+CELLS += [pytest.param(way, name, marks=NIGHTLY) for way in XLA for name in TRAINED]
 
 
 @pytest.mark.parametrize("way, name", CELLS)
 def test_every_way_gives_the_same_student(way, name):
-    build, y = {**TRAINED, **UNMEASURED}[name]
+    build, y = TRAINED[name]
     one = build(**{**WAYS, **XLA}[way])
     assert one.jit_compile == ("XLA" in way)
     require_same(results(one, X, y), eager(name))
@@ -249,15 +244,8 @@ def test_on_a_machine_with_a_gpu_there_is_no_xla_unless_it_is_asked_for(name, gp
     assert plain.jit_compile  # the fixture does what a GPU does
     for auto in ({}, {"jit_compile": "auto"}):
         assert build(**auto).jit_compile is False
+    assert build(jit_compile=True).jit_compile is True
     refused(build(), *WRONG["a label too large"])
-
-
-def test_xla_is_refused_for_the_metrics_of_a_classroom():
-    name = "students alike"
-    for build, _ in (TRAINED["kl"], UNMEASURED[f"{name}, no metrics"]):
-        assert build(jit_compile=True).jit_compile is True
-    with pytest.raises(ValueError, match="metrics.*jit_compile=True"):
-        TRAINED[name][0](jit_compile=True)
 
 
 @pytest.mark.parametrize("kind", [Distiller, Classroom])

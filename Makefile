@@ -28,7 +28,7 @@ lab: $(VENV)/lab.stamp
 	    --ServerApp.kernel_websocket_connection_class=distill_edu.pages.shared.lab.WithoutDelay $(LAB)
 
 # What the pages' trainings keep on disk stays with this checkout.
-test pages site unit: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
+quick test pages site unit: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 quick: lint
 	$(PYTEST) -m "not (browser or slow or nightly)" --durations=5
 

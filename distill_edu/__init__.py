@@ -2,12 +2,8 @@
 
 import importlib
 import os
-import sys
 
-if not (3, 11) <= sys.version_info[:2] <= (3, 13):  # noqa: UP036 - pip refuses too, but not everybody comes through pip
-    raise ImportError("distill_edu needs Python 3.11 to 3.13; this is Python " + sys.version.split()[0] + ".")
-
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 # TensorFlow's C++ start-up lines would stand above a learner's first figure. Set it yourself to see them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -61,17 +61,14 @@ class Classroom(PartlyTrained):
         on in silence.
         """
         check_models.require_our_names(others)
-        if metrics and others.get("jit_compile") is True:
-            raise ValueError(
-                "XLA cannot compile the metrics of a Classroom: leave out jit_compile=True, or the metrics."
-            )
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             copies = [_copy(metric) for metric in metrics or []]
             settings = {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss}
             distiller.compile(_copy(optimizer), metrics=copies, student_loss=student_loss, **settings)
         super().compile(optimizer=None, **others)
-        apart = self.run_eagerly or self._distributed
+        # XLA cannot compile the metrics of students in one step: which examples have a label is not known beforehand.
+        apart = self.run_eagerly or self._distributed or (self.jit_compile and metrics)
         self._rows = rows_of(self.distillers, None if apart else optimizer)
         self._all_built = all(student.built for student in self.students)
 

@@ -10,7 +10,7 @@ from distill_edu._inside.batch import Batch, Step, mask_features, mean, no_mean,
 from distill_edu._inside.check_values import require_temperature
 from distill_edu._inside.keras_model import DistillerModel
 from distill_edu._inside.layer_outputs import build_hints, require_apart, with_layer_outputs
-from distill_edu._inside.tasks import TASKS
+from distill_edu._inside.tasks import TASKS, no_soft_loss
 
 ops = keras.ops
 
@@ -100,7 +100,7 @@ class Distiller(DistillerModel):
         if isinstance(data, Batch):  # a Classroom reads it once for all its students
             return data
         batch = read_batch(data)
-        if self.hints or (batch.teacher_logits is None and self._soft_loss is not losses.SOFT_LOSSES[None]):
+        if self.hints or (batch.teacher_logits is None and self._soft_loss is not no_soft_loss):
             check_models.require_teacher(self.teacher)
             check_models.require_image_size(self.teacher, batch.x)
             answer, features = self._run_teacher(batch.x, training=False)

@@ -23,24 +23,9 @@ PARTS = ("train", "valid", "test")
 
 
 def sweep(
-    dataset,
-    teacher,
-    build_student,
-    *,
-    temperatures=4.0,
-    alphas=0.1,
-    sizes=32,
-    seeds=5,
-    steps=1000,
-    batch_size=32,
-    optimizer="adam",
-    soft_loss="kl",
-    student_loss=None,
-    transfer=False,
-    at_once=40,
-    keep_weights=False,
-    progress=True,
-):
+    dataset, teacher, build_student, *, temperatures=4.0, alphas=0.1, sizes=32, seeds=5, steps=1000, batch_size=32,
+    optimizer="adam", soft_loss="kl", student_loss=None, transfer=False, at_once=40, keep_weights=False, progress=True,
+):  # fmt: skip
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
 
     `build_student(size)` returns an untrained student. Keras's seed is set before each call, so students of one size
@@ -56,12 +41,11 @@ def sweep(
 
     >>> import keras, numpy as np
     >>> from distill_edu import Dataset, sweep
-    >>> part = np.eye(3, dtype="float32"), np.arange(3)
-    >>> data = Dataset("points", part, part, part, ("a", "b", "c"))
+    >>> data = Dataset("points", *[(np.eye(3, dtype="float32"), np.arange(3))] * 3, ("a", "b", "c"))
     >>> build = lambda units: keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
-    >>> table = sweep(data, build(0), build, temperatures=[1, 4], seeds=2, steps=2)  # doctest: +SKIP
-    >>> table[["temperature", "seed", "parameters"]].values.tolist()  # doctest: +SKIP
-    [[1, 0, 12], [1, 1, 12], [4, 0, 12], [4, 1, 12]]
+    >>> table = sweep(data, build(0), build, temperatures=[1, 4], seeds=1, steps=2, progress=False)
+    >>> table[["temperature", "seed", "parameters"]].values.tolist()
+    [[1, 0, 12], [4, 0, 12]]
     """
     _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
     seed_afterwards = random.getrandbits(31)
@@ -153,7 +137,7 @@ def _rows(settings, keys, course, at_once, progress):
         with _progress_bar(len(todo) * course.steps, progress) as bar:
             for start in range(0, len(todo), at_once):
                 group = todo[start : start + at_once]
-                trained = train_together([settings[number] for number in group], course, bar)
+                trained = _train_together([settings[number] for number in group], course, bar)
                 for number, row in zip(group, trained, strict=True):
                     rows[number] = row if keys[number] is None else cache.keep(keys[number], row)
     except KeyboardInterrupt:
@@ -212,7 +196,7 @@ def _keys(settings, course):
         return [None] * len(settings)
 
 
-def train_together(settings, course, bar):
+def _train_together(settings, course, bar):
     """Train a student for each of the settings, all in one Classroom: their rows of the table."""
     students = [_untrained(course.build_student, setting) for setting in settings]
     temperatures, alphas = ([setting[name] for setting in settings] for name in ("temperature", "alpha"))

@@ -4,7 +4,7 @@ from distill_edu._inside import check_steps
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_models import require_weight
 from distill_edu._inside.check_steps import checked_temperature
-from distill_edu._inside.tasks import TASKS, classes_of
+from distill_edu._inside.tasks import TASKS, classes_of, no_soft_loss
 
 ops = keras.ops
 # Name -> function (batch, student_logits, temperature): what `compile(soft_loss=...)` knows. See `soft_loss`.
@@ -69,9 +69,11 @@ def named_soft_loss(loss):
     >>> named_soft_loss("kl").__name__
     'forward_kl'
     """
-    if not callable(loss) and loss not in SOFT_LOSSES:
-        raise ValueError(f"soft_loss must be a function or one of {', '.join(map(str, SOFT_LOSSES))}, not {loss!r}.")
-    return loss if callable(loss) else SOFT_LOSSES[loss]
+    if loss is None or callable(loss):
+        return no_soft_loss if loss is None else loss
+    if loss not in SOFT_LOSSES:
+        raise ValueError(f"soft_loss must be None, a function, or one of {', '.join(SOFT_LOSSES)}, not {loss!r}.")
+    return SOFT_LOSSES[loss]
 
 
 @soft_loss("kl")
@@ -147,12 +149,6 @@ def mean_square(batch, student_logits, temperature):
     """
     teacher, student = _same_shape(batch.teacher_logits, student_logits)
     return ops.mean(ops.square(teacher - student), axis=-1)
-
-
-@soft_loss(None)
-def no_soft_loss(batch, student_logits, temperature):
-    """0 for each example: `soft_loss=None`, for labels or hints alone."""
-    return ops.zeros(ops.shape(student_logits)[:-1])
 
 
 # --- what they share ------------------------------------------------------------------------------------------------

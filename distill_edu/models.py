@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from distill_edu._inside.backend import keras, only_errors
+from distill_edu._inside.check_models import require_image_size
 from distill_edu._inside.check_values import looks_like_probabilities, require_attributes, require_count, require_logits
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
@@ -136,6 +137,7 @@ def teacher_logits(teacher, x, batch_size=256):
     require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
     if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
+    require_image_size(teacher, x)
     logits = _answers(teacher, x, batch_size)
     if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
         teacher.make_predict_function(force=True)  # the softmax may have been taken off after the last predict

@@ -202,15 +202,6 @@ def test_what_a_killed_writer_left_lies_beside_the_cascade_and_goes_with_the_nex
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_a_cascade_of_the_first_edition_is_loaded(tmp_path):
-    Cascade(model(), model(9), threshold=0.5).save(tmp_path)
-    settings = json.loads((tmp_path / "cascade.json").read_text())
-    for name, file in settings.pop("files").items():
-        (tmp_path / file).rename(tmp_path / f"{name}{Path(file).suffix}")
-    (tmp_path / "cascade.json").write_text(json.dumps(settings))
-    assert Cascade.load(tmp_path).threshold == 0.5
-
-
 def edited(folder, **settings):
     kept = json.loads((folder / "cascade.json").read_text())
     (folder / "cascade.json").write_text(json.dumps({**kept, **settings}))

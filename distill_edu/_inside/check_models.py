@@ -30,8 +30,8 @@ def require_models(student, teacher):
             raise ValueError(message)
     if teacher is not None and not teacher.built:
         raise ValueError(
-            "The teacher has no weights yet: train it, or load a trained model. Call a teacher without weights by "
-            "design once first: teacher(x[:1])."
+            "The teacher has no weights yet: train it, or load a trained model. A teacher without weights by design "
+            "must be called once first: teacher(x[:1])."
         )
 
 

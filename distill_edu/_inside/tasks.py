@@ -122,6 +122,7 @@ class Classes(Task):
     def read(self, labels, logits):
         """Labels as int32 [...], or as float32 rows [..., classes]."""
         rank, classes = len(logits.shape), logits.shape[-1]
+        check_steps.require_classes(classes)
         if len(labels.shape) == rank and labels.shape[-1] == classes:
             return ops.cast(labels, "float32")
         if len(labels.shape) == rank and labels.shape[-1] == 1:
@@ -217,6 +218,11 @@ TASKS = {task.name: task for task in (Classes(), YesNo(), Numbers())}
 def _are_rows(labels):
     """After `read`, rows are float32 and integers int32."""
     return tf.as_dtype(labels.dtype).is_floating
+
+
+def no_soft_loss(batch, student_logits, temperature):
+    """0 for each example: for labels or hints alone."""
+    return ops.zeros(ops.shape(student_logits)[:-1])
 
 
 def classes_of(labels, otherwise):

@@ -307,7 +307,7 @@ def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher)
 
 
 @pytest.mark.slow
-@KIND
+@pytest.mark.parametrize("kind", [model, subclassed])
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_path):
     def start():
         metric = keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")

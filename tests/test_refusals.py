@@ -367,8 +367,7 @@ CALLS = {
     "before compile": (lambda w: taught().fit(X, Y), "compile"),
     "a loss by position": (lambda w: w.one.compile("adam", "mse"), "positional"),
     "loss=": (compiled(loss="mse"), "loss= / student_loss"),
-    "keras.io's student_loss_fn": (compiled(student_loss_fn=len), "student_loss_fn / student_loss="),
-    "keras.io's distillation_loss_fn": (compiled(distillation_loss_fn="kl"), "distillation_loss_fn / soft_loss"),
+    "keras.io's name of a loss": (compiled(student_loss_fn=len), "student_loss_fn"),
     "loss_weights": (compiled(loss_weights=[0.5]), "loss_weights / alpha"),
     "a loss by its name": (compiled(student_loss="mse"), "student_loss / 'mse' / function"),
     "a loss of probabilities": (

@@ -301,7 +301,7 @@ def test_the_random_state_is_the_same_whether_students_were_trained_or_remembere
 def test_losses_of_other_labels_are_refused_before_anything_is_trained(teacher, trained):
     with pytest.raises(ValueError, match="reports accuracies of classes, and soft_loss='sigmoid'"):
         sweep(DATA, teacher, build, soft_loss="sigmoid", **SHORT)
-    with pytest.raises(ValueError, match="soft_loss must be a function or one of kl, reverse_kl"):
+    with pytest.raises(ValueError, match="soft_loss must be None, a function, or one of kl, reverse_kl"):
         sweep(DATA, teacher, build, soft_loss="dkd", **SHORT)
     assert not trained
 

@@ -65,8 +65,8 @@ STUDENTS = {
     "embedding": sequential(*words),  # whose gradient is of a kind of its own
     "constraints": sequential(lambda: layers.Dense(5, kernel_constraint=keras.constraints.MaxNorm(0.5))),
     "a loop": sequential(lambda: layers.Reshape((3, 2)), lambda: layers.SimpleRNN(3)),
-    "subclassed, not built yet": lambda seed: subclassed(seed, built=False),
-    "subclassed": subclassed,
+    "subclassed, not built yet": lambda seed: subclassed(seed, scale=1.0 + seed, called=False),
+    "subclassed": lambda seed: subclassed(seed, scale=1.0 + seed),
     "two sizes": lambda seed: model(seed, units=4 + seed % 2),
     "spectral normalization": sequential(lambda: layers.SpectralNormalization(layers.Dense(5, "relu"))),
     "an if of ones own": sequential(Centred, lambda: layers.Dense(5, "relu")),

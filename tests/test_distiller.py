@@ -18,17 +18,19 @@ from small import (
     RANDOM,
     X,
     Y,
+    distiller,
     hard_values,
     logits,
     model,
+    reported,
     same,
     soft_values,
+    subclassed,
     watched,
     weights,
 )
 
 from distill_edu import Distiller, hints, models, soft_targets, teacher_logits
-from distill_edu.losses import hard_label_loss
 
 SGD, ADAM = keras.optimizers.SGD, keras.optimizers.Adam
 CE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -40,27 +42,6 @@ def functional(seed=0, units=8):
     return keras.Model(x, keras.layers.Dense(CLASSES)(keras.layers.Dense(units, "relu", name="hidden")(x)))
 
 
-@keras.saving.register_keras_serializable(package="tests")
-class Subclassed(keras.Model):
-    def __init__(self, units=8, **keras_arguments):
-        super().__init__(**keras_arguments)
-        self.units = units
-        self.hidden, self.out = keras.layers.Dense(units, "relu"), keras.layers.Dense(CLASSES)
-
-    def call(self, inputs):
-        return self.out(self.hidden(inputs))
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
-
-
-def subclassed(seed=0, units=8):
-    keras.utils.set_random_seed(seed)
-    one = Subclassed(units)
-    one(X[:1])
-    return one
-
-
 KINDS = {"sequential": model, "functional": functional, "subclassed": subclassed}
 KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
@@ -68,22 +49,6 @@ KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.fixture(scope="module")
 def teacher():
     return model(99, units=16, name="teacher")
-
-
-def distiller(student=None, teacher=None, optimizer=None, hints=(), **settings):
-    one = Distiller(student=model() if student is None else student, teacher=teacher, hints=hints)
-    one.compile(optimizer or SGD(0.1), **{"run_eagerly": True, **settings})
-    return one
-
-
-def means(one, *data, **arguments):
-    """What an epoch that changes nothing reports."""
-    one.optimizer.learning_rate = 0.0
-    return {name: values[0] for name, values in one.fit(*data, **LIGHT, **arguments).history.items()}
-
-
-def evaluated(one, *data, **arguments):
-    return one.evaluate(*data, verbose=0, return_dict=True, **arguments)
 
 
 def fitted(one, x=X, y=Y, **settings):
@@ -106,8 +71,8 @@ def test_fit_and_evaluate_report_the_closed_form_over_all_33_examples(teacher, t
     hard, soft = hard_values(Y, z_s).mean(), soft_values(logits(teacher), z_s, t).mean()
     expected = {"loss": alpha * hard + (1 - alpha) * soft, "student_loss": hard, "distillation_loss": soft}
     expected["accuracy"] = (z_s.argmax(1) == Y).mean()
-    assert evaluated(one, X, Y) == near(expected)
-    assert means(one, X, Y) == near(expected)
+    for way in ("evaluate", "fit"):
+        assert reported(one, X, Y, way) == near(expected)
 
 
 def test_one_step_follows_the_gradient_of_the_closed_form(teacher):
@@ -128,28 +93,22 @@ def busy():
     return keras.Sequential([*plain.layers, keras.layers.ActivityRegularization(l2=0.1)])
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_alpha_1_is_plain_training_step_for_step(teacher, weighted):
-    """With all that adds to a loss, clipped gradients, sample weights and a ragged last batch."""
+@pytest.mark.parametrize(
+    "weighted, how", [(False, {"clipnorm": 0.5}), (True, {"global_clipnorm": 0.5, "gradient_accumulation_steps": 2})]
+)
+def test_alpha_1_is_plain_training_step_for_step(teacher, weighted, how):
+    """With all that adds to a loss, clipped or gathered gradients, sample weights and a ragged last batch."""
     weight = {"sample_weight": RANDOM.uniform(0, 2, 33)} if weighted else {}
     watch = {"metrics": ["accuracy"], "weighted_metrics": ["accuracy"], "run_eagerly": True}
     plain, student = busy(), busy()
-    plain.compile(ADAM(0.05, clipnorm=0.5), CE, **watch)
-    one = distiller(student, teacher, ADAM(0.05, clipnorm=0.5), alpha=1, **watch)
+    plain.compile(ADAM(0.05, **how), CE, **watch)
+    one = distiller(student, teacher, ADAM(0.05, **how), alpha=1, **watch)
     for epoch in range(2):
         expected = plain.fit(X, Y, batch_size=8, **LIGHT, **weight).history
         got = one.fit(X, Y, batch_size=8, **LIGHT, **weight).history
         assert {name: got[name] for name in expected} == near(expected)
         assert same(weights(plain), weights(student), atol=1e-5), f"epoch {epoch}"
     assert got["student_loss"] != got["loss"]  # the penalties are in the loss, as in Keras
-
-
-def test_several_losses_at_once_are_each_reported_and_weighted():
-    several = [kind("logits", "logits", 0.5) for kind in (hints.Hint, hints.RelationalAngle)]
-    pair = [keras.Sequential([keras.Input((6,)), keras.layers.Dense(CLASSES, name="logits")]) for _ in range(2)]
-    got = evaluated(distiller(*pair, hints=several, alpha=0.5), X, Y)
-    parts = {"student_loss", "distillation_loss", "hint_logits", "relational_angle_logits"}
-    assert set(got) == {"loss", *parts} and got["loss"] == pytest.approx(sum(got[name] for name in parts) / 2, rel=1e-4)
 
 
 # --- the teacher ----------------------------------------------------------------------------------------------------
@@ -163,7 +122,7 @@ def test_the_teacher_never_changes_and_its_penalty_is_not_in_the_loss(eagerly):
     one = distiller(teacher=teacher, run_eagerly=eagerly)
     start = weights(one.student)
     if eagerly:
-        assert evaluated(one, X, Y) == near(evaluated(distiller(teacher=plain), X, Y), rel=1e-6)
+        assert reported(one, X, Y) == near(reported(distiller(teacher=plain), X, Y), rel=1e-6)
     one.fit(X, Y, epochs=2, verbose=0)
     one.evaluate(X, Y, verbose=0)
     assert not same(start, weights(one.student))
@@ -230,10 +189,10 @@ def test_temperature_and_alpha_can_be_read_and_set_without_retracing(teacher):
     student, watch = watched()
     one = distiller(student, teacher, temperature=2.0, alpha=0.1, run_eagerly=False)
     assert (one.temperature, one.alpha) == (2.0, 0.1)
-    first = means(one, X, Y)
+    first = reported(one, X, Y, "fit")
     traces = len(watch.seen)
     one.temperature, one.alpha = 5, 0.7
-    second = means(one, X, Y)
+    second = reported(one, X, Y, "fit")
     assert len(watch.seen) == traces
     z_s, z_t = logits(student), logits(teacher)
     hard, soft = hard_values(Y, z_s).mean(), soft_values(z_t, z_s, 5).mean()
@@ -272,7 +231,7 @@ def test_unlabelled_examples_count_in_the_soft_loss_only(teacher, form):
     integers = np.where(labelled, Y, -1)
     one_hot = np.where(labelled[:, None], np.eye(CLASSES)[Y], 0 if form == "one-hot zeros" else -1)
     one = distiller(teacher=teacher, metrics=["accuracy"])
-    got = means(one, X, integers if form == "integers" else one_hot, batch_size=7)
+    got = reported(one, X, integers if form == "integers" else one_hot, "fit", batch_size=7)
     z_s = logits(one.student)
     assert got["student_loss"] == pytest.approx(hard_values(Y, z_s)[labelled].mean(), rel=1e-4)
     assert got["accuracy"] == pytest.approx((z_s.argmax(1) == Y)[labelled].mean(), rel=1e-5)
@@ -303,28 +262,16 @@ def test_cached_logits_give_the_same_training_and_the_teacher_is_not_asked(teach
     assert z.dtype == np.float32 and np.allclose(z, logits(teacher), atol=1e-5)
     silent, watch = watched(5)
     expected = fitted(distiller(teacher=teacher))
-    for with_teacher in (None, silent):
-        got = fitted(distiller(teacher=with_teacher), y={"labels": Y, "teacher_logits": z})
+    for how in ({"taught": False}, {"teacher": silent}):
+        got = fitted(distiller(**how), y={"labels": Y, "teacher_logits": z})
         assert same(expected, got, atol=1e-5)
     assert watch.seen == []
-
-
-def test_a_pipeline_that_shuffles_keeps_each_example_with_its_own_logits(teacher):
-    one = distiller(teacher=teacher, optimizer=SGD(0.0), alpha=0)
-    z = teacher_logits(teacher, X)
-    data = tf.data.Dataset.from_tensor_slices((X, {"teacher_logits": z})).shuffle(33, seed=1).batch(8)
-    right = evaluated(one, X)["distillation_loss"]
-    assert one.fit(data, verbose=0).history["distillation_loss"][0] == pytest.approx(right, rel=1e-4)
-    out_of_step = tf.data.Dataset.from_tensor_slices((X, {"teacher_logits": z[::-1]})).batch(8)
-    assert one.fit(out_of_step, verbose=0).history["distillation_loss"][0] != pytest.approx(right, rel=1e-2)
 
 
 def test_a_student_loss_of_ones_own(teacher):
     one_hot = np.eye(CLASSES)[Y]
     z_s = logits(model())
-    smoothed = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
     kinds = {
-        "an object": (smoothed, float(smoothed(one_hot, z_s))),
         "a function": (
             lambda y, z: keras.ops.mean((keras.ops.softmax(z) - y) ** 2, axis=-1),
             ((soft_targets(z_s) - one_hot) ** 2).mean(),
@@ -332,30 +279,23 @@ def test_a_student_loss_of_ones_own(teacher):
         "an object without from_logits": (keras.losses.MeanSquaredError(), ((z_s - one_hot) ** 2).mean()),
     }
     for kind, (loss, expected) in kinds.items():
-        got = means(distiller(teacher=teacher, student_loss=loss), X, one_hot)["student_loss"]
+        got = reported(distiller(teacher=teacher, student_loss=loss), X, one_hot, "fit")["student_loss"]
         assert got == pytest.approx(expected, rel=1e-4), kind
 
 
-@pytest.mark.parametrize("eagerly", [True, False])
-def test_as_many_examples_as_classes(teacher, eagerly):
-    kinds = []
-
-    def watched_loss(labels, student_logits):
-        kinds.append(keras.backend.standardize_dtype(labels.dtype))
-        return hard_label_loss(labels, student_logits)
-
-    one = distiller(teacher=teacher, student_loss=watched_loss, run_eagerly=eagerly)
+def test_as_many_examples_as_classes(teacher):
+    """Four labels are not one row of one-hot numbers."""
+    one = distiller(teacher=teacher)
     expected = hard_values(Y[:CLASSES], logits(one.student, X[:CLASSES])).mean()
     got = one.test_on_batch(X[:CLASSES], Y[:CLASSES], return_dict=True)
     assert got["student_loss"] == pytest.approx(expected, rel=1e-4)
-    assert set(kinds) == {"int32"}  # four labels are not one row of one-hot numbers
 
 
 def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher):
     w = RANDOM.uniform(0, 3, 33)
     of_weights = [keras.metrics.SparseCategoricalAccuracy("wa")]
     one = distiller(teacher=teacher, metrics=["accuracy"], weighted_metrics=of_weights)
-    got = means(one, X, Y, sample_weight=w)
+    got = reported(one, X, Y, "fit", sample_weight=w)
     z_s = logits(one.student)
     right = z_s.argmax(1) == Y
     assert got["student_loss"] == pytest.approx((w * hard_values(Y, z_s)).mean(), rel=1e-4)
@@ -363,34 +303,11 @@ def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher)
     assert got["accuracy"] == pytest.approx(right.mean()) and got["wa"] == pytest.approx((w * right).sum() / w.sum())
 
 
-def sequence(seed, length):
-    keras.utils.set_random_seed(seed)
-    dense = keras.layers.Dense
-    return keras.Sequential([keras.Input((length, FEATURES)), dense(7, "relu"), dense(CLASSES)])
-
-
-@pytest.mark.parametrize("length", [3, CLASSES])  # as many steps as classes: [batch, 4] are labels, not one-hot rows
-def test_labels_for_every_time_step_come_in_three_forms_and_with_a_weight_for_each(length):
-    x, y = RANDOM.randn(9, length, FEATURES).astype("float32"), RANDOM.randint(-1, CLASSES, (9, length))
-    w, known = RANDOM.uniform(0, 2, (9, length)), y >= 0
-    z_s, z_t = (logits(sequence(seed, length), x) for seed in (4, 12))
-    hard = hard_values(np.maximum(y, 0).ravel(), z_s.reshape(-1, CLASSES)).reshape(9, length)
-    for labels, weight in ((y, w), (np.eye(CLASSES)[y] * known[..., None], w), (y[..., None], w[..., None])):
-        one = distiller(sequence(4, length), sequence(12, length), metrics=["accuracy"])
-        got = means(one, x, labels, sample_weight=weight, batch_size=9)
-        assert got["student_loss"] == pytest.approx((w * hard)[known].sum() / known.sum(), rel=1e-4)
-        assert got["distillation_loss"] == pytest.approx((w * soft_values(z_t, z_s, 4)).mean(), rel=1e-4)
-        assert got["accuracy"] == pytest.approx((z_s.argmax(-1) == y)[known].mean(), rel=1e-5)
-    for_each = means(one, x, y, sample_weight=w[:, 0], batch_size=9)
-    assert for_each["student_loss"] == pytest.approx((w[:, :1] * hard)[known].sum() / known.sum(), rel=1e-4)
-    assert one.predict(x, verbose=0).shape == (9, length, CLASSES)
-
-
 # --- saved, cloned, rebuilt -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-@KIND
+@pytest.mark.parametrize("kind", [model, subclassed])
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_path):
     def start():
         metric = keras.metrics.SparseTopKCategoricalAccuracy(2, "top2")
@@ -449,46 +366,6 @@ def test_a_clone_has_parts_of_its_own(teacher):
 
 
 @pytest.mark.slow
-def test_a_checkpoint_of_the_whole_model_can_be_trained_on(teacher, tmp_path):
-    keep = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
-    fitted(distiller(teacher=teacher), epochs=2, callbacks=[keep])
-    loaded = keras.models.load_model(tmp_path / "1.keras")
-    assert same(fitted(distiller(teacher=teacher)), fitted(loaded, epochs=1), atol=1e-5)
-
-
-@pytest.mark.slow
-def test_what_was_interrupted_goes_on_where_it_was(teacher, tmp_path):
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise RuntimeError("power cut")
-
-    def backup():
-        return keras.callbacks.BackupAndRestore(tmp_path / "backup")
-
-    expected = fitted(distiller(teacher=teacher, optimizer=ADAM(0.05)), epochs=4)
-    with pytest.raises(RuntimeError, match="power cut"):
-        fitted(distiller(teacher=teacher, optimizer=ADAM(0.05)), epochs=4, callbacks=[backup(), Stop()])
-    again = distiller(teacher=teacher, optimizer=ADAM(0.05))
-    seen = again.fit(X, Y, epochs=4, batch_size=8, shuffle=False, verbose=0, callbacks=[backup()]).epoch
-    assert seen == [2, 3] and same(expected, weights(again.student), atol=1e-5)
-
-
-@pytest.mark.slow
-def test_early_stopping_gives_the_best_weights_back(teacher):
-    class Remember(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            seen.append((logs["val_loss"], weights(self.model.student)))
-
-    seen = []
-    stop = keras.callbacks.EarlyStopping("val_loss", patience=3, restore_best_weights=True)
-    one = distiller(teacher=teacher, optimizer=SGD(3.0), alpha=1)
-    fitted(one, epochs=30, validation_data=(X[::-1], Y), callbacks=[Remember(), stop])
-    best = min(seen, key=lambda pair: pair[0])
-    assert len(seen) < 30 and same(best[1], weights(one.student), atol=0) and best is not seen[-1]
-
-
-@pytest.mark.slow
 def test_logs_are_written_as_for_any_model(teacher, tmp_path):
     table, board = keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.TensorBoard(tmp_path / "board")
     fitted(distiller(teacher=teacher, metrics=["accuracy"]), validation_data=(X, Y), callbacks=[table, board])
@@ -498,45 +375,15 @@ def test_logs_are_written_as_for_any_model(teacher, tmp_path):
     assert list((tmp_path / "board").rglob("events*"))
 
 
-def test_the_learning_rate_may_be_scheduled(teacher):
-    rates = []
-    schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1))
-    note = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(logs["learning_rate"]))
-    fitted(distiller(teacher=teacher), callbacks=[schedule, note])
-    assert rates == pytest.approx([0.1, 0.05])
-
-
-def test_gradients_of_several_steps_can_be_gathered(teacher):
-    """Two steps of 16 with gradients gathered over both are one step of 32."""
-    gathering = distiller(teacher=teacher, optimizer=SGD(0.5, gradient_accumulation_steps=2))
-    at_once = distiller(teacher=teacher, optimizer=SGD(0.5))
-    got = fitted(gathering, X[:32], Y[:32], batch_size=16, epochs=3)
-    assert same(fitted(at_once, X[:32], Y[:32], batch_size=32, epochs=3), got, atol=1e-5)
-    assert not same(got, weights(model()))
-
-
-def largest(parts):
-    return max(np.abs(part).max() for part in parts)
-
-
-def length(parts):
-    return np.linalg.norm([np.linalg.norm(part) for part in parts])
-
-
-CLIPPED = {
-    "clipnorm": (0.01, lambda step: max(length([part]) for part in step)),
-    "global_clipnorm": (0.01, length),
-    "clipvalue": (0.001, largest),
-}
-
-
-@pytest.mark.parametrize("name", CLIPPED)
-def test_clipped_gradients_move_the_student_no_further_than_they_may(teacher, name):
-    most, size = CLIPPED[name]
-    for how in ({}, {name: most}):
-        after = fitted(distiller(teacher=teacher, optimizer=SGD(1.0, **how)), epochs=1, batch_size=33)
-        moved = size([new - old for new, old in zip(after, weights(model()), strict=True)])
-        assert moved == pytest.approx(most, rel=1e-3) if how else moved > 2 * most
+@pytest.mark.parametrize("name", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_the_learning_rate_may_be_scheduled(teacher, name):
+    schedules = {
+        "LearningRateScheduler": keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
+        "ReduceLROnPlateau": keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=9),
+    }
+    one = distiller(teacher=teacher)
+    fitted(one, callbacks=[schedules[name]])
+    assert float(one.optimizer.learning_rate) == pytest.approx(0.05)
 
 
 # --- as any Keras model ---------------------------------------------------------------------------------------------
@@ -547,7 +394,7 @@ def test_single_batches_by_hand(teacher):
     for i in range(0, 33, 8):
         other.train_on_batch(X[i : i + 8], Y[i : i + 8])
     assert same(fitted(one, epochs=1), weights(other.student), atol=1e-5)
-    assert one.test_on_batch(X, Y, return_dict=True)["loss"] == pytest.approx(evaluated(one, X, Y)["loss"], rel=1e-4)
+    assert one.test_on_batch(X, Y, return_dict=True)["loss"] == pytest.approx(reported(one, X, Y)["loss"], rel=1e-4)
     assert one.predict_on_batch(X) == pytest.approx(logits(one.student), abs=1e-5)
 
 
@@ -602,33 +449,14 @@ def test_the_whole_way_from_fit_to_predict():
 # --- beside keras.distillation --------------------------------------------------------------------------------------
 
 
-def peers(teacher, alpha=0.3, t=3.0, loss=None, student=None):
+@pytest.mark.slow
+def test_with_an_explicit_kl_object_both_train_the_same_student():
     peer = pytest.importorskip("keras.distillation", reason="an older Keras has no distillation to compare with")
-    soft = peer.LogitsDistillation(temperature=t, loss=loss or keras.losses.KLDivergence())
-    parts = {"distillation_losses": soft, "distillation_loss_weights": 1 - alpha, "student_loss_weight": alpha}
-    one = peer.Distiller(teacher=teacher, student=student or model(), **parts)
-    one.compile(optimizer=SGD(0.1), loss=CE, run_eagerly=True)
-    return one
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("t, alpha", [(1.0, 0.5), (8.0, 0.3)])
-def test_with_an_explicit_kl_object_both_train_the_same_student(t, alpha):
-    other = peers(model(9), alpha=alpha, t=t)
-    other.fit(X[:32], Y[:32], epochs=3, batch_size=8, shuffle=False, verbose=0)
+    alpha, t, other = 0.3, 8.0, model()
+    soft = peer.LogitsDistillation(temperature=t, loss=keras.losses.KLDivergence())
+    weigh = {"distillation_loss_weights": 1 - alpha, "student_loss_weight": alpha}
+    its = peer.Distiller(teacher=model(9), student=other, distillation_losses=soft, **weigh)
+    its.compile(optimizer=SGD(0.1), loss=CE, run_eagerly=True)
+    its.fit(X[:32], Y[:32], epochs=3, batch_size=8, shuffle=False, verbose=0)
     got = fitted(distiller(teacher=model(9), alpha=alpha, temperature=t), X[:32], Y[:32], epochs=3)
-    assert same(got, weights(other.student), atol=1e-5) and not same(got, weights(model()))
-
-
-@pytest.mark.slow
-def test_what_keras_distillation_still_gets_wrong():
-    """The day this fails Keras has mended something: README may then say less. Ours is right in each case, above."""
-    right = soft_values(logits(model(9)), logits(model()), 3.0).mean()
-    assert evaluated(peers(model(9), 0, loss="kl_divergence"), X, Y)["loss"] != pytest.approx(right, rel=0.05)
-    ragged = evaluated(peers(model(9)), X, Y)["student_loss"]
-    assert ragged != pytest.approx(hard_values(Y, logits(model())).mean(), rel=1e-4)
-    ignored, plain, teacher = peers(model(9)), peers(model(9)), model(9, activation="softmax")
-    fitted(ignored, sample_weight=np.linspace(0, 3, 33))
-    assert same(fitted(plain), weights(ignored.student))
-    fitted(peers(teacher))  # probabilities, in silence
-    assert not teacher.trainable
+    assert same(got, weights(other), atol=1e-5) and not same(got, weights(model()))

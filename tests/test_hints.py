@@ -5,8 +5,9 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import small
 import tensorflow as tf
-from small import CLASSES, FEATURES, LIGHT, Watch, X, Y, hard_values, same, soft_values, weights
+from small import CLASSES, FEATURES, LIGHT, X, Y, hard_values, image_model, same, soft_values, weights
 
 from distill_edu import Distiller, teacher_logits
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
@@ -153,15 +154,6 @@ def test_two_examples_that_only_the_teacher_can_tell_apart():
 # --- in a Distiller -------------------------------------------------------------------------------------------------
 
 
-def image_model(seed=0, width=3, watch=False, name="student"):
-    """A convolutional model over 6 numbers seen as an image of 2 x 3."""
-    keras.utils.set_random_seed(seed)
-    layers = [keras.Input((FEATURES,)), *([Watch()] if watch else []), keras.layers.Reshape((2, 3, 1))]
-    layers += [keras.layers.Conv2D(width, 2, padding="same", activation="relu", name="conv")]
-    layers += [keras.layers.Flatten(name="flat"), keras.layers.Dense(CLASSES, name="logits")]
-    return keras.Sequential(layers, name=name)
-
-
 @pytest.fixture(scope="module")
 def teacher():
     return image_model(9, width=5, name="teacher")
@@ -174,10 +166,8 @@ def all_kinds(weight=0.7):
     return [kind(layer, layer, weight=weight) for kind, layer in zip(KINDS, LAYERS, strict=True)]
 
 
-def distiller(teacher, hints, student=None, optimizer=None, run_eagerly=True, **settings):
-    one = Distiller(student=student or image_model(), teacher=teacher, hints=hints)
-    one.compile(optimizer or keras.optimizers.SGD(0.1), run_eagerly=run_eagerly, **settings)
-    return one
+def distiller(teacher, hints, student=None, optimizer=None, **how):
+    return small.distiller(student or image_model(), teacher, optimizer, hints, **how)
 
 
 def outputs(model, layer="logits", x=X):
@@ -321,68 +311,8 @@ def test_a_hint_does_not_look_at_padding(marked):
     assert squares[~real].mean() != pytest.approx(squares[real].mean(), rel=0.05)
 
 
-# --- wrong use ------------------------------------------------------------------------------------------------------
-
-
-class Subclassed(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.dense = keras.layers.Dense(CLASSES)
-        self(X[:1])
-
-    def call(self, x):
-        return self.dense(x)
-
-
-def larger():
-    layers = [keras.layers.Reshape((3, 3, 1), name="reshape"), keras.layers.Flatten(), keras.layers.Dense(CLASSES)]
-    return keras.Sequential([keras.Input((9,)), *layers])
-
-
-def used():
-    hint = Hint("conv", "conv")
-    distiller(image_model(9, width=5), [hint])
-    return hint
-
-
-WRONG = {  # hints, other models, what the sentence names
-    "no such layer": (lambda: Hint("cow", "conv"), {}, "'student' has no layer 'cow'.*reshape.*, conv, flat"),
-    "none in the teacher": (lambda: Hint("conv", "cow"), {}, "'teacher' has no layer 'cow'"),
-    "fewer axes": (lambda: Hint("flat", "conv"), {}, "last axis may differ"),
-    "more axes": (lambda: Hint("conv", "flat"), {}, "last axis may differ"),
-    "other places": (
-        lambda: AttentionTransfer("reshape", "conv"),
-        {"student": larger},
-        r"\(None, 3, 3, 1\).*may differ",
-    ),
-    "no places": (lambda: AttentionTransfer("flat", "flat"), {}, "attention map needs places"),
-    "one name": (lambda: [Hint("conv", "conv"), Hint("conv", "conv")], {}, "hint.* name"),
-    "used": (used, {}, "another Distiller"),
-    "subclassed": (lambda: Hint("conv", "dense"), {"teacher": Subclassed}, "has no layer 'dense'.* dense_"),
-    "no teacher": (lambda: Hint("conv", "conv"), {"teacher": lambda: None}, "give teacher"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_use_is_refused(teacher, case):
-    hints, models, sentence = WRONG[case]
-    models = {name: make() for name, make in models.items()}
-    with pytest.raises(ValueError, match=sentence):
-        Distiller(**{"student": image_model(), "teacher": teacher, **models}, hints=hints())
-
-
 @pytest.mark.parametrize("count, last", [(20, "f19[.]$"), (21, "f19, [.][.][.][.]$")])
 def test_of_many_layers_twenty_are_named(teacher, count, last):
     layers = [keras.layers.Flatten(name=f"f{number}") for number in range(count)]
     with pytest.raises(ValueError, match=f"has no layer 'cow'.*f0, f1, .*{last}"):
         Distiller(student=keras.Sequential([keras.Input((9,)), *layers]), teacher=teacher, hints=[Hint("cow", "conv")])
-
-
-@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
-def test_a_wrong_weight_gets_a_sentence(weight):
-    with pytest.raises(ValueError, match=f"weight must be .*0.*{weight}"):
-        Hint("conv", "conv", weight=weight)
-    hint = Hint("conv", "conv", weight=1)
-    with pytest.raises(ValueError, match="weight must be"):
-        hint.weight = weight
-    assert hint.weight == 1

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import small
 from keras import metrics
-from small import CLASSES, FEATURES, LIGHT, X, Y, hard_values, logits, model, soft_values, weights
+from small import CLASSES, FEATURES, LIGHT, X, Y, distiller, hard_values, logits, model, same, soft_values, weights
 
-from distill_edu import Classroom, Distiller
+from distill_edu import Classroom
 from distill_edu.losses import SOFT_LOSSES, distillation_loss, soft_loss
 
 pytestmark = pytest.mark.slow
@@ -20,36 +21,25 @@ ANSWERS = (R.rand(33, CLASSES) < 0.4).astype("float32")
 NUMBERS = R.randn(33, CLASSES).astype("float32")
 
 
-def distiller(student=None, teacher=None, **how):
-    one = Distiller(student=student or model(), teacher=teacher or model(9, 16))
-    one.compile(keras.optimizers.SGD(0.0), **{"alpha": 0.5, "temperature": 2.0, "run_eagerly": True, **how})
-    return one
+HALF = {"temperature": 2.0, "alpha": 0.5}
 
 
-def reported(one, x, y, way="evaluate", **given):
-    """What an epoch of batches of 11 reports; in `fit` nothing is learned."""
-    if way == "evaluate":
-        return one.evaluate(x, y, batch_size=11, verbose=0, return_dict=True, **given)
-    return {name: values[0] for name, values in one.fit(x, y, batch_size=11, **LIGHT, **given).history.items()}
+def reported(*given, **how):
+    return small.reported(*given, batch_size=11, **how)
 
 
-def share(of, where):
-    return of[where].sum() / where.sum()
+def share(of, where, axis=None):
+    """The mean of what is there; 0 where nothing is."""
+    return (of * where).sum(axis) / np.maximum(where.sum(axis), 1)
 
 
 # name -> (task, labels, metric, its right value from labels y, logits s, what is known k)
 METRICS = {
-    "BinaryAccuracy": (
-        "sigmoid", ANSWERS, lambda: metrics.BinaryAccuracy(threshold=0), lambda y, s, k: ((s > 0) == y)[k].mean(),
-    ),
+    "accuracy": ("sigmoid", ANSWERS, lambda: "accuracy", lambda y, s, k: ((s > 0) == y)[k].mean()),  # of logits
     "Precision": ("sigmoid", ANSWERS, lambda: metrics.Precision(0), lambda y, s, k: share(y == 1, k & (s > 0))),
-    "Recall": ("sigmoid", ANSWERS, lambda: metrics.Recall(0), lambda y, s, k: share(s > 0, k & (y == 1))),
     "AUC": ("sigmoid", ANSWERS, lambda: metrics.AUC(2000, from_logits=True), lambda y, s, k: area(y[k], s[k])),
     "MeanAbsoluteError": ("mean_square", NUMBERS, metrics.MeanAbsoluteError, lambda y, s, k: abs(y - s)[k].mean()),
-    "MeanSquaredError": ("mean_square", NUMBERS, metrics.MeanSquaredError, lambda y, s, k: ((y - s) ** 2)[k].mean()),
-    "RootMeanSquaredError": (
-        "mean_square", NUMBERS, metrics.RootMeanSquaredError, lambda y, s, k: np.sqrt(((y - s) ** 2)[k].mean()),
-    ),
+    "mse": ("mean_square", NUMBERS, lambda: "mse", lambda y, s, k: ((y - s) ** 2)[k].mean()),
 }  # fmt: skip
 UNKNOWN = {"sigmoid": -1, "mean_square": NAN}
 
@@ -65,7 +55,7 @@ def area(labels, scores):
 def test_a_metric_counts_no_unknown_output(name, way):
     task, labels, metric, right = METRICS[name]
     y, s = np.where(KNOWN, labels, UNKNOWN[task]), logits(model())
-    one = distiller(soft_loss=task, metrics=[metric()])
+    one = distiller(soft_loss=task, metrics=[metric()], **HALF)
     got = reported(one, X, y, way)
     (value,) = (value for name, value in got.items() if not name.endswith("loss"))
     assert value == pytest.approx(right(labels, s, KNOWN), rel=2e-3 if name == "AUC" else 1e-4)
@@ -76,7 +66,7 @@ def test_a_metric_counts_no_unknown_output(name, way):
 def test_a_weighted_metric_weighs_the_known_outputs_by_their_example(task, labels):
     y, s = np.where(KNOWN, labels, UNKNOWN[task]), logits(model())
     plain, weighted = metrics.MeanAbsoluteError("plain"), metrics.MeanAbsoluteError("weighted")
-    one = distiller(soft_loss=task, metrics=[plain], weighted_metrics=[weighted])
+    one = distiller(soft_loss=task, metrics=[plain], weighted_metrics=[weighted], **HALF)
     off, w = abs(labels - s)[KNOWN], np.broadcast_to(WEIGHT[:, None], KNOWN.shape)[KNOWN]
     for way in ("evaluate", "fit"):
         got = reported(one, X, y, way, sample_weight=WEIGHT)
@@ -84,77 +74,107 @@ def test_a_weighted_metric_weighs_the_known_outputs_by_their_example(task, label
         assert got["weighted"] == pytest.approx((w * off).sum() / w.sum(), rel=1e-4)
 
 
-@pytest.mark.parametrize("way", ["evaluate", "fit"])
-def test_a_metric_in_a_traced_graph_and_in_a_classroom(way):
+def test_a_metric_in_a_traced_graph_and_in_a_classroom():
     y, s = np.where(KNOWN, NUMBERS, NAN), logits(model())
     right = pytest.approx(abs(NUMBERS - s)[KNOWN].mean(), rel=1e-4)
     metric = metrics.MeanAbsoluteError("off")
     one = distiller(soft_loss="mean_square", metrics=[metric], run_eagerly=False)
-    assert reported(one, X, y, way)["off"] == right
+    assert reported(one, X, y, "fit")["off"] == right
     together = Classroom(students=[model(3), model()], teacher=model(9, 16))
     together.compile(keras.optimizers.SGD(0.0), soft_loss="mean_square", metrics=[metric])
-    assert reported(together, X, y, way)["off"][1] == right
+    assert reported(together, X, y)["off"][1] == right
 
 
 @pytest.mark.parametrize("task, labels", [("sigmoid", ANSWERS), ("mean_square", NUMBERS)])
 def test_no_known_output_at_all_gives_losses_and_no_metric(task, labels):
-    one = distiller(soft_loss=task, metrics=[metrics.MeanAbsoluteError("off")])
+    one = distiller(soft_loss=task, metrics=[metrics.MeanAbsoluteError("off")], **HALF)
     got = reported(one, X, np.full(labels.shape, UNKNOWN[task]))
     assert got["student_loss"] == 0 and np.isfinite(list(got.values())).all()
     assert got.get("off", 0) == 0
 
 
-# --- sequences with padding -----------------------------------------------------------------------------------------
+# --- sequences, with padding ----------------------------------------------------------------------------------------
 
 
-def sequences(seed, outputs=2):
+def sequences(seed, outputs=CLASSES):
+    """As many places as classes: [batch, 4] are labels of four places, not one-hot rows."""
     keras.utils.set_random_seed(seed)
     keep = keras.layers.Masking()
-    return keras.Sequential([keras.Input((5, FEATURES)), keep, keras.layers.Dense(outputs)])
+    return keras.Sequential([keras.Input((CLASSES, FEATURES)), keep, keras.layers.Dense(outputs)])
 
 
-SERIES, THERE = R.randn(9, 5, FEATURES).astype("float32"), np.arange(5) < np.arange(9)[:, None] % 5 + 1
-SERIES[~THERE] = 0
-MASK = pytest.mark.parametrize("by", ["Keras's mask", "a mask of one's own"])
+LENGTHS = np.arange(CLASSES) < np.arange(9)[:, None] % CLASSES + 1
+OURS = LENGTHS & (np.arange(CLASSES) < 3)  # takes the place of Keras's mask
+MASKS = {"no padding": LENGTHS | True, "Keras's mask": LENGTHS, "a mask of one's own": OURS}  # True: counts
+SERIES, WEIGHTS = R.randn(9, CLASSES, FEATURES).astype("float32"), R.uniform(0, 2, (9, CLASSES))
+PLACES = R.randint(-1, CLASSES, (9, CLASSES))
+CASES = [(by, task, form) for by in MASKS for task, form in [("kl", "integers"), ("sigmoid", ""), ("mean_square", "")]]
+CASES += [("Keras's mask", "kl", form) for form in ("a column", "one-hot rows", "a weight for each example")]
 
 
-def given(by, y, teacher):
-    if by == "Keras's mask":
-        return y
-    z = logits(teacher, SERIES).astype("float32")
-    z[~THERE] = NAN  # whatever stands at padding
-    return {"labels": y, "mask": THERE, "teacher_logits": z}
+def of_places(task, y, z, s, known):
+    """(labels' loss, soft loss at T = 2, metric) of each place, and which places have a label."""
+    if task == "kl":
+        hard = hard_values(np.maximum(y, 0).ravel(), s.reshape(-1, CLASSES)).reshape(y.shape)
+        return hard, soft_values(z, s, 2.0), s.argmax(-1) == y, y >= 0
+    if task == "mean_square":
+        off = (y - s) ** 2
+        return share(off, known, -1), ((z - s) ** 2).mean(-1), abs(y - s), known.any(-1)
+    p, q = (1 / (1 + np.exp(-each / 2)) for each in (z, s))
+    soft = 4 * (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).sum(-1)
+    return (np.logaddexp(0, np.where(y == 1, -s, s)) * known).sum(-1), soft, abs(y - s), known.any(-1)
 
 
-@MASK
-@pytest.mark.parametrize("weight", [None, R.uniform(0, 2, (9, 5))], ids=["", "weighted"])
-def test_padding_counts_in_no_loss_and_no_metric(by, weight):
-    student, teacher = sequences(2, CLASSES), sequences(1, CLASSES)
-    labels = R.randint(-1, CLASSES, (9, 5))
-    z, s, known = logits(teacher, SERIES), logits(student, SERIES), THERE & (labels >= 0)
-    hard = hard_values(np.maximum(labels, 0).ravel(), s.reshape(-1, CLASSES)).reshape(9, 5)
-    w = 1 if weight is None else weight
-    one = distiller(student, teacher, metrics=["accuracy"])
-    y = given(by, np.where(THERE, labels, 99), teacher)
+def given(by, y, z):
+    """`y` as it is given with this mask; whatever stands at padding is poison."""
+    z = np.where(MASKS[by][..., None], z, NAN).astype("float32")
+    return {"labels": y, "mask": MASKS[by], "teacher_logits": z} if by == "a mask of one's own" else y
+
+
+@pytest.mark.parametrize("by, task, form", CASES)
+def test_padding_and_what_is_unknown_count_in_no_loss_and_no_metric(by, task, form):
+    there, w = MASKS[by], WEIGHTS[:, :1] if form == "a weight for each example" else WEIGHTS
+    x, student, teacher = SERIES * (LENGTHS | (by == "no padding"))[..., None], sequences(2), sequences(1)
+    answers = {"kl": PLACES, "sigmoid": R.rand(9, CLASSES, CLASSES) < 0.5, "mean_square": R.randn(9, CLASSES, CLASSES)}
+    known = R.rand(9, CLASSES, CLASSES) > 0.5
+    z, s, labels = logits(teacher, x), logits(student, x), answers[task]
+    hard, soft, metric, labelled = of_places(task, labels, z, s, known)
+    labelled &= there
+    of_metric = labelled if task == "kl" else known & there[..., None]
+    y = labels if task == "kl" else np.where(known, labels, UNKNOWN[task]).astype("float32")
+    y = np.eye(CLASSES)[y] * (y >= 0)[..., None] if form == "one-hot rows" else y
+    y = np.where(there if y.ndim == 2 else there[..., None], y, 99)  # no class, and neither yes nor no
+    column, name = form == "a column", "accuracy" if task == "kl" else "mae"
+    one = distiller(student, teacher, soft_loss=task, metrics=[name], **HALF)
+    y, weight = given(by, y[..., None] if column else y, z), w[..., None] if column else w.squeeze()
     for way in ("evaluate", "fit"):
-        got = reported(one, SERIES, y, way, **({} if weight is None else {"sample_weight": weight}))
-        assert got["student_loss"] == pytest.approx((w * hard)[known].sum() / known.sum(), rel=1e-4)
-        assert got["distillation_loss"] == pytest.approx((w * soft_values(z, s, 2.0))[THERE].mean(), rel=1e-4)
-        assert got["accuracy"] == pytest.approx((s.argmax(-1) == labels)[known].mean(), rel=1e-4)
+        got = small.reported(one, x, y, way, sample_weight=weight)
+        assert got["student_loss"] == pytest.approx((w * hard)[labelled].sum() / labelled.sum(), rel=1e-4), way
+        assert got["distillation_loss"] == pytest.approx((w * soft)[there].mean(), rel=1e-4), way
+        assert got[name] == pytest.approx(metric[of_metric].mean(), rel=1e-4), way
 
 
-@MASK
-@pytest.mark.parametrize("task", ["sigmoid", "mean_square"])
-def test_in_sequences_neither_padding_nor_an_unknown_output_counts_in_a_metric(task, by):
-    student, teacher = sequences(2), sequences(1)
-    labels = (R.rand(9, 5, 2) < 0.5).astype("float32") if task == "sigmoid" else R.randn(9, 5, 2).astype("float32")
-    known = R.rand(9, 5, 2) > 0.3
-    y = np.where(known, labels, UNKNOWN[task])
-    y[~THERE] = 1.0
-    one = distiller(student, teacher, soft_loss=task, metrics=[metrics.MeanAbsoluteError("off")])
-    right = abs(labels - logits(student, SERIES))[known & THERE[..., None]].mean()
-    for way in ("evaluate", "fit"):
-        assert reported(one, SERIES, given(by, y, teacher), way)["off"] == pytest.approx(right, rel=1e-4), way
+@pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["", "weighted"])
+def test_with_padding_alpha_1_is_plain_training_step_for_step(weight):
+    x, y = SERIES * LENGTHS[..., None], np.maximum(PLACES, 0)
+    plain, one = sequences(2), distiller(sequences(2), sequences(1), alpha=1, metrics=["accuracy"])
+    cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plain.compile(keras.optimizers.SGD(0.1), cross_entropy, metrics=["accuracy"], run_eagerly=True)
+    expected, got = (each.fit(x, y, batch_size=4, sample_weight=weight, **LIGHT).history for each in (plain, one))
+    assert {name: got[name] for name in expected} == {k: pytest.approx(v, rel=1e-4) for k, v in expected.items()}
+    assert same(weights(plain), weights(one.student), atol=1e-5)
+    assert not same(weights(plain), weights(sequences(2)))
+
+
+def test_poison_at_padding_moves_nothing():
+    by, z = "a mask of one's own", logits(sequences(1), SERIES)
+    there = MASKS[by]
+    poisoned, moved = given(by, np.where(there, PLACES, 99), z), []
+    for y in (poisoned, {"labels": np.where(there, PLACES, -1), "mask": there, "teacher_logits": z}):
+        one = distiller(sequences(2), taught=False)
+        one.fit(SERIES, y, **LIGHT)
+        moved.append(weights(one.student))
+    assert same(*moved, atol=0) and not same(moved[0], weights(sequences(2)))
 
 
 COLUMNS = {
@@ -162,7 +182,6 @@ COLUMNS = {
     "F1 of each label": ("sigmoid", ANSWERS, lambda: metrics.F1Score(threshold=0.5)),
     "precision of one label": ("sigmoid", ANSWERS, lambda: metrics.Precision(0, class_id=2)),
     "R2 of each number": ("mean_square", NUMBERS, lambda: metrics.R2Score(class_aggregation=None)),
-    "cosine of the rows": ("mean_square", NUMBERS, metrics.CosineSimilarity),
 }  # fmt: skip
 
 
@@ -200,7 +219,7 @@ def test_labels_are_classes_of_the_student(incremental, form):
     z, s, known = logits(teacher), logits(student), y >= 0
     soft = soft_values(z[:, :both], s[:, :both], 2.0).mean()
     hard, right = hard_values(np.maximum(y, 0), s)[known].mean(), (s.argmax(1) == y)[known].mean()
-    one = distiller(student, teacher, soft_loss="old_classes", metrics=["accuracy"])
+    one = distiller(student, teacher, soft_loss="old_classes", metrics=["accuracy"], **HALF)
     cached = {"labels": labels, "teacher_logits": z.astype("float32")}
     for got in (reported(one, X, labels), reported(one, X, labels, "fit"), reported(one, X, cached)):
         assert got["distillation_loss"] == pytest.approx(soft, rel=1e-4)
@@ -220,7 +239,7 @@ def test_a_classroom_takes_labels_of_its_students_classes(incremental):
 
 def test_what_is_no_class_of_the_student_is_refused(incremental):
     n, _ = incremental
-    one = distiller(model(classes=n), soft_loss="old_classes")
+    one = distiller(model(classes=n), soft_loss="old_classes", **HALF)
     before = weights(one.student)
     of_the_teacher = np.eye(CLASSES)[Y]
     for y, words in (

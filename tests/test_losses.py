@@ -1,6 +1,5 @@
-"""Every loss, run eagerly: its paper's formula in float64 loops, its limits and gradients, unknown labels, padding."""
+"""Every loss, run eagerly: its paper's formula in float64 loops, its limits and gradients, unknown labels."""
 
-import re
 from types import SimpleNamespace
 
 import keras
@@ -10,12 +9,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from small import CLASSES, LIGHT, X, Y, model, same, weights
+from small import CLASSES, LIGHT, X, Y, distiller, logits, model, reported, same, weights
 
-from distill_edu import Distiller, distillation_loss, hard_label_loss, losses, teacher_logits
+from distill_edu import distillation_loss, hard_label_loss, losses
 
 RANDOM = np.random.RandomState(0)
-CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 # --- the papers' formulas, for one example --------------------------------------------------------------------------
 
@@ -211,9 +209,6 @@ def test_the_weights_of_decoupled_are_the_papers_and_may_be_others():
     assert losses.SOFT_LOSSES["decoupled"].get_config() == {"target": 1.0, "others": 8.0}
     got, _ = soft(losses.Decoupled(0.5, 2), Z, S, 2.0)
     assert np.allclose(got, [decoupled(*each, 2.0, 0.5, 2) for each in zip(Z, S, LABELS, strict=True)], rtol=1e-4)
-    for wrong in ({"target": -1}, {"others": "x"}):
-        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be .*0.*{next(iter(wrong.values()))}"):
-            losses.Decoupled(**wrong)
 
 
 @pytest.mark.parametrize("labels", [None, np.eye(CLASSES)[LABELS] * (LABELS >= 0)[:, None]], ids=["none", "one-hot"])
@@ -240,37 +235,6 @@ def test_hard_label_loss_takes_integers_and_one_hot_rows():
     assert hard_label_loss(np.zeros((3, 5), "int32"), np.zeros((3, 5, 4), "float16")).shape == (3, 5)
 
 
-SHAPES = {  # teacher, student -> what the sentence names
-    ((2, 5), (2, 4)): "teacher.* 5 .*student.* 4",
-    ((2, 3, 5), (2, 3, 4)): "teacher.* 5 .*student.* 4",
-    ((2, 1), (2, 1)): "one number per example.*sigmoid.*mean_square",
-    ((2, 3, 1), (2, 3, 1)): "one number per example.*sigmoid.*mean_square",
-    ((2, 1, 4), (2, 4)): r"teacher.*\(2, 1, 4\).*student.*\(2, 4\).*same",
-    ((2, 4), (2, 1, 4)): r"teacher.*\(2, 4\).*student.*\(2, 1, 4\).*same",
-    ((4, 4), (4, 4, 4)): r"\(4, 4\).*\(4, 4, 4\)",
-    ((4, 4, 4), (4, 4)): r"\(4, 4, 4\).*\(4, 4\)",
-    ((3, 4), (2, 4)): r"\(3, 4\).*\(2, 4\)",
-}
-
-
-@pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_shapes_that_differ_are_refused(shapes):
-    with pytest.raises(ValueError, match=SHAPES[shapes]):
-        distillation_loss(*map(np.zeros, shapes), 2.0)
-
-
-@pytest.mark.parametrize("labels, outputs", [((2,), (2, 5, 4)), ((2, 5, 4), (2, 4))])
-def test_labels_of_another_rank_are_refused(labels, outputs):
-    with pytest.raises(ValueError, match=f"{re.escape(str(labels))}.*{re.escape(str(outputs))}.*one-hot.* 4 "):
-        hard_label_loss(np.zeros(labels, "int32"), np.zeros(outputs))
-
-
-@pytest.mark.parametrize("t", [0, -1, np.nan])
-def test_a_wrong_temperature_is_refused(t):
-    with pytest.raises(ValueError, match=f"temperature must be .*{t}"):
-        distillation_loss(np.zeros((1, 2)), np.zeros((1, 2)), t)
-
-
 # --- in a Distiller -------------------------------------------------------------------------------------------------
 
 YES_NO = np.where(RANDOM.rand(33, CLASSES) < 0.1, -1, RANDOM.rand(33, CLASSES) < 0.4).astype("float32")
@@ -294,190 +258,73 @@ def hard_mean(task, labels, s):
     return np.mean([value for each in zip(labels, s, strict=True) if (value := hard(task, *each)) is not None])
 
 
-@pytest.fixture(scope="module")
-def teacher():
-    return model(99, units=16, name="teacher")
-
-
-def outputs(one, x=X):
-    return np.array(one(x), "float64")
-
-
-def compiled(loss, teacher, student=None, **others):
-    one = Distiller(student=student or model(), teacher=teacher)
-    how = {"temperature": 3.0, "alpha": 0.3, "run_eagerly": True, **others}
-    one.compile(keras.optimizers.SGD(0.05), soft_loss=loss, **how)
-    return one
-
-
-def evaluated(one, x, y, **others):
-    return one.evaluate(x, y, batch_size=33, verbose=0, return_dict=True, **others)
+def compiled(loss, student=None, teacher=None, **how):
+    how = {"temperature": 3.0, "alpha": 0.3, **how}
+    return distiller(student, teacher, keras.optimizers.SGD(0.05), soft_loss=loss, **how)
 
 
 @EACH
-def test_fit_and_evaluate_report_the_closed_form(name, teacher):
-    labels, one = TARGETS[TASKS[name]], compiled(name, teacher)
-    z, s = outputs(teacher), outputs(one.student)
+def test_fit_and_evaluate_report_the_closed_form(name):
+    labels, one = TARGETS[TASKS[name]], compiled(name)
+    z, s = logits(one.teacher), logits(one.student)
     classes = labels if labels.ndim == 1 else [-1] * 33
     expected = {"distillation_loss": oracle(name, z, s, 3.0, classes).mean()}
     expected["student_loss"] = hard_mean(TASKS[name], labels, s)
     expected["loss"] = 0.3 * expected["student_loss"] + 0.7 * expected["distillation_loss"]
-    assert evaluated(one, X, labels) == pytest.approx(expected, rel=1e-4)
+    assert reported(one, X, labels, batch_size=33) == pytest.approx(expected, rel=1e-4)
     got = one.fit(X, labels, batch_size=33, **LIGHT).history
     assert {key: value[0] for key, value in got.items()} == pytest.approx(expected, rel=1e-4)
     assert not same(weights(one.student), weights(model()))
 
 
-@pytest.mark.parametrize("loss", [*ORACLES, losses.Decoupled(0.5, 3)], ids=[*ORACLES, "own weights"])
-def test_it_is_saved_and_loaded_with_the_distiller(loss, teacher, tmp_path):
-    one = compiled(loss, teacher)
-    labels = TARGETS[one.task]
+@pytest.mark.parametrize("loss", ["sigmoid", losses.Decoupled(0.5, 3)], ids=["its name", "its weights"])
+def test_it_is_saved_and_loaded_with_the_distiller(loss, tmp_path):
+    one = compiled(loss)
+    labels = TARGETS[one.task.name]
     one.fit(X, labels, batch_size=33, **LIGHT)
     one.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
-    assert loaded.task == one.task
-    assert evaluated(loaded, X, labels) == pytest.approx(evaluated(one, X, labels), rel=1e-4)
+    assert loaded.task.name == one.task.name
+    assert reported(loaded, X, labels) == pytest.approx(reported(one, X, labels), rel=1e-4)
     for each in (one, loaded):
         each.fit(X, labels, batch_size=33, **LIGHT)
     assert same(weights(one.student), weights(loaded.student), atol=1e-5)
 
 
-def test_a_function_of_ones_own_and_a_name_of_ones_own(teacher):
+def test_a_function_of_ones_own():
     def shifted(batch, student_logits, temperature):
         return keras.ops.mean(keras.ops.square(batch.teacher_logits - student_logits), axis=-1) + temperature
 
-    one = compiled(shifted, teacher)
-    expected, got = np.mean((outputs(teacher) - outputs(one.student)) ** 2) + 3, evaluated(one, X, Y)
-    assert got["distillation_loss"] == pytest.approx(expected, rel=1e-4)
-    losses.soft_loss("shifted")(shifted)
-    try:
-        assert evaluated(compiled("shifted", teacher), X, Y) == got
-    finally:
-        del losses.SOFT_LOSSES["shifted"]
-    with pytest.raises(ValueError, match="soft_loss must be None, a function, or one of kl, reverse_kl, .*not 'shifted'"):
-        compiled("shifted", teacher)
+    one = compiled(shifted)
+    expected = np.mean((logits(one.teacher) - logits(one.student)) ** 2) + 3
+    assert reported(one, X, Y)["distillation_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "mean_square"])
 def test_one_output_takes_labels_as_a_list_or_as_a_column_and_0_is_a_label(name):
-    teacher, student = model(9, classes=1), model(classes=1)
+    student, teacher = model(classes=1), model(9, classes=1)
     for labels in (Y % 2, (Y % 2)[:, None], 0 * Y):
-        y, s = np.float64(labels).reshape(33, 1), outputs(student)
-        got = evaluated(compiled(name, teacher, student, metrics=["mse"]), X, labels.astype("float32"))
+        y, s = np.float64(labels).reshape(33, 1), logits(student)
+        got = reported(compiled(name, student, teacher, metrics=["mse"]), X, labels.astype("float32"))
         assert got["student_loss"] == pytest.approx(hard_mean(TASKS[name], y, s), rel=1e-4)
         assert got["mse"] == pytest.approx(((y - s) ** 2).mean(), rel=1e-4)
 
 
-def test_a_row_of_zeros_is_a_label_where_each_output_is_an_answer_of_its_own(teacher):
+def test_a_row_of_zeros_is_a_label_where_each_output_is_an_answer_of_its_own():
     labels = np.zeros((33, CLASSES))
-    expected = hard_mean("yes_no", labels, outputs(model()))
-    assert evaluated(compiled("sigmoid", teacher), X, labels)["student_loss"] == pytest.approx(expected, rel=1e-4)
+    expected = hard_mean("yes_no", labels, logits(model()))
+    assert reported(compiled("sigmoid"), X, labels)["student_loss"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_alpha_1_with_numbers_is_plain_regression(teacher):
+def test_alpha_1_with_numbers_is_plain_regression():
     plain, student, y = model(), model(), RANDOM.randn(33, CLASSES).astype("float32")
     plain.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=True)
     expected = plain.fit(X, y, batch_size=8, **LIGHT).history["loss"]
-    got = compiled("mean_square", teacher, student, alpha=1.0).fit(X, y, batch_size=8, **LIGHT).history["loss"]
+    got = compiled("mean_square", student, alpha=1.0).fit(X, y, batch_size=8, **LIGHT).history["loss"]
     assert got == pytest.approx(expected, rel=1e-5) and same(weights(plain), weights(student), atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "name, labels, sentence",
-    [
-        ("sigmoid", Y, r"\(33,\).* 4 for each example"),
-        ("mean_square", Y, r"\(33,\).* 4 for each example"),
-        ("sigmoid", np.full((33, CLASSES), 2.0), "between 0 and 1.*-1"),
-        ("sigmoid", np.full((33, CLASSES), -0.5), "between 0 and 1.*-1"),
-        ("kl", Y + 9, "not one of the classes.*-1"),
-    ],
-)
-def test_labels_that_do_not_fit_the_loss_are_refused(name, labels, sentence, teacher):
-    one = compiled(name, teacher)
-    with pytest.raises(ValueError, match=sentence):
-        one.fit(X, labels, batch_size=33, verbose=0)
-    assert same(weights(one.student), weights(model()), atol=0)
 
 
 def test_numbers_that_look_like_probabilities_are_numbers():
     shares = np.random.RandomState(0).dirichlet(np.ones(CLASSES), 33).astype("float32")
     y = {"labels": shares, "teacher_logits": shares}
-    assert compiled("mean_square", None).fit(X, y, batch_size=33, verbose=0)
-
-
-# --- padding --------------------------------------------------------------------------------------------------------
-
-TOKENS = np.where(np.arange(5) < RANDOM.randint(1, 6, (33, 1)), RANDOM.randint(1, 9, (33, 5)), 0)
-TAGS = RANDOM.randint(0, CLASSES, (33, 5))
-REAL = TOKENS > 0
-
-
-def tagger(seed, units=4, mask=True):
-    """Logits at each of five places, far enough apart to tell losses apart; the recurrence sees what is padding."""
-    keras.utils.set_random_seed(seed)
-    layers, sure = keras.layers, keras.initializers.RandomNormal(stddev=30, seed=seed)
-    parts = [keras.Input((5,), dtype="int32"), layers.Embedding(9, units, mask_zero=mask)]
-    parts += [layers.SimpleRNN(units, return_sequences=True, name="hidden")]
-    return keras.Sequential([*parts, layers.Dense(CLASSES, kernel_initializer=sure)])
-
-
-@pytest.fixture(scope="module")
-def tagging():
-    return tagger(1, units=8)
-
-
-TAGGED = {  # the labels of all places, in each of the forms that they have
-    "kl": TAGS,
-    "kl, one-hot": np.eye(CLASSES, dtype="float32")[TAGS],
-    "sigmoid": (TAGS[..., None] > np.arange(CLASSES)).astype("float32"),
-    "mean_square": RANDOM.randn(33, 5, CLASSES).astype("float32"),
-}
-
-
-@pytest.mark.parametrize("form", TAGGED)
-def test_what_a_layer_marks_as_padding_counts_nowhere(form, tagging):
-    name, labels, student, w = form.split(",")[0], TAGGED[form], tagger(0), RANDOM.uniform(0.5, 2, (33, 5))
-    z, s = (outputs(each, TOKENS) for each in (tagging, student))
-    y = TAGS[REAL] if name == "kl" else labels[REAL]
-    cached = {"labels": labels, "teacher_logits": z.astype("float32")}
-    expected = {"distillation_loss": (w[REAL] * oracle(name, z[REAL], s[REAL], 3.0, [0] * REAL.sum())).mean()}
-    expected["student_loss"] = np.mean(
-        [each * hard(TASKS[name], *pair) for each, *pair in zip(w[REAL], y, s[REAL], strict=True)]
-    )
-    metric, right = ("accuracy", s[REAL].argmax(-1) == y) if name == "kl" else ("mse", (y - s[REAL]) ** 2)
-    expected[metric] = right.mean()
-    for teacher, given_y in ((tagging, labels), (None, cached)):
-        got = evaluated(compiled(name, teacher, student, metrics=[metric]), TOKENS, given_y, sample_weight=w)
-        assert {key: got[key] for key in expected} == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_with_padding_alpha_1_is_plain_training_step_for_step(weighted, tagging):
-    plain, student = tagger(0), tagger(0)
-    how = {"metrics": ["accuracy"], "run_eagerly": True}
-    plain.compile(keras.optimizers.SGD(0.05), CROSS_ENTROPY, **how)
-    weight = {"sample_weight": RANDOM.uniform(0.5, 2, (33, 5))} if weighted else {}
-    expected = plain.fit(TOKENS, TAGS, batch_size=11, **LIGHT, **weight).history
-    got = compiled("kl", tagging, student, alpha=1, **how).fit(TOKENS, TAGS, batch_size=11, **LIGHT, **weight).history
-    assert not same(weights(student), weights(tagger(0))) and same(weights(plain), weights(student), atol=1e-5)
-    assert {name: got[name] for name in expected} == {k: pytest.approx(v, rel=1e-4) for k, v in expected.items()}
-
-
-def test_a_mask_of_ones_own_takes_the_place_of_keras_s_and_poison_at_padding_moves_nothing(tagging):
-    mask, z = REAL & (np.arange(5) < 3), teacher_logits(tagging, TOKENS)
-    poisoned = np.where(mask[..., None], z, RANDOM.choice([np.nan, 1e9, -np.inf], z.shape))
-
-    def trained(labels, z, marks):
-        one = compiled("kl", None, tagger(0, mask=marks), metrics=["accuracy"])
-        s = outputs(one.student, TOKENS)
-        y = {"labels": labels, "teacher_logits": z, "mask": mask}
-        return s, one.fit(TOKENS, y, batch_size=33, **LIGHT).history, weights(one.student)
-
-    for marks in (True, False):  # Keras's own mask of the student's places is a wider one
-        s, got, moved = trained(TAGS, poisoned, marks)
-        _, clean, expected = trained(np.where(mask, TAGS, -1), z, marks)
-        assert got == clean and same(moved, expected, atol=0)
-        soft = oracle("kl", z[mask], s[mask], 3.0, TAGS[mask]).mean()
-        assert got["distillation_loss"][0] == pytest.approx(soft, rel=1e-4)
-        assert got["student_loss"][0] == pytest.approx(hard_mean("classes", TAGS[mask], s[mask]), rel=1e-4)
-        assert got["accuracy"][0] == pytest.approx((s.argmax(-1) == TAGS)[mask].mean(), rel=1e-5)
+    assert compiled("mean_square", taught=False).fit(X, y, batch_size=33, verbose=0)

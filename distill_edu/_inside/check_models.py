@@ -1,5 +1,7 @@
 """What is refused before anything is built, compiled or opened: models, layers and arguments."""
 
+import warnings
+
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
 from distill_edu._inside.check_values import last_activation, require_number
@@ -71,16 +73,21 @@ def require_teacher(teacher):
 
 
 def require_image_size(model, x, whose="teacher"):
-    """Images x of the size that the model was built for. A Sequential model would take any size in silence."""
-    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
-    parts = keras.tree.flatten(x)
-    for entry, part in zip(inputs, parts, strict=False) if len(inputs) == len(parts) else ():
-        expected, shape = tuple(entry.shape[1:]), tuple(getattr(part, "shape", ()))[1:]
+    """Images x of the size that the model was built for. A Sequential model would take any size in silence.
+
+    A subclassed model may be meant for any size, so there it is a warning.
+    """
+    declared = [entry.shape for entry in keras.tree.flatten(getattr(model, "inputs", None) or [])]
+    built = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
+    shapes, parts = declared or [built], keras.tree.flatten(x)
+    for expected, part in zip(shapes, parts, strict=False) if len(shapes) == len(parts) else ():
+        expected, shape = (tuple(each or ())[1:] for each in (expected, getattr(part, "shape", ())))
         known = [(e, s) for e, s in zip(expected, shape, strict=False) if None not in (e, s)]
         if len(expected) == len(shape) == 3 and any(e != s for e, s in known):
-            raise ValueError(
-                f"The {whose} takes images of the shape {expected}, but x has images of {shape}: resize x."
-            )
+            message = f"The {whose} takes images of the shape {expected}, but x has images of {shape}: resize x."
+            if declared:
+                raise ValueError(message)
+            warnings.warn(message, stacklevel=2)
 
 
 def require_one_output(count, whose, output):

@@ -111,16 +111,21 @@ def require_one_value_each(values, logits):
 # --- values, before a step changes anything -------------------------------------------------------------------------
 
 
-def input_problems(x):
+def _input_problems(x):
     """[(condition, message)] of NaN in the inputs; of a sparse or ragged tensor, in the numbers that it holds."""
     parts = [getattr(part, "flat_values", getattr(part, "values", part)) for part in tf.nest.flatten(x)]
     return [(_not_finite(part), NAN_INPUT) for part in parts if tf.as_dtype(part.dtype).is_floating]
 
 
-def loss_problems(loss, alpha, labels):
-    """[(condition, message)] of a loss that is not finite, and of labels that are missing as a whole."""
-    missing = [(tf.not_equal(alpha, 0.0), NO_LABELS)] if labels is None else []
-    return [*missing, (_not_finite(loss), NAN_LOSS)]
+def data_problems(batch, alpha):
+    """[(condition, message)] of NaN in the inputs, and of labels that are missing although they weigh something."""
+    missing = [(tf.not_equal(alpha, 0.0), NO_LABELS)] if batch.labels is None else []
+    return [*_input_problems(batch.x), *missing]
+
+
+def loss_problems(loss):
+    """[(condition, message)] of a loss that is not finite."""
+    return [(_not_finite(loss), NAN_LOSS)]
 
 
 def are_probabilities(logits):

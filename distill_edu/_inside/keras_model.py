@@ -5,7 +5,7 @@ import types
 
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
-from distill_edu._inside.check_steps import clear_errors, input_problems, loss_problems
+from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
 from distill_edu._inside.tasks import weights_of_classes
@@ -151,19 +151,17 @@ class DistillerModel(PartlyTrained):
 
     def problems_of_data(self, batch):
         """[(condition, message)] of inputs and labels, before the student runs: BatchNormalization would learn them."""
+        found = data_problems(batch, self._alpha.variable)
         outputs = keras.tree.flatten(getattr(self.student, "outputs", None) or [])
         if batch.labels is None or [len(output.shape) for output in outputs] != [2]:  # elsewhere a mask may come first
-            return input_problems(batch.x)
-        labels = self.task.read(batch.labels, outputs[0])
-        return [*input_problems(batch.x), *self.task.problems(labels, None, None)]
+            return found
+        return [*found, *self.task.problems(self.task.read(batch.labels, outputs[0]), None, None)]
 
     def problems(self, step):
         """[(condition, message)] of all that forbids this step."""
-        return [
-            *input_problems(step.batch.x),
-            *self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits),
-            *loss_problems(step.loss, self._alpha.variable, step.batch.labels),
-        ]
+        found = data_problems(step.batch, self._alpha.variable)
+        found += self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits)
+        return [*found, *loss_problems(step.loss)]
 
     def report(self, step):
         """Update the running means, each weighted by what it averages, and the metrics; return all of them."""

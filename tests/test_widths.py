@@ -144,9 +144,9 @@ def test_images_of_another_size_are_noticed_before_anything_is_learned(build, en
     one = small.distiller(student, teacher, run_eagerly=call == "fit")
     before = weights(student)
     warned = build is subclassed  # it may be meant for any size: Keras takes it, or refuses it in its own words
-    with pytest.warns(UserWarning) if warned else pytest.raises(ValueError) as caught:
-        with contextlib.suppress(ValueError if warned else ()):
-            teacher_logits(teacher, IMAGES) if call == "teacher_logits" else one.fit(IMAGES, OF_IMAGES, verbose=0)
+    noticed = pytest.warns(UserWarning) if warned else pytest.raises(ValueError)
+    with noticed as caught, contextlib.suppress(ValueError if warned else ()):
+        teacher_logits(teacher, IMAGES) if call == "teacher_logits" else one.fit(IMAGES, OF_IMAGES, verbose=0)
     sentence = next(str(each.message) for each in caught if "48" in str(each.message)) if warned else str(caught.value)
     assert "48" in sentence and "32" in sentence and len(sentence) < 600 and "\n" not in sentence
     assert warned or same(before, weights(student), atol=0)

@@ -79,9 +79,9 @@ def require_image_size(model, x, whose="teacher"):
     """
     declared = [entry.shape for entry in keras.tree.flatten(getattr(model, "inputs", None) or [])]
     built = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
-    shapes, parts = declared or [built], keras.tree.flatten(x)
-    for expected, part in zip(shapes, parts, strict=False) if len(shapes) == len(parts) else ():
-        expected, shape = (tuple(each or ())[1:] for each in (expected, getattr(part, "shape", ())))
+    shapes, parts = declared or [built or ()], keras.tree.flatten(x)
+    for batch_shape, part in zip(shapes, parts, strict=False) if len(shapes) == len(parts) else ():
+        expected, shape = tuple(batch_shape)[1:], tuple(getattr(part, "shape", ()))[1:]
         known = [(e, s) for e, s in zip(expected, shape, strict=False) if None not in (e, s)]
         if len(expected) == len(shape) == 3 and any(e != s for e, s in known):
             message = f"The {whose} takes images of the shape {expected}, but x has images of {shape}: resize x."

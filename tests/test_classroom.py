@@ -144,7 +144,11 @@ LABELS = {
 }
 
 
-@pytest.mark.parametrize("loss", [*losses.SOFT_LOSSES, losses.Decoupled(0.5, 3)], ids=str)
+@pytest.mark.parametrize(
+    "loss",
+    [*losses.SOFT_LOSSES, losses.Decoupled(0.5, 3)],
+    ids=lambda loss: loss if isinstance(loss, str) else type(loss).__name__,
+)
 def test_every_loss_and_unlabelled_examples_and_cached_logits(teacher, loss):
     data = X, {"labels": LABELS.get(loss, np.where(UNKNOWN, -1, Y)), "teacher_logits": teacher_logits(teacher, X)}
     how = {"arguments": {"soft_loss": loss}, "data": data}

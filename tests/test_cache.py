@@ -167,6 +167,7 @@ def hinted(weight=2.5, layer="h"):
     return distiller
 
 
+@pytest.mark.slow
 def test_a_distiller_is_remembered_with_its_projector_and_its_settings(fits):
     def fit(**settings):
         distiller = hinted(**settings)
@@ -241,6 +242,7 @@ def test_a_classroom_is_remembered_with_every_students_weights_and_history(fits)
     assert not same(weights(rooms[0].students[0]), weights(classroom().students[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed", [{"temperatures": (1, 2)}, {"alphas": 0.4}, {"optimizer": "adam"}, {"soft_loss": "reverse_kl"}]
 )
@@ -250,6 +252,7 @@ def test_how_a_classroom_learns_is_in_its_key(fits, changed):
     assert len(fits) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build, y",
     [

@@ -12,6 +12,8 @@ from small import Y as ALL_Y
 
 from distill_edu import Classroom, Distiller, losses, teacher_logits
 
+pytestmark = pytest.mark.slow  # it traces hundreds of steps
+
 layers = keras.layers
 RANDOM = np.random.RandomState(0)
 X, Y = ALL_X[:17], ALL_Y[:17]  # two batches of 8, and a ragged one

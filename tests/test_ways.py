@@ -18,6 +18,8 @@ from small import Y as ALL_Y
 from distill_edu import Classroom, Distiller, losses
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
+pytestmark = pytest.mark.slow  # it traces hundreds of steps
+
 RANDOM = np.random.RandomState(0)
 X, Y = ALL_X[:17], ALL_Y[:17]  # two batches of 8, and a ragged one
 WAYS = {"eager": {"run_eagerly": True}, "graph": {}, "three steps at once": {"steps_per_execution": 3}}

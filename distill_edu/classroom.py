@@ -72,7 +72,9 @@ class Classroom(PartlyTrained):
         self._rows = rows_of(self.distillers, None if apart else optimizer)
         self._all_built = all(student.built for student in self.students)
 
-    def models_changed(self):
+    _all_built = False
+
+    def models_changed(self, step):
         """Students share steps that were made for what they were: they are compiled again."""
         if self._all_built:
             raise ValueError("A student or the teacher has changed since compile: compile the Classroom again.")

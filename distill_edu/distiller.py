@@ -43,7 +43,7 @@ class Distiller(DistillerModel):
         check_models.require_models(student, teacher)
         require_apart(student, teacher)
         hints = build_hints(hints, student, teacher)
-        # The student's dtype policy: Keras scales the loss of a mixed_float16 model, and of no other.
+        # The student's dtype policy: Keras scales the loss only if the model's own policy is mixed_float16.
         super().__init__(**{"dtype": student.dtype_policy, "autocast": False, **keras_arguments})
         self.student, self.teacher, self.hints = student, teacher, hints
         # Variables, because the traced train_step would keep a number for good.
@@ -52,10 +52,10 @@ class Distiller(DistillerModel):
         self._student_loss = self.task.hard_loss
         names = ["student_loss", "distillation_loss", *(hint.name for hint in hints)]
         self.part_means = [keras.metrics.Mean(name=name) for name in names]
-        # One forward pass gives the logits and what the hints compare. Functions, so that Keras saves nothing twice.
+        # One forward pass gives the logits and what the hints compare. Functions: Keras would save layers twice.
         self._run_student = with_layer_outputs(student, [hint.student_layer for hint in hints], "student")
         self._run_teacher = with_layer_outputs(teacher, [hint.teacher_layer for hint in hints], "teacher")
-        self.built = student.built  # it has no weights of its own to wait for
+        self.built = student.built  # the Distiller adds no weights
 
     def compile(
         self, optimizer="adam", *, temperature=4.0, alpha=0.1, soft_loss="kl", student_loss=None, metrics=None, **others
@@ -78,7 +78,7 @@ class Distiller(DistillerModel):
         super().compile(optimizer=optimizer, task=task, metrics=metrics, **others)
         self._soft_loss, self.task, self.temperature, self.alpha = function, task, temperature, alpha
         self._student_loss = getattr(student_loss, "call", student_loss) or task.hard_loss
-        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss)  # as they came, for files
+        self._given = types.SimpleNamespace(soft_loss=soft_loss, student_loss=student_loss)  # for saving
 
     def train_step(self, data):
         """One update: the teacher answers, the student answers, the student's weights follow the gradient."""
@@ -129,7 +129,7 @@ class Distiller(DistillerModel):
 
 
 def _soft_mean(batch, logits, soft_loss, temperature, hints):
-    """The soft loss over the examples. Unlabelled examples with hints may have outputs of unequal widths: then 0."""
+    """The soft loss over the examples; 0 if the widths differ, there are no labels, and hints train the student."""
     try:
         return mean(soft_loss(batch, logits, temperature), batch.mask, batch.weight)
     except check_steps.UnequalWidths as error:

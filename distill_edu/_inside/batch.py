@@ -73,6 +73,7 @@ def without_padding(batch, student_logits, task):
     mask = getattr(student_logits, "_keras_mask", None) if batch.mask is None else batch.mask
     mask = None if mask is None else ops.cast(mask, "bool")
     logits, teacher_logits = (zero_at_padding(each, mask) for each in (student_logits, batch.teacher_logits))
+    check_steps.require_width(tf.TensorShape(logits.shape), "student")
     logits, labels = ops.cast(logits, "float32"), batch.labels
     if labels is not None:
         labels = task.read(labels, logits)

@@ -60,7 +60,7 @@ def require_unshared(shared, same=False):
 def require_trainable(variables):
     """At least one variable to train."""
     if not variables:
-        raise ValueError("Nothing is trainable here: set student.trainable = True, compile, and fit again.")
+        raise ValueError("The student has no trainable weights: set student.trainable = True, compile, and fit again.")
 
 
 def require_teacher(teacher):

@@ -33,8 +33,8 @@ YES_NO_RANGE = (
 NO_LABELS = "There are no labels (y), but alpha, the weight of their loss, is above 0: give y, or set alpha to 0."
 UNEQUAL_WIDTHS = (
     "The teacher gives {} outputs per example and the student {}, and soft targets are compared output by output: give "
-    "both last layers one unit per class, in the same order. To train on labels (alpha=1) or on hints alone, compile "
-    "with soft_loss=None."
+    "both last layers the same units, in the same order. To train on labels or hints alone, compile with "
+    "soft_loss=None (classes), or with a function of your own that returns zeros: see losses.soft_loss."
 )
 
 
@@ -57,12 +57,12 @@ def require_same_shape(teacher, student):
         )
 
 
-def require_width(shape):
-    """The number of outputs must be known before the values are."""
+def require_width(shape, whose="teacher"):
+    """Require a static last axis."""
     if shape.rank is None or shape[-1] is None:
         raise ValueError(
-            "The teacher does not say how many logits it gives (tf.numpy_function loses the shape). Set it in the "
-            "teacher's call: output.set_shape((None, classes))."
+            f"The {whose} does not say how many logits it gives (tf.numpy_function loses the shape). Set it in the "
+            f"{whose}'s call: output.set_shape((None, classes))."
         )
 
 
@@ -100,7 +100,7 @@ def require_labels_like(labels, outputs):
 
 
 def require_one_value_each(values, logits):
-    """Shape of what a loss returned for logits of a shape."""
+    """Require one value for each row of logits, or for each example."""
     if len(values) not in (1, len(logits) - 1):
         raise ValueError(
             f"A loss returned the shape {values} for logits of the shape {logits}: return one value for each row of "
@@ -129,14 +129,14 @@ def loss_problems(loss):
 
 
 def are_probabilities(logits):
-    """Does every row sum to 1, without a negative number? Fewer than 8 rows may do so by chance."""
+    """Does every row sum to 1, without a negative number? Fewer than 8 rows can do so by chance, and are not judged."""
     rows = tf.size(logits) // logits.shape[-1]
     sums = tf.reduce_sum(logits, axis=-1)
     return (rows >= 8) & tf.reduce_all(logits >= 0) & tf.reduce_all(tf.abs(sums - 1) < 1e-3)
 
 
 def refuse(problems):
-    """A context: what runs within it runs only if no check fails. `problems`: [(condition, message)]."""
+    """A context manager: its body runs only if all checks pass. `problems`: [(condition, message)]."""
     return tf.control_dependencies([tf.debugging.Assert(~found, [message]) for found, message in problems])
 
 
@@ -182,6 +182,7 @@ def clear_messages():
         yield
     except tf.errors.InvalidArgumentError as error:
         report = str(error).replace("\\'", "'").replace('\\"', '"')
+        report = report.replace("Received a label value of", LABEL_RANGE)  # a metric may meet a wrong label first
         message = next((message for message in MESSAGES if message in report), None)
         if message is None:
             raise

@@ -1,4 +1,4 @@
-"""What makes a Distiller and a Classroom behave like any Keras model: fit, evaluate, metrics, saving."""
+"""Fit, evaluate, metrics and saving for a Distiller and a Classroom."""
 
 import inspect
 import types
@@ -16,7 +16,7 @@ ops = keras.ops
 class PartlyTrained(keras.Model):
     """A Keras model that trains only its `trained_parts`, and refuses wrong use with a plain message."""
 
-    _traced = None  # the Graph of the models when a step was last traced
+    _traced = None  # "train", "test", "predict" -> the Graph when that step was traced
 
     @property
     def trained_parts(self):
@@ -36,35 +36,31 @@ class PartlyTrained(keras.Model):
         super().compile(jit_compile=False if jit_compile == "auto" else jit_compile, **arguments)
         self._traced = None
 
-    def trace_again_if_changed(self):
-        """Forget the traced steps if a model has got other layers, dtypes, activations or weights since."""
-        before, self._traced = self._traced, Graph(self.models)
-        if before is not None and before != self._traced:
-            self.models_changed()
+    def trace_again_if_changed(self, step):
+        """Forget a traced step whose models have other layers, dtypes, activations or weights than at its trace."""
+        self._traced = self._traced or types.SimpleNamespace()  # a dictionary would be tracked by Keras
+        before, now = getattr(self._traced, step, None), Graph(self.models)
+        setattr(self._traced, step, now)
+        if before is not None and before.built and before != now:
+            self.models_changed(step)
 
-    def models_changed(self):
-        self.train_function = self.test_function = self.predict_function = None
+    def models_changed(self, step):
+        setattr(self, f"{step}_function", None)
 
     def make_train_function(self, force=False):
-        self.trace_again_if_changed()
         if self.train_function is None or force:
             self.require_apart()  # again: a shared layer may have been frozen until now
             super().make_train_function(force)
             self.train_function = self.around(self.train_function)
 
     def make_test_function(self, force=False):
-        self.trace_again_if_changed()
         if self.test_function is None or force:
             super().make_test_function(force)
             self.test_function = self.around(self.test_function)
 
     def around(self, function):
-        """Keras's function that runs steps, and what has to be done before or after them."""
+        """Wrap the function in which Keras runs its steps. A subclass may override this."""
         return function
-
-    def make_predict_function(self, force=False):
-        self.trace_again_if_changed()
-        return super().make_predict_function(force)
 
     @property
     def trainable_variables(self):
@@ -93,6 +89,7 @@ class PartlyTrained(keras.Model):
         student_loss (hard labels), distillation_loss (soft targets), each hint, and the metrics. Raises ValueError,
         before the student changes, for NaN, for probabilities, and for labels that are no class.
         """
+        self.trace_again_if_changed("train")
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         validation = given.get("validation_data")
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
@@ -103,8 +100,15 @@ class PartlyTrained(keras.Model):
     @clear_errors(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
         """Losses and metrics as keras.Model.evaluate reports them. x and y: as for `fit`."""
+        self.trace_again_if_changed("test")
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
         return super().evaluate(**{**given, **_weights(**given)})
+
+    @clear_errors(keras.Model.predict)
+    def predict(self, *args, **kwargs):
+        """The logits, as keras.Model.predict computes them."""
+        self.trace_again_if_changed("predict")
+        return super().predict(*args, **kwargs)
 
 
 class DistillerModel(PartlyTrained):
@@ -125,7 +129,7 @@ class DistillerModel(PartlyTrained):
 
     @property
     def compile_settings(self):
-        """What a saved Distiller is compiled with again, beside what Keras saves."""
+        """The arguments of compile that Keras does not save."""
         return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given), **vars(self._watched)}
 
     def require_apart(self):
@@ -135,7 +139,7 @@ class DistillerModel(PartlyTrained):
         watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
         known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
         super().compile(**known, **arguments)
-        self._watched = types.SimpleNamespace(**watched)  # as they came, for files
+        self._watched = types.SimpleNamespace(**watched)  # the original arguments, for saving
 
     def call(self, inputs, training=None):
         return one_output(self.student(inputs, training=training), "student")
@@ -150,15 +154,18 @@ class DistillerModel(PartlyTrained):
         return results
 
     def problems_of_data(self, batch):
-        """[(condition, message)] of inputs and labels, before the student runs: BatchNormalization would learn them."""
+        """[(condition, message)] of inputs and labels, for a student whose forward pass changes statistics."""
+        if not any(tf.as_dtype(variable.dtype).is_floating for variable in self.student.non_trainable_variables):
+            return []
         found = data_problems(batch, self._alpha.variable)
         outputs = keras.tree.flatten(getattr(self.student, "outputs", None) or [])
-        if batch.labels is None or [len(output.shape) for output in outputs] != [2]:  # elsewhere a mask may come first
+        one_label_each = len(outputs) == 1 and len(outputs[0].shape) == 2 and batch.mask is None
+        if batch.labels is None or not one_label_each:  # a mask hides some of the labels, and may come with the logits
             return found
         return [*found, *self.task.problems(self.task.read(batch.labels, outputs[0]), None, None)]
 
     def problems(self, step):
-        """[(condition, message)] of all that forbids this step."""
+        """[(condition, message)] of every reason to refuse this step."""
         found = data_problems(step.batch, self._alpha.variable)
         found += self.task.problems(step.batch.labels, step.batch.teacher_logits, step.logits)
         return [*found, *loss_problems(step.loss)]

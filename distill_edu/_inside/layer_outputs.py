@@ -98,7 +98,7 @@ def record_calls(layers):
         yield calls
     finally:
         for layer in calls:
-            del layer.call  # the method of its class is behind it
+            del layer.call  # the class's own method becomes visible again
 
 
 def _recording(call, calls):
@@ -145,10 +145,11 @@ def _spec(symbol):
 
 
 class Graph:
-    """What a traced step has built in of these models: layers with their dtypes and activations, and weights."""
+    """What a traced step depends on: the layers of these models with their dtypes and activations, and the weights."""
 
     def __init__(self, models):
         models = [model for model in models if model is not None]
+        self.built = all(model.built for model in models)
         layers = [layer for model in models for layer in model._flatten_layers()]  # noqa: SLF001 - nothing public
         self.layers = [(layer, layer.dtype_policy, getattr(layer, "activation", None)) for layer in layers]
         self.weights = [(id(weight), weight.dtype) for model in models for weight in model.weights]

@@ -7,7 +7,7 @@ from distill_edu._inside.backend import keras, tf
 
 ops = keras.ops
 NO_LABEL = -1
-WRONG_LABEL = -2  # stands for every number that is no class, until the step is refused
+WRONG_LABEL = -2  # marks an invalid label until the step is refused
 
 
 class Task:
@@ -46,15 +46,18 @@ class Task:
         raise NotImplementedError
 
     def filled(self, labels):
-        """The labels without the number for a missing label, where a loss would not understand it."""
+        """Replace the number for a missing label by a label that a loss accepts."""
         return labels
 
     def metric(self, metric):
         """The metric of `compile`, over known labels alone. Examples without any label do not reach it."""
+        if metric is None:  # Keras refuses it
+            return None
         name = metric if isinstance(metric, str) else None
         metric = keras.metrics.get(metric) if name else metric
         if not isinstance(metric, keras.metrics.Metric):
-            metric = keras.metrics.MeanMetricWrapper(metric, name=name or metric.__name__)
+            called = getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)
+            metric = keras.metrics.MeanMetricWrapper(metric, name=called.strip("<>"))
         return KnownOutputs(metric, self.known, name or metric.name)
 
     def problems(self, labels, teacher_logits, student_logits):
@@ -128,13 +131,7 @@ class Classes(Task):
         if len(labels.shape) == rank and labels.shape[-1] == 1:
             labels = ops.squeeze(labels, -1)
         check_steps.require_one_label_each(tuple(labels.shape), tuple(logits.shape))
-        labels = tf.convert_to_tensor(labels)
-        labels = tf.cast(labels, "int32") if labels.dtype.is_bool else labels
-        # Judged before the cast, which would turn 0.7 into 0, NaN into 0, and 2**32 + 3 into 3.
-        fits = labels <= tf.cast(classes - 1, labels.dtype)
-        fits &= True if labels.dtype.is_unsigned else labels >= tf.cast(NO_LABEL, labels.dtype)
-        fits &= labels == tf.floor(labels) if labels.dtype.is_floating else True
-        return tf.where(fits, tf.cast(labels, "int32"), WRONG_LABEL)
+        return tf.cast(_judged(tf.convert_to_tensor(labels), classes), "int32")
 
     def metric(self, metric):
         return metric
@@ -171,13 +168,14 @@ class Classes(Task):
 
 
 # Metrics of Keras that judge every output alone, and take the mean or counts over all of them.
-OUTPUT_BY_OUTPUT = (
+_NAMES = (
     *("Accuracy", "BinaryAccuracy", "BinaryCrossentropy", "Hinge", "SquaredHinge", "LogCoshError", "Poisson"),
     *("MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError", "MeanAbsolutePercentageError"),
     *("MeanSquaredLogarithmicError", "AUC", "Precision", "Recall", "PrecisionAtRecall", "RecallAtPrecision"),
     *("SensitivityAtSpecificity", "SpecificityAtSensitivity"),
     *("TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives"),
 )
+OUTPUT_BY_OUTPUT = tuple(getattr(keras.metrics, name) for name in _NAMES)
 
 
 class KnownOutputs(keras.metrics.Metric):
@@ -191,7 +189,7 @@ class KnownOutputs(keras.metrics.Metric):
         super().__init__(name=name, dtype=metric.dtype)
         self.metric, self.known = metric, known
         of_rows = any(getattr(metric, name, None) not in (None, False) for name in ("multi_label", "class_id", "top_k"))
-        self.alone = type(metric).__name__ in OUTPUT_BY_OUTPUT and not of_rows
+        self.alone = type(metric) in OUTPUT_BY_OUTPUT and not of_rows
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         known = self.known(y_true)
@@ -210,6 +208,16 @@ class KnownOutputs(keras.metrics.Metric):
 
     def reset_state(self):
         self.metric.reset_state()
+
+
+def _judged(labels, classes):
+    """The labels, WRONG_LABEL for what is neither a class nor NO_LABEL: 0.7, NaN, 2**32 + 3."""
+    if labels.dtype.is_floating:
+        labels = tf.where(labels == tf.floor(labels), labels, WRONG_LABEL)
+    else:
+        most = tf.constant(classes, "uint64") if labels.dtype == "uint64" else None  # its maximum would become -1
+        labels = tf.cast(labels if most is None else tf.minimum(labels, most), "int64")
+    return tf.where((labels >= NO_LABEL) & (labels <= classes - 1), labels, WRONG_LABEL)
 
 
 TASKS = {task.name: task for task in (Classes(), YesNo(), Numbers())}

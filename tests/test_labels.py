@@ -250,3 +250,59 @@ def test_what_is_no_class_of_the_student_is_refused(incremental):
         with pytest.raises(ValueError, match=words):
             one.fit(X, y, **LIGHT)
     assert all(np.array_equal(a, b) for a, b in zip(before, weights(one.student), strict=True))
+
+
+# --- what labels and metrics look like ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "uint64", "float16", "bool"])
+def test_a_label_is_judged_before_any_cast(kind):
+    """200 classes are more than int8 can count."""
+    classes = 2 if kind == "bool" else 200
+    one = distiller(model(classes=classes), model(9, classes=classes), run_eagerly=True)
+    y = (np.arange(33) % (2 if kind == "bool" else 100)).astype(kind)
+    assert reported(one, X, y)["student_loss"] == pytest.approx(hard_values(y.astype(int), logits(one.student)).mean())
+
+
+@pytest.mark.parametrize("wrong", [NAN, 0.7, 2.0**32 + 3, 2**32 + 3, 2**64 - 1], ids=str)
+def test_what_no_cast_may_turn_into_a_class_is_refused(wrong):
+    y = Y.astype("float64" if isinstance(wrong, float) else "uint64")
+    y[3] = wrong
+    with pytest.raises(ValueError, match="A label is not one of the classes"):
+        distiller(teacher=model(9)).fit(X, y, verbose=0)
+
+
+def test_labels_that_a_mask_hides_are_not_judged():
+    """With BatchNormalization, whose statistics make a Distiller judge labels early."""
+    mask = np.arange(33) % 3 > 0
+    one = distiller(model(norm=True), model(9))
+    got = one.evaluate(X, {"labels": np.where(mask, Y, -100), "mask": mask}, verbose=0, return_dict=True)
+    assert got["student_loss"] == pytest.approx(hard_values(Y, logits(one.student))[mask].mean(), rel=1e-4)
+    one.fit(X, {"labels": np.where(mask, Y, -100), "mask": mask}, verbose=0)
+
+
+def test_a_wrong_label_gets_our_sentence_where_a_metric_meets_it_first():
+    metric = metrics.SparseCategoricalCrossentropy(from_logits=True)
+    with pytest.raises(ValueError, match="A label is not one of the classes"):
+        distiller(small.subclassed(), model(9), metrics=[metric]).fit(X, np.full(33, 7), verbose=0)
+
+
+class Accuracy(metrics.Mean):
+    """Keras has another metric of this name, which judges every output alone."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        right = keras.ops.cast(y_pred > 0, "float32") == y_true
+        super().update_state(keras.ops.all(right, axis=-1), sample_weight)
+
+
+def brier(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+def test_metrics_of_ones_own_see_whole_examples_and_keep_their_names():
+    own = [Accuracy("exact"), brier, keras.losses.MeanSquaredError(name="loss_object"), lambda y, z: y[..., 0]]
+    one = distiller(teacher=model(9), soft_loss="sigmoid", metrics=own)
+    got, s = reported(one, X, ANSWERS), logits(one.student)
+    assert got["exact"] == pytest.approx(((s > 0) == ANSWERS).all(axis=1).mean())
+    assert got["brier"] == pytest.approx(((s - ANSWERS) ** 2).mean(), rel=1e-4) == got["loss_object"]
+    assert got["lambda"] == pytest.approx(ANSWERS[:, 0].mean(), rel=1e-4)

@@ -189,3 +189,24 @@ def test_lora_after_a_fit_trains_lora_and_leaves_the_kernel():
         one.fit(X, Y, **LIGHT)
     assert np.array_equal(kernel, layer._kernel)  # noqa: SLF001
     assert not np.array_equal(low, layer.lora_kernel_b)
+
+
+def test_a_student_that_gets_its_weights_while_it_learns_keeps_its_step():
+    """In the second epoch Keras still calls the function of the first one, whatever was evaluated in between."""
+    traces = []
+
+    class Unbuilt(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = keras.layers.Dense(CLASSES)
+
+        def call(self, x, training=None):
+            traces.append(bool(training))
+            return self.out(x)
+
+    one = distiller(student=Unbuilt(), run_eagerly=False)
+    ask = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: one.predict(X, verbose=0))
+    one.fit(X, Y, validation_data=(X, Y), epochs=3, batch_size=33, verbose=0, callbacks=[ask])
+    once = traces.count(True)
+    one.fit(X, Y, batch_size=33, verbose=0)
+    assert traces.count(True) == once

@@ -394,6 +394,7 @@ def test_single_batches_by_hand(teacher):
     for i in range(0, 33, 8):
         other.train_on_batch(X[i : i + 8], Y[i : i + 8])
     assert same(fitted(one, epochs=1), weights(other.student), atol=1e-5)
+    one.reset_metrics()  # Keras 3.13 goes on counting
     assert one.test_on_batch(X, Y, return_dict=True)["loss"] == pytest.approx(reported(one, X, Y)["loss"], rel=1e-4)
     assert one.predict_on_batch(X) == pytest.approx(logits(one.student), abs=1e-5)
 

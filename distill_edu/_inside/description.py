@@ -14,10 +14,11 @@ from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.source_code import function_text, global_names, imports, is_known, is_library
 
 _TENSOR = keras.Input((1,), name="any")
-FUNCTIONAL = type(keras.Model(_TENSOR, _TENSOR, name="any"))  # Keras has no public name for it
+_MODEL = keras.Model(_TENSOR, keras.layers.Identity(name="same")(_TENSOR), name="any")
+FUNCTIONAL = type(_MODEL)  # Keras has no public name for it
 # What Keras keeps in a layer, a model, an optimizer or a metric beside what they compute.
 OF_LAYERS = {*vars(keras.layers.Layer(name="any"))} - {"activity_regularizer", "_layers"}
-OF_MODELS = {*vars(keras.Model(_TENSOR, _TENSOR, name="any")), *vars(keras.Model(name="any")), *OF_LAYERS}
+OF_MODELS = {*vars(_MODEL), *vars(keras.Model(name="any")), *OF_LAYERS}
 OF_MODELS -= {"activity_regularizer", "_layers", "_operations"}
 OF_MODELS |= {"optimizer", "history", "stop_training", "stop_evaluating", "stop_predicting", "_eval_epoch_iterator"}
 OF_MODELS |= {"_compile_config", "_compiled_trainable_state", "_functional", "_traced"}

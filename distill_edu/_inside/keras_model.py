@@ -3,6 +3,8 @@
 import inspect
 import types
 
+import numpy as np
+
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
 from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
@@ -102,7 +104,10 @@ class PartlyTrained(keras.Model):
         """Losses and metrics as keras.Model.evaluate reports them. x and y: as for `fit`."""
         self.trace_again_if_changed("test")
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        return super().evaluate(**{**given, **_weights(**given)})
+        results = super().evaluate(**{**given, **_weights(**given)})
+        return keras.tree.map_structure(
+            lambda value: value if np.ndim(value) else float(value), results
+        )  # 3.13: tensors
 
     @clear_errors(keras.Model.predict)
     def predict(self, *args, **kwargs):

@@ -1,5 +1,6 @@
-"""A browser for the tests that need one, and no garbage from test to test."""
+"""A browser for the tests that need one, a folder of kept results, and no garbage from test to test."""
 
+import functools
 import gc
 import os
 
@@ -17,6 +18,24 @@ def nothing_left_behind():
     gc.freeze()
     yield
     gc.collect()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder of kept results, for this test alone."""
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """A list with an entry for each time that Keras really trained."""
+    import keras  # here, because most tests of the pages need no TensorFlow
+
+    calls, fit = [], keras.Model.fit
+    count = functools.wraps(fit)(lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
+    monkeypatch.setattr(keras.Model, "fit", count)
+    return calls
 
 
 @pytest.fixture(scope="module")

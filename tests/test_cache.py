@@ -1,6 +1,5 @@
 """What is kept on disk is only ever what was computed, from all that it depends on; and a file there runs no code."""
 
-import functools
 import os
 import pickle
 import random
@@ -27,19 +26,7 @@ LOGITS = np.random.RandomState(0).randn(len(Y), CLASSES).astype("float32")
 PACKAGE = Path(distill_edu.__file__).parent
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept"
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    """How often Keras really trained."""
-    calls, fit = [], keras.Model.fit
-    count = functools.wraps(fit)(lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
-    monkeypatch.setattr(keras.Model, "fit", count)
-    return calls
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def compiled(optimizer="sgd", seed=3, **settings):

@@ -17,19 +17,7 @@ from distill_edu import cache
 QUIET = {"batch_size": 8, "verbose": 0, "shuffle": False}
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept"
-
-
-@pytest.fixture
-def fits(monkeypatch):
-    """How often Keras really trained."""
-    calls, fit = [], keras.Model.fit
-    count = functools.wraps(fit)(lambda *args, **kwargs: calls.append(1) or fit(*args, **kwargs))
-    monkeypatch.setattr(keras.Model, "fit", count)
-    return calls
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 HEAD = """

@@ -25,7 +25,7 @@ from distill_edu import (
     teacher_logits,
 )
 
-pytestmark = pytest.mark.slow  # it trains for minutes
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("folder")]  # it trains for minutes
 
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
 SHORT = {"steps": 3, "batch_size": 8, "progress": False}
@@ -40,12 +40,6 @@ def build(size, activation="relu"):
 @pytest.fixture(scope="module")
 def teacher():
     return model(99, units=16, name="teacher")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "kept"))
-    return tmp_path / "kept"
 
 
 @pytest.fixture

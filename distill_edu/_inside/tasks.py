@@ -139,9 +139,6 @@ class Classes(Task):
     def missing(self, labels):
         return 0 if _are_rows(labels) else NO_LABEL
 
-    def known(self, labels):
-        return self.labelled(labels)
-
     def labelled(self, labels):
         return ops.sum(labels, axis=-1) > 0 if _are_rows(labels) else labels != NO_LABEL
 

@@ -1,5 +1,6 @@
 """Results that took long are kept on disk, each under a key of all that it depends on."""
 
+import functools
 import inspect
 import io
 import itertools
@@ -8,12 +9,13 @@ import os
 import random
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.cache_key import Incomparable, key, lesson
+from distill_edu._inside.cache_key import Incomparable, key, lesson, made_by, portable_key
 from distill_edu._inside.disk import sweep_up, whole
 
 
@@ -39,7 +41,7 @@ def recall(key):
     """
     path = _file(key)
     try:
-        with np.load(path, allow_pickle=False) as arrays:  # a file that somebody put there runs no code
+        with np.load(package_file(key) or path, allow_pickle=False) as arrays:  # this runs no code
             return _unpacked(json.loads(bytes(arrays["result"])), arrays)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -69,6 +71,95 @@ def keep(key, result):
     except OSError as error:
         warnings.warn(f"The result could not be kept in {path.parent}: {error}", stacklevel=2)
     return result
+
+
+def package_file(key):
+    """Return the file of this key that came with the package, open for reading, or None.
+
+    DISTILL_EDU_KEPT=none looks away from these results; "only" refuses to compute what is not among them.
+
+    >>> package_file("a name that nobody used") is None
+    True
+    """
+    if os.environ.get("DISTILL_EDU_KEPT") == "none" or key not in _packages():
+        return None
+    with zipfile.ZipFile(_packages()[key]) as package:
+        return io.BytesIO(package.read(key))
+
+
+@functools.cache
+def _packages():
+    """{key: the file of the page that it is for}."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("pages/kept/*.zip")):
+        with zipfile.ZipFile(path) as package:
+            found |= dict.fromkeys(package.namelist(), path)
+    return found
+
+
+def require_kept(count, what):
+    """Raise RuntimeError where DISTILL_EDU_KEPT=only forbids to compute `count` of something.
+
+    >>> require_kept(0, "students")
+    """
+    if count and os.environ.get("DISTILL_EDU_KEPT") == "only":
+        raise RuntimeError(
+            f"{count} {what} not among the kept results, and DISTILL_EDU_KEPT=only: run `make retrain` for this page."
+        )
+
+
+def remembered(function, *arguments):
+    """Return function(*arguments), or what it gave last time: for tables that took long to compute.
+
+    The result is of numbers, texts, None, arrays, and lists and dictionaries of them (a tuple comes back as a list).
+    The code of the function counts, and all that it uses; files and the web do not.
+
+    >>> remembered(np.add, np.ones(2), 1).tolist()
+    [2.0, 2.0]
+    """
+    name = portable_key("remembered", function, arguments)
+    if (kept := recall(name)) is None:
+        require_kept(1, f"result of {function.__name__}")
+        arrays = []
+        packed = json.loads(json.dumps(_packed(function(*arguments), arrays)))
+        kept = keep(name, {"result": _unpacked(packed, {f"arr_{k}": array for k, array in enumerate(arrays)})})
+    for place, array in enumerate(part for part in keras.tree.flatten(kept) if isinstance(part, np.ndarray)):
+        made_by(array, [name, place])
+    return kept["result"]
+
+
+def trained(
+    build, data, *, epochs, train=None, stop=False, batch_size=32, optimizer="adam", loss=None, seed=0, **settings
+):
+    """Build a model and train it on labels, or give it the weights that this gave last time: for teachers.
+
+    `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
+    data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
+    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept.
+
+    >>> from distill_edu import load_dataset, models
+    >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
+    27
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    how = [epochs, train, stop, batch_size, optimizer, loss, seed, sorted(settings.items())]
+    name = portable_key("trained", build, data, how)
+    random_state = random.getrandbits(31)
+    keras.utils.set_random_seed(seed)
+    model = build(data, **settings)
+    x, labels = data.train if train is None else train
+    ignored = -1 if np.ndim(labels) > 1 and loss is None else None
+    model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
+    if (weights := recall(name)) is None:
+        require_kept(1, "teacher")
+        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+        watched = {"validation_data": data.valid, "callbacks": [best]} if stop else {}
+        model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, **watched)
+        weights = keep(name, [weight.astype("float16") for weight in model.get_weights()])
+    model.set_weights(weights)
+    made_by(model, name)
+    keras.utils.set_random_seed(random_state)
+    return model
 
 
 def _file(key):

@@ -1,43 +1,156 @@
-"""`sweep`: a table of what became of many students, for every size, temperature, alpha and seed."""
+"""`compare`: students that differ in what you ask, and nothing else. `sweep`: a table for a grid of settings."""
 
 import itertools
-import math
 import numbers
 import random
-import time
-import warnings
-from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu import cache
-from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.cache_key import Incomparable
+from distill_edu._inside.backend import keras
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
-from distill_edu.classroom import Classroom
+from distill_edu.evidence import Experiment
+from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
-from distill_edu.metrics import report, require_examples
-from distill_edu.models import teacher_logits
+from distill_edu.students import Course, Trainer
 
 PARTS = ("train", "valid", "test")
+TUNING = 1000  # the first seed of the students that only choose a setting
+JUDGES = {"accuracy": max, "nll": min}
+
+
+def compare(
+    data, teacher, student, arms, *, seeds=10, steps=1000, batch_size=32, optimizer="adam", tune=3, judge="accuracy",
+    draw=None, show=(), progress=True, **common,
+):  # fmt: skip
+    """Train students in several arms, with the same starts and the same batches: an `Experiment` that says who won.
+
+    `data`: a Dataset; of sequences x is [n, time], and labels are -1 where nothing counts. `teacher`: a trained model,
+    or None. `student(data, **settings)` returns a new student, such as models.mlp. `arms`: name -> the settings in
+    which this arm differs; settings that all share are given beside it (hidden=64, alpha=0.0). An arm may set:
+
+    - temperature, alpha, soft_loss, student_loss: as Distiller.compile; rate: the optimizer's learning rate;
+    - hints: one, or a tuple of several; every student gets fresh ones;
+    - teacher: another model; a function (x, y) -> model, called for each seed; or {"hints": model} for the hints alone;
+    - targets: a function (soft targets, labels, random generator) -> soft targets, which are learned instead;
+    - train: (x, y) in the place of data.train; transfer=True adds data.transfer, which has no labels;
+    - mask=False: padding counts, too; anything else is an argument of `student`.
+
+    **A list is tried out**: for each option `tune` students with seeds of their own learn, validation chooses the best
+    option by `judge` ("accuracy" or "nll"), and only its `seeds` students meet the test set. `draw`: each seed learns
+    from so many training examples of its own, the same in every arm. `show`: arms whose first student is returned as
+    a model. Students that were trained before are recalled, see `cache`; Ctrl-C keeps what is finished.
+
+    >>> from distill_edu import compare, load_dataset, models
+    >>> data = load_dataset("spirals")
+    >>> found = compare(data, None, models.mlp, {"narrow": {"hidden": 2}, "wide": {"hidden": 8}}, alpha=1.0, seeds=2,
+    ...                 steps=2, progress=False)
+    >>> print(found.gains(over="narrow"))  # doctest: +ELLIPSIS
+    wide  ...
+    """
+    require_attributes(data, PARTS, "data", "a Dataset, such as load_dataset('mnist5k')")
+    if judge not in JUDGES:
+        raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
+    plan = {name: _options({**common, **arm}) for name, arm in arms.items()}
+    for options in plan.values():
+        _require_arm(options[0], data, teacher, draw)
+    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
+    course = Course(data, teacher, student, steps, batch_size, optimizer, draw, parts=("valid",))
+    tried = _tried(Trainer(course, progress), plan, tune, judge)
+    chosen = {name: options[_best(tried[name], judge) if name in tried else 0] for name, options in plan.items()}
+    details = ("classes", "nlls") if judge == "nll" else ("classes",)
+    trainer = Trainer(course._replace(parts=("test",), details=details), progress)
+    shown = [list(arms).index(name) * len(seeds) for name in show]
+    rows = trainer.rows([(chosen[name], seed) for name in arms for seed in seeds], with_weights=shown)
+    found = {name: rows[number * len(seeds) : (number + 1) * len(seeds)] for number, name in enumerate(arms)}
+    students = {name: trainer.restored(chosen[name], seeds[0], found[name][0]["weights"]) for name in show}
+    keras.utils.set_random_seed(afterwards)  # the same whether students were trained or recalled
+    told = {name: {axis: _said(chosen[name][axis]) for axis in _axes({**common, **arms[name]})} for name in arms}
+    more = "" if draw is None else f", and the draw of {draw} training examples"
+    tables = _tables(found, data.test[1])
+    tried = {name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()}
+    return Experiment(judge, **tables, chosen=told, tried=tried, students=students, draws=more)
+
+
+def _options(arm):
+    """The arm for every combination of what its lists offer."""
+    axes = _axes(arm)
+    for name, values in axes.items():
+        if not values:
+            raise ValueError(f"There is nothing to try for {name}: give at least one value.")
+    return [{**arm, **dict(zip(axes, values, strict=True))} for values in itertools.product(*axes.values())]
+
+
+def _axes(arm):
+    return {name: values for name, values in arm.items() if isinstance(values, list)}
+
+
+def _tried(trainer, plan, tune, judge):
+    """arm -> the mean validation score of each option, by students with seeds of their own."""
+    plan = {name: options for name, options in plan.items() if len(options) > 1}
+    seeds = range(TUNING, TUNING + tune)
+    rows = trainer.rows([(option, seed) for options in plan.values() for option in options for seed in seeds])
+    scores = np.reshape([row["valid"][judge] for row in rows], (-1, tune)).mean(axis=1).tolist()
+    return {name: [scores.pop(0) for _ in options] for name, options in plan.items()}
+
+
+def _best(scores, judge):
+    """The place of the best score, the first of equals."""
+    return scores.index(max(scores) if judge == "accuracy" else min(scores))
+
+
+def _said(value):
+    """An option as a reader knows it: a function by its name, a hint by its weight."""
+    if isinstance(value, tuple):
+        return " and ".join(str(_said(each)) for each in value)
+    if isinstance(value, BaseHint):
+        return f"{type(value).__name__}, weight {value.weight:g}"
+    return getattr(value, "__name__", value)
+
+
+def _tables(found, labels):
+    """What an Experiment has for each arm, [seeds, examples]."""
+    test = {name: [row["test"] for row in rows] for name, rows in found.items()}
+    classes = {name: np.stack([each["classes"] for each in some]) for name, some in test.items()}
+    nll = {name: np.stack([each.get("nlls", each["nll"]) for each in some]) for name, some in test.items()}
+    counts = (labels != -1).reshape(len(labels), -1)  # [examples, places]
+    right = {}
+    for name, said in classes.items():
+        right[name] = ((said == labels).reshape(len(said), *counts.shape) & counts).sum(axis=-1) / counts.sum(axis=-1)
+    return {"right": right, "nll": nll, "classes": classes}
+
+
+def _require_arm(arm, data, teacher, draw):
+    hints, transfer = arm.get("hints"), arm.get("transfer")
+    asks = hints or arm.get("targets") or arm.get("alpha", 0.1) != 1
+    if asks and teacher is None and arm.get("teacher") is None:
+        raise ValueError("Without a teacher an arm learns from labels alone: give a teacher, or set alpha=1.0.")
+    if transfer and (draw is not None or data.transfer is None or np.ndim(data.train[1]) > 1):
+        raise ValueError(
+            "transfer=True needs a data set with a transfer set (load_dataset(..., labelled=0.1)), no draw, and no "
+            "sequences, whose padding is marked in the labels."
+        )
+    named_soft_loss(arm.get("soft_loss", "kl"))
+
+
+def _seeds(seeds):
+    seeds = range(seeds) if isinstance(seeds, numbers.Integral) else seeds
+    return [require_count(seed, "A seed", least=0) for seed in seeds]
 
 
 def sweep(
     dataset, teacher, build_student, *, temperatures=4.0, alphas=0.1, sizes=32, seeds=5, steps=1000, batch_size=32,
-    optimizer="adam", soft_loss="kl", student_loss=None, transfer=False, at_once=40, keep_weights=False, progress=True,
+    optimizer="adam", soft_loss="kl", student_loss=None, transfer=False, keep_weights=False, progress=True,
 ):  # fmt: skip
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
 
-    `build_student(size)` returns an untrained student. Keras's seed is set before each call, so students of one size
-    and seed start from the same weights. `seeds`: the seeds, or their number. `steps`: updates of each student, on the
-    same batches for all. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: train on `dataset.transfer`,
-    too, which has no labels. `at_once`: how many students are trained together.
+    `build_student(size)` returns an untrained student. Students of one seed start from the same weights and see the
+    same batches. `seeds`: the seeds, or their number. `steps`: updates of each student. `soft_loss`, `student_loss`:
+    see Distiller.compile. `transfer`: train on `dataset.transfer`, too, which has no labels.
 
-    Columns: size, temperature, alpha, seed, parameters, seconds; accuracy, nll (nats), ece and agreement with the
-    teacher on three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
+    Columns: size, temperature, alpha, seed, parameters; accuracy, nll (nats), ece and agreement with the teacher on
+    three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
     `keep_weights`, weights. Choose by the `valid_` columns. Of sequences, with labels [n, time] and -1 at padding, each
-    place counts. Ctrl-C returns the rows that are finished. `cache` keeps each row; your own losses count by their
-    code, and what cannot be compared is trained without being kept, with a warning.
+    place counts. Rows are recalled where they were computed before, see `cache`; Ctrl-C keeps what is finished.
 
     >>> import keras, numpy as np
     >>> from distill_edu import Dataset, sweep
@@ -47,65 +160,50 @@ def sweep(
     >>> table[["temperature", "seed", "parameters"]].values.tolist()
     [[1, 0, 12], [4, 0, 12]]
     """
-    _require_all(dataset, transfer, soft_loss, steps=steps, batch_size=batch_size, at_once=at_once)
-    seed_afterwards = random.getrandbits(31)
-    optimizer = keras.optimizers.get(optimizer)
-    settings = _combinations(size=sizes, temperature=temperatures, alpha=alphas, seed=_seeds(seeds))
-    parts = {part: _answered(teacher, *getattr(dataset, part)) for part in PARTS}
-    lesson = _lesson(parts["train"], teacher, dataset.transfer if transfer else None)
-    course = _Course(build_student, optimizer, soft_loss, student_loss, steps, batch_size, keep_weights, parts, lesson)
-    keys = _keys(settings, course)
-    rows = _rows(settings, keys, course, at_once, progress)
-    keras.utils.set_random_seed(seed_afterwards)  # the same whether students were trained or remembered
-    return _table(rows, keep_weights)
-
-
-class _Course(NamedTuple):
-    """What all students of a sweep have in common."""
-
-    build_student: object
-    optimizer: object
-    soft_loss: object
-    student_loss: object
-    steps: int
-    batch_size: int
-    keep_weights: bool
-    parts: dict  # name of a part -> _Answered
-    lesson: tuple  # (x, targets) to train on
-
-
-class _Answered(NamedTuple):
-    """Examples, their labels, and the teacher's logits."""
-
-    x: np.ndarray
-    labels: np.ndarray
-    teacher_logits: np.ndarray
-
-    def flat(self, logits):
-        """Labels [n] and logits [n, classes] of the examples; of sequences, of all places that are no padding."""
-        sequences = self.labels.ndim > 1 and self.labels.shape == logits.shape[:-1]
-        counts = self.labels != -1 if sequences else slice(None)
-        return self.labels[counts], logits[counts]
-
-
-def _answered(teacher, x, labels):
-    answered = _Answered(x, labels, teacher_logits(teacher, x))
-    require_examples(*answered.flat(answered.teacher_logits))
-    return answered
-
-
-def _require_all(dataset, transfer, soft_loss, **counts):
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
-    for name, count in counts.items():
-        require_count(count, name)
-    if transfer and dataset.transfer is None:
-        raise ValueError("This dataset has no transfer set: load it with labelled=... below 1, or leave transfer out.")
-    if transfer and np.ndim(dataset.train[1]) > 1:
-        raise ValueError(
-            "Padding is marked in the labels, by -1, and a transfer set has no labels: leave transfer out."
-        )
+    if isinstance(build_student, keras.Model):
+        raise TypeError("build_student must be a function from a size to a new student, not a student.")
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
+    shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
+    settings = _combinations(size=sizes, temperature=temperatures, alpha=alphas)
+    _require_arm({**shared, **settings[0]}, dataset, teacher, None)
+    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
+    course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
+    wanted = [({**shared, **setting}, seed) for setting in settings for seed in seeds]
+    rows = Trainer(course, progress).rows(wanted, with_weights=range(len(wanted)) if keep_weights else ())
+    keras.utils.set_random_seed(afterwards)
+    return _table(wanted, rows, dataset.test[1])
+
+
+def _of_size(build_student):
+    def build(data, size):
+        return build_student(size)
+
+    return build
+
+
+def _combinations(**axes):
+    """All combinations of the axes: [{"size": ..., "temperature": ..., "alpha": ...}]."""
+    axes = {name: np.atleast_1d(values).tolist() for name, values in axes.items()}
+    for name, values in axes.items():
+        if not values:
+            raise ValueError(f"There is no {name} to train for: give at least one.")
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def _table(wanted, rows, labels):
+    import pandas
+
+    table = []
+    for (settings, seed), row in zip(wanted, rows, strict=True):
+        classes = row["test"].pop("classes")
+        line = {name: settings[name] for name in ("size", "temperature", "alpha")}
+        line |= {"seed": seed, "parameters": row["parameters"]}
+        line |= {f"{part}_{name}": value for part in PARTS for name, value in row[part].items()}
+        line["test_right"] = (classes == labels)[labels != -1]
+        table.append(line | ({"weights": row["weights"]} if "weights" in row else {}))
+    return pandas.DataFrame(table)
 
 
 def restore_students(table, build_student):
@@ -126,141 +224,3 @@ def restore_students(table, build_student):
     for (_, student), weights in zip(students, table.weights, strict=True):
         student.set_weights(weights)
     return students
-
-
-def _rows(settings, keys, course, at_once, progress):
-    """The rows of the table, remembered or trained, one classroom after the other, until all are there or Ctrl-C."""
-    kept = [None if key is None else cache.recall(key) for key in keys]
-    rows = {number: row for number, row in enumerate(kept) if row is not None}
-    todo = [number for number in range(len(settings)) if number not in rows]
-    try:
-        with _progress_bar(len(todo) * course.steps, progress) as bar:
-            for start in range(0, len(todo), at_once):
-                group = todo[start : start + at_once]
-                trained = _train_together([settings[number] for number in group], course, bar)
-                for number, row in zip(group, trained, strict=True):
-                    rows[number] = row if keys[number] is None else cache.keep(keys[number], row)
-    except KeyboardInterrupt:
-        warnings.warn(f"Stopped: {len(rows)} of {len(settings)} students are finished.", stacklevel=3)
-    return [rows[number] for number in sorted(rows)]
-
-
-def _combinations(**axes):
-    """All combinations of the axes: [{"size": ..., "temperature": ..., "alpha": ..., "seed": ...}]."""
-    values = [np.atleast_1d(values).tolist() for values in axes.values()]
-    for name, some in zip(axes, values, strict=True):
-        if not some:
-            raise ValueError(f"There is no {name} to train for: give at least one.")
-    return [dict(zip(axes, setting, strict=True)) for setting in itertools.product(*values)]
-
-
-def _seeds(seeds):
-    seeds = range(seeds) if isinstance(seeds, numbers.Integral) else seeds
-    return [require_count(seed, "A seed", least=0) for seed in seeds]
-
-
-def _lesson(train, teacher, transfer):
-    """(x, targets) to train on; the examples of `transfer` come without labels."""
-    x, y, logits = train
-    if transfer is not None:
-        x, y = np.concatenate([x, transfer]), np.concatenate([y, np.full(len(transfer), -1, y.dtype)])
-        logits = np.concatenate([logits, teacher_logits(teacher, transfer)])
-    padding = {"mask": y != -1} if y.ndim > 1 else {}
-    return x, {"labels": y, "teacher_logits": logits, **padding}
-
-
-def _untrained(build_student, setting):
-    keras.utils.set_random_seed(setting["seed"])
-    if isinstance(build_student, keras.Model):
-        raise TypeError("build_student must be a function from a size to a new student, not a student.")
-    student = build_student(setting["size"])
-    if not isinstance(student, keras.Model):
-        raise TypeError(f"build_student(size) must return a Keras model, not {type(student).__name__}.")
-    return student
-
-
-def _keys(settings, course):
-    """A key for each student; None for all, with a warning, where something cannot be compared with another time."""
-    try:
-        common = {**course._asdict(), "build_student": None, "soft_loss": named_soft_loss(course.soft_loss)}
-        of_course = cache.key("sweep", sorted(common.items()))
-        # Students count by what build_student returns, which also depends on what the function reads elsewhere.
-        starts = {}
-        for setting in settings:
-            size, seed = start = setting["size"], setting["seed"]
-            if start not in starts:
-                starts[start] = cache.key(_untrained(course.build_student, setting))
-        return [cache.key(of_course, setting, starts[setting["size"], setting["seed"]]) for setting in settings]
-    except Incomparable as error:
-        warnings.warn(f"The students of this sweep are not kept: {error}", stacklevel=3)
-        return [None] * len(settings)
-
-
-def _train_together(settings, course, bar):
-    """Train a student for each of the settings, all in one Classroom: their rows of the table."""
-    students = [_untrained(course.build_student, setting) for setting in settings]
-    temperatures, alphas = ([setting[name] for setting in settings] for name in ("temperature", "alpha"))
-    classroom = Classroom(students=students, temperatures=temperatures, alphas=alphas)
-    at_a_time = math.gcd(course.steps, 20)  # after so many steps Keras runs callbacks, such as the bar's
-    losses = {"soft_loss": course.soft_loss, "student_loss": course.student_loss}
-    classroom.compile(course.optimizer, **losses, steps_per_execution=at_a_time)
-    start = time.perf_counter()
-    updates = at_a_time * len(students)
-    advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update(updates))
-    endless = batches(course.lesson, course.batch_size)
-    with classroom.held():
-        classroom.fit(endless, steps_per_epoch=course.steps, shuffle=False, verbose=0, callbacks=[advance])
-    seconds = (time.perf_counter() - start) / len(students)
-    classroom.steps_per_execution = 1  # few large calls, each traced anew, would look to TensorFlow like a mistake
-    logits = {part: classroom.predict(asked.x, batch_size=256, verbose=0) for part, asked in course.parts.items()}
-    rows = []
-    for number, (setting, student) in enumerate(zip(settings, students, strict=True)):
-        row = {**setting, "parameters": student.count_params(), "seconds": seconds}
-        row.update(_results(course.parts, {part: each[:, number] for part, each in logits.items()}))
-        rows.append({**row, "weights": student.get_weights()} if course.keep_weights else row)
-    return rows
-
-
-def batches(lesson, batch_size):
-    """The examples in batches, without an end: in each round in another order, which is the same for all students.
-
-    `lesson`: (x, targets), each an array [examples, ...] or a dictionary of arrays. Returns a tf.data.Dataset.
-
-    >>> import numpy as np
-    >>> [x.numpy().tolist() for x, _ in batches((np.arange(4), np.arange(4)), 2).take(2)]  # doctest: +ELLIPSIS
-    [[...], [...]]
-    """
-    keras.utils.set_random_seed(0)  # building students has set another: batches must not depend on the students
-    data = tf.data.Dataset.from_tensor_slices(lesson)
-    # There is nothing to tune, and a tuner that is asleep when the pipeline ends doubles the seconds (up to a minute).
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    return data.shuffle(len(lesson[0]), seed=0).repeat().batch(batch_size).prefetch(2).with_options(untuned)
-
-
-def _results(parts, logits):
-    """One student's columns: the metrics on each part, and on which test examples it is right."""
-    columns = {}
-    for part, answered in parts.items():
-        labels, student_logits = answered.flat(logits[part])
-        _, teacher_logits = answered.flat(answered.teacher_logits)
-        metrics = report(labels, student_logits, teacher_logits)
-        columns.update((f"{part}_{name}", value) for name, value in metrics.items())
-        if part == "test":
-            columns["test_right"] = student_logits.argmax(axis=-1) == labels
-    return columns
-
-
-def _progress_bar(updates, shown):
-    from tqdm.auto import tqdm
-
-    return tqdm(total=updates, unit=" updates", unit_scale=True, leave=False, disable=not (shown and updates))
-
-
-def _table(rows, keep_weights):
-    """The rows as a table; without any row it has its columns, too."""
-    import pandas
-
-    of_parts = [f"{part}_{name}" for part in PARTS for name in ("accuracy", "nll", "ece", "agreement")]
-    columns = ["size", "temperature", "alpha", "seed", "parameters", "seconds", *of_parts, "test_right"]
-    return pandas.DataFrame(rows, columns=[*columns, "weights"] if keep_weights else columns)

@@ -34,9 +34,13 @@ class BaseHint(keras.layers.Layer):
         self._weight = Setting(1.0, "weight")
         self.weight = weight
 
+    @property
+    def weight_variable(self):
+        return self._weight.variable
+
     def weighted(self, value):
         """weight x value, as a tensor that follows the weight when it is set."""
-        return self._weight.variable * value
+        return self.weight_variable * value
 
     def build(self, student_features_shape, teacher_features_shape):
         pass  # most hints have nothing to train

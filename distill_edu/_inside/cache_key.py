@@ -4,6 +4,7 @@ Keras, TensorFlow and NumPy count by their versions, this package's training cod
 its own: see `description`.
 """
 
+import functools
 import hashlib
 import json
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.description import Description, Incomparable
-from distill_edu._inside.source_code import training_code
+from distill_edu._inside.source_code import PACKAGE, training_code
+
+GOLDEN = PACKAGE / "pages" / "kept" / "golden.json"
 
 
 def key(*parts):
@@ -24,6 +27,31 @@ def key(*parts):
     """
     text = json.dumps([Description().text(parts), training_code(), versions()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def portable_key(*parts):
+    """A key that is the same on every machine: without versions, and without numbers that TensorFlow computed here.
+
+    What `made_by` names counts by how it was made. The package's training code counts where it is not the code that
+    the golden numbers have passed.
+    """
+    text = json.dumps([Description(made=MADE).text(parts), code_version()])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+MADE = {}  # the description of a model or array -> how it was made
+
+
+def made_by(value, how):
+    """Note how a model or an array was made, so that a key need not depend on its last bits."""
+    MADE[Description().text(value)] = how
+
+
+@functools.cache
+def code_version():
+    """ "golden" for training code whose numbers were found right, else a short text of its own."""
+    code = hashlib.sha256(json.dumps(training_code(), sort_keys=True).encode()).hexdigest()
+    return "golden" if code == json.loads(GOLDEN.read_text())["code"] else code
 
 
 def versions():

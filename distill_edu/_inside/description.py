@@ -43,8 +43,12 @@ class Description:
     its layer wherever the name comes: the n-th layer is the n-th layer, whatever was built before.
     """
 
-    def __init__(self, known=(), names=()):
-        """`known`: variables that are described by their places, not values. `names`: names without a meaning."""
+    def __init__(self, known=(), names=(), made=None):
+        """`known`: variables that are described by their places, not values. `names`: names without a meaning.
+
+        `made`: description of a model or an array -> how it was made, which counts instead.
+        """
+        self.made = made
         self.places = {id(variable): place for place, variable in enumerate(known)}
         self.names = {name: place for place, name in enumerate(names)}
         self.seen, self.alive, self.inside = {}, [], []
@@ -68,6 +72,10 @@ class Description:
         """The description of anything. Raises Incomparable."""
         if value is None or type(value) in (bool, int, float, str):
             return value
+        if self.made and isinstance(value, (keras.Model, np.ndarray)):
+            how = self.made.get(Description().text(value))
+            if how is not None:
+                return ["made", how]
         for kind, describe in (
             (bytes, lambda value: ["bytes", value.hex()]),
             (types.ModuleType, self._module),

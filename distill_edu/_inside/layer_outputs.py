@@ -92,13 +92,16 @@ def one_output(output, whose):
 def record_calls(layers):
     """{layer: its Calls} of the forward passes within. Works for models of any kind, and layers at any depth."""
     calls = {layer: [] for layer in layers}
+    own = {layer: vars(layer).get("call") for layer in layers}
     for layer, recorded in calls.items():
         layer.call = _recording(layer.call, recorded)
     try:
         yield calls
     finally:
-        for layer in calls:
+        for layer, call in own.items():
             del layer.call  # the class's own method becomes visible again
+            if call is not None:
+                layer.call = call
 
 
 def _recording(call, calls):

@@ -1,0 +1,219 @@
+"""Students of an experiment: each is trained with its settings and its seed, or recalled from an earlier time."""
+
+import datetime
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax
+
+from distill_edu import cache
+from distill_edu._inside.backend import keras
+from distill_edu._inside.cache_key import Incomparable, portable_key
+from distill_edu._inside.check_values import require_count
+from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
+from distill_edu.distiller import Distiller
+from distill_edu.losses import named_soft_loss
+from distill_edu.metrics import report, require_examples
+from distill_edu.models import teacher_logits
+from distill_edu.probabilities import soft_targets
+
+# What an arm of an experiment may set; anything else is an argument of the function that builds the student.
+DEFAULTS = {
+    **{"temperature": 4.0, "alpha": 0.1, "soft_loss": "kl", "student_loss": None, "hints": (), "rate": None},
+    **{"teacher": None, "targets": None, "train": None, "transfer": False, "mask": True},
+}
+TINY = 1e-12  # the smallest probability whose logarithm becomes a logit
+
+
+class Course(NamedTuple):
+    """What all students of an experiment have in common.
+
+    >>> Course(data=None, teacher=None, build=None, steps=10).batch_size
+    32
+    """
+
+    data: object
+    teacher: object
+    build: object  # (data, **settings) -> a new student
+    steps: int
+    batch_size: int = 32
+    optimizer: object = "adam"
+    draw: int = None  # so many training examples, drawn anew for each seed
+    parts: tuple = ("valid", "test")  # on which students are judged
+    details: tuple = ()  # of the test set, kept for each example: "classes", "nlls" (nats)
+
+
+class Trainer:
+    """Trains the students of a Course. Each teacher is asked once.
+
+    >>> Trainer(Course(data=None, teacher=None, build=None, steps=10)).rows([])
+    []
+    """
+
+    def __init__(self, course, progress=True):
+        require_count(course.steps, "steps")
+        require_count(course.batch_size, "batch_size")
+        self.course = course._replace(optimizer=keras.optimizers.get(course.optimizer))
+        self.progress, self.lessons, self.asked = progress, {}, {}
+
+    def rows(self, wanted, with_weights=()):
+        """Return the results of a student for each of `wanted`, [(settings, seed)]: dictionaries, see `_judged`.
+
+        `with_weights`: the numbers of those whose trained weights are wanted, too. Ctrl-C keeps what is finished.
+        """
+        keys = self._keys(wanted, with_weights)
+        rows = [None if key is None else cache.recall(key) for key in keys]
+        todo = [number for number, row in enumerate(rows) if row is None]
+        cache.require_kept(len(todo), "students")
+        orders = [self._order(*wanted[number]) for number in todo]
+        with progress_bar(len(todo) * self.course.steps, self.progress) as bar:
+            for group in grouped(orders):
+                some, numbers = [orders[place] for place in group], [todo[place] for place in group]
+                train(some, self.course.steps, self.course.batch_size, bar.update)
+                for number, order, row in zip(numbers, some, self._judged(some, wanted, numbers), strict=True):
+                    if number in with_weights:
+                        row["weights"] = [weight.astype("float16") for weight in order.distiller.student.get_weights()]
+                    rows[number] = row if keys[number] is None else cache.keep(keys[number], row)
+        return rows
+
+    def restored(self, settings, seed, weights):
+        """Return a trained student, from the weights in its row."""
+        student = self._student(self._complete(settings), seed)
+        student.set_weights(weights)
+        return student
+
+    def _keys(self, wanted, with_weights):
+        try:
+            course = portable_key(sorted(self.course._asdict().items()))
+            asked = [(sorted(self._complete(settings).items()), seed) for settings, seed in wanted]
+            return [portable_key(course, one, number in with_weights) for number, one in enumerate(asked)]
+        except Incomparable as error:
+            warnings.warn(f"The students of this experiment are not kept: {error}", stacklevel=4)
+            return [None] * len(wanted)
+
+    def _complete(self, settings):
+        """All settings of a student, with the soft loss as the function that it is."""
+        settings = {**DEFAULTS, **settings}
+        return {**settings, "soft_loss": named_soft_loss(settings["soft_loss"])}
+
+    def _order(self, settings, seed):
+        """The student, untrained, and its lesson."""
+        settings = self._complete(settings)
+        teacher = self._teacher(settings, seed)
+        lesson = self._lesson(settings, teacher, seed)
+        student = self._student(settings, seed)
+        hints = [type(hint).from_config(hint.get_config()) for hint in _as_tuple(settings["hints"])]
+        looked_at = settings["teacher"]["hints"] if isinstance(settings["teacher"], dict) else teacher
+        distiller = Distiller(student=student, teacher=looked_at if hints else None, hints=hints)
+        config = self.course.optimizer.get_config()
+        config |= {} if settings["rate"] is None else {"learning_rate": settings["rate"]}
+        names = ["temperature", "alpha", "student_loss"]
+        how = {name: settings[name] for name in names}
+        how["soft_loss"] = None if lesson.teacher_logits is None else settings["soft_loss"]
+        distiller.compile(type(self.course.optimizer).from_config(config), **how)
+        return Order(distiller, seed, lesson, settings["rate"])
+
+    def _student(self, settings, seed):
+        keras.utils.set_random_seed(seed)
+        own = {name: value for name, value in settings.items() if name not in DEFAULTS}
+        student = self.course.build(self.course.data, **own)
+        if not isinstance(student, keras.Model):
+            raise TypeError(f"The function that builds a student must return a Keras model, not {student!r:.70}.")
+        return student
+
+    def _teacher(self, settings, seed):
+        """The model that answers: the arm's own, one made for this seed's examples, or the experiment's."""
+        teacher = settings["teacher"]
+        if teacher is None or isinstance(teacher, dict):
+            return self.course.teacher
+        if isinstance(teacher, keras.Layer):
+            return teacher
+        place = id(teacher), seed
+        if place not in self.asked:
+            keras.utils.set_random_seed(seed)
+            self.asked[place] = teacher(*self._examples(settings, seed))
+        return self.asked[place]
+
+    def _examples(self, settings, seed):
+        """(x, labels) of the training set, or those that this seed draws."""
+        x, labels = self.course.data.train if settings["train"] is None else settings["train"]
+        if self.course.draw is None:
+            return x, labels
+        rows = np.random.default_rng(seed).choice(len(x), self.course.draw, replace=False)
+        return x[rows], labels[rows]
+
+    def _lesson(self, settings, teacher, seed):
+        place = [id(settings["train"]), settings["transfer"], id(teacher), id(settings["targets"]), settings["mask"]]
+        place += [settings["temperature"]] if settings["targets"] is not None else []
+        place += [seed] if self.course.draw is not None else []
+        if tuple(place) not in self.lessons:
+            self.lessons[tuple(place)] = self._new_lesson(settings, teacher, seed)
+        return self.lessons[tuple(place)]
+
+    def _new_lesson(self, settings, teacher, seed):
+        x, labels = self._examples(settings, seed)
+        if settings["transfer"]:
+            more = self.course.data.transfer
+            x, labels = np.concatenate([x, more]), np.concatenate([labels, np.full(len(more), -1, labels.dtype)])
+        logits = None if teacher is None else teacher_logits(teacher, x)
+        if settings["targets"] is not None:
+            random = np.random.default_rng(seed if self.course.draw is not None else 0)
+            temperature = settings["temperature"]
+            targets = settings["targets"](soft_targets(logits, temperature), labels, random)
+            logits = (temperature * np.log(np.maximum(targets, TINY))).astype("float32")
+        sequences = labels.ndim > 1
+        counts = labels != -1 if settings["mask"] else np.ones(labels.shape, bool)
+        return Lesson(x, labels, logits, counts if sequences else None)
+
+    def _judged(self, orders, wanted, numbers):
+        """A row for each of the trained students: parameters, when, and for each part accuracy, nll, ece, agreement."""
+        students = [order.distiller.student for order in orders]
+        rows = [{"parameters": student.count_params(), "when": _today()} for student in students]
+        for part in self.course.parts:
+            x, labels = getattr(self.course.data, part)
+            for row, number, logits in zip(rows, numbers, answers(students, x), strict=True):
+                row[part] = self._scores(labels, logits, self._logits_of(*wanted[number], part), part)
+        return rows
+
+    def _logits_of(self, settings, seed, part):
+        """What the student's teacher says about this part, or None."""
+        teacher = self._teacher({**DEFAULTS, **settings}, seed)
+        if teacher is None:
+            return None
+        place = id(teacher), part
+        if place not in self.asked:
+            self.asked[place] = teacher_logits(teacher, getattr(self.course.data, part)[0])
+        return self.asked[place]
+
+    def _scores(self, labels, logits, of_teacher, part):
+        """accuracy, nll, ece, agreement with the teacher (if there is one), and the details of the test set."""
+        counts = labels != -1 if labels.ndim > 1 else np.ones(len(labels), bool)
+        require_examples(labels[counts], logits[counts])
+        scores = report(labels[counts], logits[counts], None if of_teacher is None else of_teacher[counts])
+        if part == "test" and "classes" in self.course.details:
+            scores["classes"] = logits.argmax(axis=-1).astype("uint8" if logits.shape[-1] <= 256 else "int32")
+        if part == "test" and "nlls" in self.course.details:
+            places = np.take_along_axis(log_softmax(logits, axis=-1), np.maximum(labels, 0)[..., None], -1)[..., 0]
+            per_example = np.where(counts, -places, 0).reshape(len(labels), -1).sum(axis=1)
+            scores["nlls"] = (per_example / counts.reshape(len(labels), -1).sum(axis=1)).astype("float16")
+        return scores
+
+
+def _as_tuple(hints):
+    return (hints,) if isinstance(hints, keras.Layer) else tuple(hints)
+
+
+def _today():
+    return f"{datetime.date.today()}, Keras {keras.__version__}"
+
+
+def progress_bar(updates, shown):
+    """Return a bar for a page or a terminal that counts updates; hidden where there is nothing to train.
+
+    >>> with progress_bar(0, shown=True) as bar:
+    ...     bar.update(1)
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(total=updates, unit=" updates", unit_scale=True, leave=False, disable=not (shown and updates))

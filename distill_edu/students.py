@@ -11,6 +11,7 @@ from distill_edu import cache
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import Incomparable, portable_key
 from distill_edu._inside.check_values import require_count
+from distill_edu._inside.engine import like
 from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
 from distill_edu.distiller import Distiller
 from distill_edu.losses import named_soft_loss
@@ -70,7 +71,7 @@ class Trainer:
         with progress_bar(len(todo) * self.course.steps, self.progress) as bar:
             for group in grouped(orders):
                 some, numbers = [orders[place] for place in group], [todo[place] for place in group]
-                train(some, self.course.steps, self.course.batch_size, bar.update)
+                train(some, self.course.steps, self.course.batch_size, self.course.optimizer, bar.update)
                 for number, order, row in zip(numbers, some, self._judged(some, wanted, numbers), strict=True):
                     if number in with_weights:
                         row["weights"] = [weight.astype("float16") for weight in order.distiller.student.get_weights()]
@@ -106,12 +107,10 @@ class Trainer:
         hints = [type(hint).from_config(hint.get_config()) for hint in _as_tuple(settings["hints"])]
         looked_at = settings["teacher"]["hints"] if isinstance(settings["teacher"], dict) else teacher
         distiller = Distiller(student=student, teacher=looked_at if hints else None, hints=hints)
-        config = self.course.optimizer.get_config()
-        config |= {} if settings["rate"] is None else {"learning_rate": settings["rate"]}
         names = ["temperature", "alpha", "student_loss"]
         how = {name: settings[name] for name in names}
         how["soft_loss"] = None if lesson.teacher_logits is None else settings["soft_loss"]
-        distiller.compile(type(self.course.optimizer).from_config(config), **how)
+        distiller.compile(like(self.course.optimizer, settings["rate"]), **how)
         return Order(distiller, seed, lesson, settings["rate"])
 
     def _student(self, settings, seed):

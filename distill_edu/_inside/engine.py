@@ -36,14 +36,14 @@ class CannotMap(Exception):
 class Group:
     """Distillers alike: the trained weights of all as one matrix [students, numbers], what else changes as stacks."""
 
-    def __init__(self, distillers, lesson, rates):
+    def __init__(self, distillers, lesson, optimizer, rates=None):
         """`lesson`: a Batch of all examples. `rates`: each student's learning rate, or None for the optimizer's."""
         self.first, self.lesson = distillers[0], lesson
         self.given = {name: values for name, values in lesson._asdict().items() if values is not None}
         self.trained = [distiller.trainable_variables for distiller in distillers]
         self.state = [distiller.student.non_trainable_variables for distiller in distillers]
         self.shapes = [tuple(variable.shape) for variable in self.trained[0]]
-        self.optimizer = _for_all(self.first.optimizer, rates)
+        self.optimizer = _for_all(optimizer, rates)
         rows = [np.concatenate([np.ravel(variable) for variable in mine]) for mine in self.trained]
         self.weights = keras.Variable(np.stack(rows), dtype="float32")
         self.stacks = [keras.Variable(_stack(same), dtype=same[0].dtype) for same in zip(*self.state, strict=True)]
@@ -55,11 +55,14 @@ class Group:
 
         Raises CannotMap before anything is changed. `advance` is told how many updates were made.
         """
-        self._require_mappable(table[:, 0])
         students, steps, _ = table.shape
+        images = bool(_written_anew(self.first.student))  # a map over convolutions is slow, unless XLA compiles it
+        if images and students < 3:
+            raise CannotMap("Compiling takes longer than two students alone.")
+        self._require_mappable(table[:, 0])
         at_most = min(steps, AT_MOST)
         table = np.pad(table, ((0, 0), (0, at_most), (0, 0)))  # each call gets a table of one shape
-        run = tf.function(self._steps, autograph=False, jit_compile=students * steps >= WORTH_XLA)
+        run = tf.function(self._steps, autograph=False, jit_compile=images or students * steps >= WORTH_XLA)
         done, count = 0, 1
         with mappable(self.first.student), only_errors():
             while done < steps:
@@ -133,35 +136,47 @@ def _for_all(optimizer, rates):
     sees_others = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.use_ema
     if type(optimizer) not in [getattr(keras.optimizers, name) for name in ELEMENTWISE] or sees_others:
         raise CannotMap("The optimizer looks at all numbers of a weight together.")
-    config = optimizer.get_config()
-    made = type(optimizer).from_config(config)
+    return like(optimizer, None if rates is None else np.reshape(rates, (-1, 1)))
+
+
+def like(optimizer, rates=None):
+    """A fresh optimizer with these settings. `rates`: another learning rate, or one for each row of its weights.
+
+    A schedule keeps its shape, and starts from the new rate.
+    """
+    made = type(optimizer).from_config(optimizer.get_config())
     if rates is not None:
-        made.learning_rate = _Rates(rates)
+        made.learning_rate = _Rates(rates, made.get_config()["learning_rate"])
     return made
 
 
 class _Rates(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate for each row of a matrix."""
-
-    def __init__(self, rates):
-        self.rates = tf.constant(rates, "float32")[:, None]
+    def __init__(self, rates, old):
+        self.rates = tf.constant(rates, "float32")
+        self.old = keras.optimizers.schedules.deserialize(old) if isinstance(old, dict) else None
 
     def __call__(self, step):
-        return self.rates
+        return self.rates if self.old is None else self.rates * self.old(step) / self.old(0)
 
 
 @contextlib.contextmanager
 def mappable(model):
     """A context: convolutions and pools are written as what a map over students can do for all of them at once."""
-    kinds = {keras.layers.Conv2D: ("convolution_op", _shifted), keras.layers.MaxPooling2D: ("call", _largest)}
-    layers = [layer for layer in model._flatten_layers() if type(layer) in kinds and _is_plain(layer)]  # noqa: SLF001
-    for layer in layers:
-        setattr(layer, *kinds[type(layer)])
+    layers = _written_anew(model)
+    for layer, name, function in layers:
+        setattr(layer, name, function)
     try:
         yield
     finally:
-        for layer in layers:
-            delattr(layer, kinds[type(layer)][0])
+        for layer, name, _ in layers:
+            delattr(layer, name)
+
+
+def _written_anew(model):
+    """[(layer, the name of its method, what is written in its place)]"""
+    kinds = {keras.layers.Conv2D: ("convolution_op", _shifted), keras.layers.MaxPooling2D: ("call", _largest)}
+    layers = model._flatten_layers()  # noqa: SLF001 - nothing public
+    return [(layer, *kinds[type(layer)]) for layer in layers if type(layer) in kinds and _is_plain(layer)]
 
 
 def _is_plain(layer):

@@ -58,10 +58,11 @@ def _kind(order):
     hints = tuple((type(hint), str({**hint.get_config(), "weight": 1})) for hint in distiller.hints)
     losses = tuple(id(distiller.compile_settings[name]) for name in ("soft_loss", "student_loss"))
     fields = tuple(None if values is None else (values.shape[1:], values.dtype) for values in order.lesson)
-    return likeness(distiller.student), hints, losses, fields, id(distiller.teacher) if hints else None
+    hints = (hints, id(distiller.teacher)) if hints else None
+    return likeness(distiller.student), hints, losses, fields, order.rate is None
 
 
-def train(orders, steps, batch_size, advance):
+def train(orders, steps, batch_size, optimizer, advance):
     """Train the students of one group. Raises ValueError before anything is changed, and where a weight becomes NaN."""
     lessons = {id(order.lesson): order.lesson for order in orders}
     starts = np.cumsum([0, *(len(lesson.x) for lesson in lessons.values())])
@@ -72,7 +73,7 @@ def train(orders, steps, batch_size, advance):
     _require_right(distillers[0], examples)
     rates = None if orders[0].rate is None else [order.rate for order in orders]
     try:
-        Group(distillers, examples, rates).train(np.stack(table), advance)  # [students, steps, batch]
+        Group(distillers, examples, optimizer, rates).train(np.stack(table), advance)  # [students, steps, batch]
     except CannotMap:
         for distiller, rows in zip(distillers, table, strict=True):
             _train_alone(distiller, examples, rows)

@@ -1,0 +1,347 @@
+"""An experiment is what the long way gives: each student a Distiller alone on its batches, each mean by NumPy."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from small import CLASSES, FEATURES, RANDOM, X, Y, logits
+
+from distill_edu import Dataset, Distiller, Ensemble, cache, compare, metrics, trained
+from distill_edu import hints as hint_kinds
+from distill_edu._inside import engine, lessons  # noqa: TID251 - each student alone needs its batches
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
+SHORT = {"steps": 6, "batch_size": 8, "progress": False}
+
+
+def build(data, units=5, activation="relu", norm=False, dropout=0.0):
+    blocks = [keras.layers.Dense(units, activation, name="h")]
+    blocks += [keras.layers.BatchNormalization()] if norm else []
+    blocks += [keras.layers.Dropout(dropout)] if dropout else []
+    return keras.Sequential([keras.Input((FEATURES,)), *blocks, keras.layers.Dense(CLASSES)])
+
+
+@pytest.fixture(scope="module")
+def teacher():
+    teacher = keras.Sequential(
+        [keras.Input((FEATURES,)), keras.layers.Dense(7, "relu", name="h"), keras.layers.Dense(CLASSES)]
+    )
+    teacher.set_weights([3 * np.random.RandomState(5).randn(*weight.shape) for weight in teacher.get_weights()])
+    return teacher
+
+
+def alone(seed, settings, teacher, *, x=X, y=Y, z=None, rate=0.001, steps=6, hints=(), **built):
+    """One student the long way: Keras's fit, batch after batch."""
+    keras.utils.set_random_seed(seed)
+    student = build(DATA, **built)
+    distiller = Distiller(student=student, teacher=teacher if hints else None, hints=hints)
+    distiller.compile(keras.optimizers.Adam(rate), run_eagerly=True, **settings)
+    z = logits(teacher, x) if z is None else z
+    rows = lessons.batches(len(x), steps, 8, seed)
+    for batch in rows:
+        distiller.fit(
+            x[batch], {"labels": y[batch], "teacher_logits": z[batch]}, batch_size=8, shuffle=False, verbose=0
+        )
+    return student
+
+
+def classes(student):
+    return logits(student, DATA.test[0]).argmax(axis=-1)
+
+
+def nlls(found, arm):
+    return found.nll[arm].ravel()
+
+
+def by_hand(student):
+    return metrics.nll(DATA.test[1], logits(student, DATA.test[0]))
+
+
+ARMS = {
+    "labels": {"alpha": 1.0},
+    "hot": {"temperature": 8.0, "alpha": 0.0},
+    "wide": {"units": 9},
+    "reverse": {"soft_loss": "reverse_kl"},
+}
+AS_ALONE = {
+    "labels": ({"alpha": 1.0}, {}),
+    "hot": ({"temperature": 8.0, "alpha": 0.0}, {}),
+    "wide": ({}, {"units": 9}),
+    "reverse": ({"soft_loss": "reverse_kl"}, {}),
+}
+
+
+def test_every_student_of_every_arm_is_a_distiller_alone_on_its_batches(teacher):
+    found = compare(DATA, teacher, build, ARMS, seeds=[0, 3], **SHORT)
+    for arm, (settings, built) in AS_ALONE.items():
+        students = [alone(seed, settings, teacher, **built) for seed in (0, 3)]
+        assert np.allclose(nlls(found, arm), [by_hand(student) for student in students], rtol=1e-4)
+        assert (found.classes[arm] == [classes(student) for student in students]).all()
+        assert (found.right[arm] == (found.classes[arm] == DATA.test[1])).all()
+
+
+@pytest.mark.parametrize("built", [{"norm": True}, {"dropout": 0.5}, {"activation": "tanh"}])
+def test_layers_with_a_state_learn_as_alone(teacher, built):
+    """Statistics of a BatchNormalization and the random numbers of a Dropout are each student's own."""
+    found = compare(DATA, teacher, build, {"one": built}, seeds=3, **SHORT)
+    assert np.allclose(nlls(found, "one"), [by_hand(alone(seed, {}, teacher, **built)) for seed in range(3)], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_xla_changes_no_more_than_rounding(teacher, monkeypatch):
+    plain = compare(DATA, teacher, build, {"one": {}}, seeds=3, **{**SHORT, "steps": 50})
+    monkeypatch.setattr(engine, "WORTH_XLA", 0)
+    monkeypatch.setenv("DISTILL_EDU_CACHE", "/nowhere")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the folder
+        compiled = compare(DATA, teacher, build, {"one": {}}, seeds=3, **{**SHORT, "steps": 50})
+    assert np.allclose(nlls(plain, "one"), nlls(compiled, "one"), atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["rmsprop", keras.optimizers.Adam(0.01, clipnorm=0.1)])
+def test_any_optimizer_does_what_it_does_alone(teacher, optimizer):
+    """The second one looks at a weight as a whole, so its students learn one by one."""
+    found = compare(DATA, teacher, build, {"one": {}}, seeds=2, optimizer=optimizer, **SHORT)
+    for seed in range(2):
+        keras.utils.set_random_seed(seed)
+        distiller = Distiller(student=build(DATA))
+        fresh = keras.optimizers.get(optimizer)
+        distiller.compile(type(fresh).from_config(fresh.get_config()), run_eagerly=True)
+        for batch in lessons.batches(len(X), 6, 8, seed):
+            targets = {"labels": Y[batch], "teacher_logits": logits(teacher, X)[batch]}
+            distiller.fit(X[batch], targets, batch_size=8, shuffle=False, verbose=0)
+        assert np.isclose(nlls(found, "one")[seed], by_hand(distiller.student), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_rate_is_the_optimizers_and_a_schedule_keeps_its_shape(teacher):
+    found = compare(DATA, teacher, build, {"slow": {"rate": 0.001}, "quick": {"rate": 0.02}}, seeds=2, **SHORT)
+    for arm, rate in (("slow", 0.001), ("quick", 0.02)):
+        assert np.allclose(nlls(found, arm), [by_hand(alone(s, {}, teacher, rate=rate)) for s in range(2)], rtol=1e-4)
+    falling = keras.optimizers.schedules.CosineDecay(1.0, 6)
+    optimizer = keras.optimizers.Adam(falling)
+    found = compare(DATA, teacher, build, {"one": {"rate": 0.02}}, seeds=1, optimizer=optimizer, **SHORT)
+    by_its_own = compare(
+        DATA, teacher, build, {"one": {}}, seeds=1,
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.02, 6)), **SHORT,
+    )  # fmt: skip
+    assert np.allclose(nlls(found, "one"), nlls(by_its_own, "one"), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["Hint", "RelationalDistance"])
+def test_hints_learn_as_alone_each_weight_its_own(teacher, kind):
+    hints = [getattr(hint_kinds, kind)("h", "h", weight=weight) for weight in (0.5, 20.0)]
+    arms = {"light": {"hints": hints[0]}, "heavy": {"hints": (hints[1],)}}
+    found = compare(DATA, teacher, build, arms, seeds=2, **SHORT)
+    for arm, hint in zip(arms, hints, strict=True):
+        fresh = [type(hint).from_config(hint.get_config()) for _ in range(2)]
+        students = [alone(seed, {}, teacher, hints=[one]) for seed, one in enumerate(fresh)]
+        assert np.allclose(nlls(found, arm), [by_hand(student) for student in students], rtol=1e-4)
+
+
+def test_hints_may_look_at_another_model_than_the_soft_targets(teacher):
+    blank = build(DATA, units=7)
+    hint = hint_kinds.Hint("h", "h", weight=5.0)
+    arms = {"soft": {}, "teacher's": {"hints": hint}, "blank's": {"hints": hint, "teacher": {"hints": blank}}}
+    found = compare(DATA, teacher, build, arms, seeds=1, **SHORT)
+    z = logits(teacher, X)
+    expected = alone(0, {}, blank, z=z, hints=[hint_kinds.Hint("h", "h", weight=5.0)])
+    assert np.isclose(nlls(found, "blank's")[0], by_hand(expected), rtol=1e-4)
+    assert len({float(nlls(found, arm)[0]) for arm in arms}) == 3
+
+
+def test_what_is_learned_instead_of_the_soft_targets(teacher):
+    def turned(p, labels, random):
+        assert np.allclose(p.sum(-1), 1)
+        assert (labels == Y).all()
+        return np.roll(p, 1, axis=-1)
+
+    found = compare(DATA, teacher, build, {"turned": {"targets": turned, "temperature": 2.0}}, seeds=1, **SHORT)
+    student = alone(0, {"temperature": 2.0}, teacher, z=np.roll(logits(teacher, X), 1, axis=-1))
+    assert np.isclose(nlls(found, "turned")[0], by_hand(student), rtol=1e-4)
+
+
+def test_the_transfer_set_comes_without_labels_and_train_replaces_the_training_set(teacher):
+    other = X[:12], (Y[:12] + 1) % CLASSES
+    arms = {"transfer": {"transfer": True}, "other": {"train": other}}
+    found = compare(DATA, teacher, build, arms, seeds=1, **SHORT)
+    more = np.concatenate([X, DATA.transfer]), np.concatenate([Y, np.full(20, -1)])
+    for arm, (x, y) in {"transfer": more, "other": other}.items():
+        assert np.isclose(nlls(found, arm)[0], by_hand(alone(0, {}, teacher, x=x, y=y)), rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_each_seed_draws_its_own_examples_the_same_in_every_arm(teacher):
+    seen = []
+
+    def of_the_drawn(x, y):
+        seen.append(y)
+        return teacher
+
+    arms = {"labels": {"alpha": 1.0}, "own": {"teacher": of_the_drawn}, "soft": {}}
+    found = compare(DATA, teacher, build, arms, seeds=2, draw=10, **SHORT)
+    for seed in range(2):
+        rows = np.random.default_rng(seed).choice(33, 10, replace=False)
+        assert len(set(rows)) == 10
+        student = alone(seed, {"alpha": 1.0}, teacher, x=X[rows], y=Y[rows])
+        assert np.isclose(nlls(found, "labels")[seed], by_hand(student), rtol=1e-4)
+        assert (seen[seed] == Y[rows]).all()
+    assert np.allclose(nlls(found, "own"), nlls(found, "soft"))
+    assert "the draw of 10 training examples" in str(found.gains(over="labels"))
+
+
+@pytest.mark.slow
+def test_a_list_is_tried_on_validation_by_students_with_seeds_of_their_own(teacher):
+    arms = {"labels": {"alpha": 1.0, "rate": [1e-5, 0.05]}, "soft": {"temperature": [1.0, 30.0], "rate": [1e-5, 0.05]}}
+    found = compare(DATA, teacher, build, arms, seeds=1, tune=2, **{**SHORT, "steps": 30})
+    assert [len(found.tried[arm]) for arm in arms] == [2, 4]
+    for arm in arms:
+        best, score = max(found.tried[arm], key=lambda pair: pair[1])
+        assert found.chosen[arm] == {name: best[name] for name in found.chosen[arm]}
+    option, score = found.tried["labels"][1]
+    tuners = [alone(1000 + k, {"alpha": 1.0}, teacher, rate=0.05, steps=30) for k in range(2)]
+    x, y = DATA.valid
+    assert np.isclose(score, np.mean([metrics.accuracy(y, logits(one, x)) for one in tuners]))
+    assert f"rate {found.chosen['labels']['rate']}" in str(found)
+
+
+def test_the_judge_is_the_nll_and_the_lower_one_wins(teacher):
+    arms = {"labels": {"alpha": 1.0}, "slow": {"alpha": 1.0, "rate": [1e-6, 0.05]}}
+    found = compare(DATA, teacher, build, arms, seeds=2, tune=2, judge="nll", **{**SHORT, "steps": 30})
+    assert found.chosen["slow"] == {"rate": min(found.tried["slow"], key=lambda pair: pair[1])[0]["rate"]}
+    gain, means = found.gains(over="labels")["slow"], {arm: found.nll[arm].astype(float).mean() for arm in arms}
+    assert np.isclose(gain.mean, means["labels"] - means["slow"]) and gain.mean != 0
+    assert found.gains(over="labels").unit == "nats saved" and f"{means['slow']:.3f}" in str(found)
+
+
+def test_the_gains_cover_seeds_and_examples_and_are_corrected_together(teacher):
+    found = compare(DATA, teacher, build, ARMS, seeds=5, **SHORT)
+    gains = found.gains(over="labels", title="few") | found.gains(over="hot", only=["wide"], title="all")
+    assert list(gains) == ["few: hot", "few: wide", "few: reverse", "all: wide"]
+    assert gains["few: hot"] == metrics.paired_gain(found.right["hot"] * 1.0, found.right["labels"] * 1.0)
+    corrected = metrics.holm({name: gain.p for name, gain in gains.items()})
+    for name, line in zip(gains, str(gains).splitlines(), strict=False):
+        p = f"p {corrected[name]:.4f}" if corrected[name] >= 1e-4 else "p < 0.0001"
+        sign = "no verdict" if corrected[name] >= 0.05 else "better" if gains[name].mean > 0 else "worse"
+        assert line.startswith(name) and p in line and line.endswith(sign) and f"{gains[name].mean:+.4f}" in line
+    assert "4 questions" in str(gains)
+    with pytest.raises(ValueError, match="titles"):
+        gains | gains
+
+
+@pytest.mark.slow
+def test_shown_students_are_what_was_judged(teacher):
+    for _ in range(2):  # trained, then recalled
+        found = compare(DATA, teacher, build, {"a": {}, "b": {"units": 9}}, seeds=2, show=["b"], **SHORT)
+        student = found.students["b"]
+        assert student.layers[0].units == 9 and np.isclose(by_hand(student), nlls(found, "b")[0], atol=2e-3)
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """How many students were trained, not recalled."""
+    count, train = [], lessons.train
+    from distill_edu import students
+
+    monkeypatch.setattr(students, "train", lambda orders, *rest: count.extend(orders) or train(orders, *rest))
+    return count
+
+
+@pytest.mark.slow
+def test_what_was_trained_is_recalled_and_only_that(teacher, trainings):
+    first = compare(DATA, teacher, build, ARMS, seeds=2, **SHORT)
+    assert len(trainings) == 8
+    again = compare(DATA, teacher, build, ARMS, seeds=2, **SHORT)
+    assert len(trainings) == 8 and str(again) == str(first)
+    compare(DATA, teacher, build, ARMS, seeds=3, **SHORT)
+    assert len(trainings) == 12
+    compare(DATA, teacher, build, {**ARMS, "hot": {"temperature": 9.0, "alpha": 0.0}}, seeds=3, **SHORT)
+    assert len(trainings) == 15
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_raised_at_once_and_the_same_call_goes_on(teacher, trainings, monkeypatch):
+    from distill_edu import students
+
+    train = students.train
+
+    def stopped(orders, *rest):
+        if len(trainings) >= 4:
+            raise KeyboardInterrupt
+        return train(orders, *rest)
+
+    monkeypatch.setattr(students, "train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        compare(DATA, teacher, build, ARMS, seeds=2, **SHORT)
+    assert len(trainings) == 4  # two architectures or losses alike are one group
+    monkeypatch.setattr(students, "train", train)
+    compare(DATA, teacher, build, ARMS, seeds=2, **SHORT)
+    assert len(trainings) == 8
+
+
+@pytest.mark.parametrize(
+    ("arms", "more", "message"),
+    [
+        ({"a": {}}, {"teacher": None}, "alpha=1.0"),
+        ({"a": {"transfer": True}}, {"draw": 5}, "no draw"),
+        ({"a": {"temperature": []}}, {}, "nothing to try for temperature"),
+        ({"a": {}}, {"judge": "luck"}, '"accuracy" or "nll", not \'luck\''),
+        ({"a": {"soft_loss": "kll"}}, {}, "kll"),
+        ({"a": {"temperature": 0}}, {}, "temperature must be"),
+        ({"a": {"train": (X, Y + 4)}}, {}, "not one of the classes"),
+        ({"a": {"train": (np.full_like(X, np.nan), Y)}}, {}, "NaN"),
+        ({"a": {"activation": None, "rate": 1e30}}, {}, "NaN or infinite"),
+    ],
+)
+def test_refusals(teacher, arms, more, message):
+    teacher = more.pop("teacher", teacher)
+    with pytest.raises(ValueError, match=message):
+        compare(DATA, teacher, build, arms, seeds=1, **{**SHORT, **more})
+
+
+@pytest.mark.slow
+def test_a_teacher_is_trained_once_and_counts_by_how_it_was_made(fits, trainings):
+    teachers = [trained(build, DATA, epochs=2, units=7) for _ in range(2)]
+    assert len(fits) == 1
+    assert all(np.array_equal(a, b) for a, b in zip(*(one.get_weights() for one in teachers), strict=True))
+    assert all((weight == weight.astype("float16")).all() for weight in teachers[0].get_weights())
+    for teacher in (*teachers, Ensemble(teachers)):
+        compare(DATA, teacher, build, {"one": {}}, seeds=1, **SHORT)
+    assert len(trainings) == 2
+    teachers[0].set_weights([weight + 0.1 for weight in teachers[0].get_weights()])  # it is another one now
+    compare(DATA, teachers[0], build, {"one": {}}, seeds=1, **SHORT)
+    assert len(trainings) == 3
+
+
+@pytest.mark.slow
+def test_a_teacher_may_stop_at_its_best_epoch():
+    kept = trained(build, DATA, epochs=40, stop=True, optimizer=keras.optimizers.Adam(0.3), units=50)
+    to_the_end = trained(build, DATA, epochs=40, optimizer=keras.optimizers.Adam(0.3), units=50)
+    x, y = DATA.valid
+    assert metrics.nll(y, logits(kept, x)) <= metrics.nll(y, logits(to_the_end, x))
+
+
+def table(n):
+    return {"numbers": np.arange(n), "pair": (1, "two"), "none": None}
+
+
+def test_any_result_is_remembered_and_has_the_same_form_each_time(folder):
+    first, again = cache.remembered(table, 3), cache.remembered(table, 3)
+    assert len(list(folder.iterdir())) == 1
+    for result in (first, again):
+        assert (result["numbers"] == np.arange(3)).all() and result["pair"] == [1, "two"] and result["none"] is None
+    assert len(cache.remembered(table, 4)["numbers"]) == 4
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_only_kept_results_where_that_is_asked(teacher, monkeypatch):
+    compare(DATA, teacher, build, {"one": {}}, seeds=1, **SHORT)
+    monkeypatch.setenv("DISTILL_EDU_KEPT", "only")
+    compare(DATA, teacher, build, {"one": {}}, seeds=1, **SHORT)
+    with pytest.raises(RuntimeError, match="2 students not among the kept results"):
+        compare(DATA, teacher, build, {"one": {}}, seeds=3, **SHORT)

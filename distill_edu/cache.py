@@ -17,6 +17,7 @@ import numpy as np
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.cache_key import Incomparable, key, lesson, made_by, portable_key
 from distill_edu._inside.disk import sweep_up, whole
+from distill_edu._inside.progress import progress_bar
 
 
 def folder():
@@ -121,7 +122,8 @@ def remembered(function, *arguments):
     if (kept := recall(name)) is None:
         require_kept(1, f"result of {function.__name__}")
         arrays = []
-        packed = json.loads(json.dumps(_packed(function(*arguments), arrays)))
+        with progress_bar(1, unit=" table", what=function.__name__):
+            packed = json.loads(json.dumps(_packed(function(*arguments), arrays)))
         kept = keep(name, {"result": _unpacked(packed, {f"arr_{k}": array for k, array in enumerate(arrays)})})
     for place, array in enumerate(part for part in keras.tree.flatten(kept) if isinstance(part, np.ndarray)):
         made_by(array, [name, place])
@@ -153,8 +155,11 @@ def trained(
     if (weights := recall(name)) is None:
         require_kept(1, "teacher")
         best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        watched = {"validation_data": data.valid, "callbacks": [best]} if stop else {}
-        model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, **watched)
+        with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
+            advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
+            callbacks = [best, advance] if stop else [advance]
+            how = {"validation_data": data.valid} if stop else {}
+            model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks, **how)
         weights = keep(name, [weight.astype("float16") for weight in model.get_weights()])
     model.set_weights(weights)
     made_by(model, name)

@@ -17,6 +17,7 @@ class Experiment:
     [seeds, examples], whether a student is right on a test example (of a sequence the share of its places); `nll`: arm
     -> [seeds, examples], in nats; `classes`: arm -> the predicted classes [seeds, examples, ...]. `judge`: "accuracy"
     or "nll". `students`: arm -> the trained models, for the arms that `compare(..., show=[...])` names.
+    `when`: says when the last of the students was trained.
 
     >>> right = {"labels": np.array([[0, 1], [0, 1]]), "soft": np.array([[1, 1], [0, 1]])}
     >>> found = Experiment("accuracy", right=right, chosen={"soft": {"temperature": 4}})
@@ -34,6 +35,7 @@ class Experiment:
     classes: dict = field(default_factory=dict)
     students: dict = field(default_factory=dict)
     draws: str = ""
+    when: str = ""
 
     def scores(self, arm):
         """Return what is judged, the higher the better, [seeds, examples]: right or not, or minus the NLL in nats."""
@@ -59,7 +61,7 @@ class Experiment:
             raise ValueError("Only experiments with the same judge, seeds and test examples can be joined.")
         names = ("right", "nll", "chosen", "tried", "classes", "students")
         tables = {name: {**getattr(self, name), **getattr(other, name)} for name in names}
-        return Experiment(self.judge, draws=self.draws, **tables)
+        return Experiment(self.judge, draws=self.draws, when=max(self.when, other.when), **tables)
 
     def __str__(self):
         seeds, examples = np.shape(next(iter(self.right.values())))[:2]
@@ -69,7 +71,7 @@ class Experiment:
         for name in self.right:
             options = ", ".join(f"{key} {value}" for key, value in self.chosen.get(name, {}).items())
             lines.append(f"{name:{width}}  {abs(self.scores(name).mean()):.3f}  {options}".rstrip())
-        return "\n".join(lines)
+        return "\n".join([*lines, self.when] if self.when else lines)
 
     __repr__ = __str__
 

@@ -66,9 +66,9 @@ def compare(
     keras.utils.set_random_seed(afterwards)  # the same whether students were trained or recalled
     told = {name: {axis: _said(chosen[name][axis]) for axis in _axes({**common, **arms[name]})} for name in arms}
     more = "" if draw is None else f", and the draw of {draw} training examples"
-    tables = _tables(found, data.test[1])
+    tables, when = _tables(found, data.test[1]), f"Trained on {max(row['when'] for row in rows)}."
     tried = {name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()}
-    return Experiment(judge, **tables, chosen=told, tried=tried, students=students, draws=more)
+    return Experiment(judge, **tables, chosen=told, tried=tried, students=students, draws=more, when=when)
 
 
 def _options(arm):

@@ -13,6 +13,7 @@ from distill_edu._inside.cache_key import Incomparable, portable_key
 from distill_edu._inside.check_values import require_count
 from distill_edu._inside.engine import like
 from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
+from distill_edu._inside.progress import progress_bar
 from distill_edu.distiller import Distiller
 from distill_edu.losses import named_soft_loss
 from distill_edu.metrics import report, require_examples
@@ -70,11 +71,10 @@ class Trainer:
         orders = [self._order(*wanted[number]) for number in todo]
         with progress_bar(len(todo) * self.course.steps, self.progress) as bar:
             for group in grouped(orders):
-                some, numbers = [orders[place] for place in group], [todo[place] for place in group]
+                numbers, some = [todo[place] for place in group], [orders[place] for place in group]
                 train(some, self.course.steps, self.course.batch_size, self.course.optimizer, bar.update)
-                for number, order, row in zip(numbers, some, self._judged(some, wanted, numbers), strict=True):
-                    if number in with_weights:
-                        row["weights"] = [weight.astype("float16") for weight in order.distiller.student.get_weights()]
+                kept = {number for number in numbers if number in with_weights}
+                for number, row in zip(numbers, self._judged(some, wanted, numbers, kept), strict=True):
                     rows[number] = row if keys[number] is None else cache.keep(keys[number], row)
         return rows
 
@@ -165,10 +165,17 @@ class Trainer:
         counts = labels != -1 if settings["mask"] else np.ones(labels.shape, bool)
         return Lesson(x, labels, logits, counts if sequences else None)
 
-    def _judged(self, orders, wanted, numbers):
-        """A row for each of the trained students: parameters, when, and for each part accuracy, nll, ece, agreement."""
+    def _judged(self, orders, wanted, numbers, kept):
+        """A row for each of the trained students: parameters, when, and for each part accuracy, nll, ece, agreement.
+
+        The students `kept` are judged with their weights rounded to float16, as they are kept.
+        """
         students = [order.distiller.student for order in orders]
         rows = [{"parameters": student.count_params(), "when": _today()} for student in students]
+        for student, row, number in zip(students, rows, numbers, strict=True):
+            if number in kept:
+                row["weights"] = [weight.astype("float16") for weight in student.get_weights()]
+                student.set_weights(row["weights"])
         for part in self.course.parts:
             x, labels = getattr(self.course.data, part)
             for row, number, logits in zip(rows, numbers, answers(students, x), strict=True):
@@ -205,14 +212,3 @@ def _as_tuple(hints):
 
 def _today():
     return f"{datetime.date.today()}, Keras {keras.__version__}"
-
-
-def progress_bar(updates, shown):
-    """Return a bar for a page or a terminal that counts updates; hidden where there is nothing to train.
-
-    >>> with progress_bar(0, shown=True) as bar:
-    ...     bar.update(1)
-    """
-    from tqdm.auto import tqdm
-
-    return tqdm(total=updates, unit=" updates", unit_scale=True, leave=False, disable=not (shown and updates))

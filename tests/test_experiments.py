@@ -15,15 +15,15 @@ from distill_edu import (
     Distiller,
     Vocabulary,
     as_next_letter,
-    cache,
-    experiments,
     losses,
     metrics,
     models,
     restore_students,
+    students,
     sweep,
     teacher_logits,
 )
+from distill_edu._inside import lessons  # noqa: TID251 - each student alone needs its batches
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("folder")]  # it trains for minutes
 
@@ -45,10 +45,8 @@ def teacher():
 @pytest.fixture
 def trained(monkeypatch):
     """How many students were trained, not remembered."""
-    count, train = [], experiments._train_together  # noqa: SLF001
-    monkeypatch.setattr(
-        experiments, "_train_together", lambda settings, *rest: count.extend(settings) or train(settings, *rest)
-    )
+    count, train = [], students.train
+    monkeypatch.setattr(students, "train", lambda orders, *rest: count.extend(orders) or train(orders, *rest))
     return count
 
 
@@ -60,28 +58,22 @@ def by_hand(teacher, size, seed, temperature, alpha=0.1, transfer=False, **losse
     keras.utils.set_random_seed(seed)
     distiller = Distiller(student=build(size))
     distiller.compile(temperature=temperature, alpha=alpha, **losses)
-    lesson = (x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)})
-    distiller.fit(experiments.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
+    take_steps(distiller, x, {"labels": labels, "teacher_logits": teacher_logits(teacher, x)}, seed)
     return distiller.student
 
 
-def test_the_batches_have_every_example_once_a_round_each_round_in_another_order():
-    x = np.arange(20.0)
-    taken = experiments.batches((x, {"labels": x + 100, "teacher_logits": -x}), 4).take(15)
-    rows = [(a.numpy(), y["labels"].numpy(), y["teacher_logits"].numpy()) for a, y in taken]
-    a, labels, logits = (np.concatenate(part) for part in zip(*rows, strict=True))
-    assert (labels == a + 100).all() and (logits == -a).all()
-    rounds = a.reshape(3, 20)
-    assert (np.sort(rounds, axis=1) == x).all() and not (rounds == x).all(axis=1).any()
-    assert not (rounds[0] == rounds[1]).all() and not (rounds[1] == rounds[2]).all()
-    again = experiments.batches((x, {"labels": x, "teacher_logits": x}), 4).take(5)
-    assert (np.concatenate([b.numpy() for b, _ in again]) == rounds[0]).all()
+def take_steps(distiller, x, targets, seed):
+    for rows in lessons.batches(len(x), 3, 8, seed):
+        targets_of_rows = {name: values[rows] for name, values in targets.items()}
+        distiller.fit(x[rows], targets_of_rows, batch_size=8, shuffle=False, verbose=0)
 
 
-def test_the_seconds_are_those_of_one_student(teacher, monkeypatch):
-    clock = iter([100.0, 106.0])
-    monkeypatch.setattr(experiments.time, "perf_counter", lambda: next(clock))
-    assert list(sweep(DATA, teacher, build, seeds=3, **SHORT).seconds) == [2.0] * 3
+def test_the_batches_have_every_example_once_a_round_each_round_and_seed_in_another_order():
+    rounds = lessons.batches(20, 15, 4, seed=3).reshape(3, 20)
+    assert (np.sort(rounds, axis=1) == np.arange(20)).all()
+    orders = [*rounds, np.arange(20), lessons.batches(20, 5, 4, seed=4).ravel()]
+    assert len({tuple(order) for order in orders}) == 5
+    assert (lessons.batches(20, 5, 4, seed=3).ravel() == rounds[0]).all()
 
 
 @pytest.mark.parametrize("transfer", [False, True])
@@ -91,7 +83,7 @@ def test_every_row_is_a_student_trained_the_long_way(teacher, transfer):
     assert len(table) == 16 and not table.duplicated(["size", "temperature", "alpha", "seed"]).any()
     for row in table.iloc[[0, 6, 9, 15]].to_dict("records"):
         student = by_hand(teacher, row["size"], row["seed"], row["temperature"], row["alpha"], transfer)
-        assert row["parameters"] == student.count_params() and row["seconds"] > 0
+        assert row["parameters"] == student.count_params()
         for part in ("train", "valid", "test"):
             x, y = getattr(DATA, part)
             expected = metrics.report(y, logits(student, x), logits(teacher, x))
@@ -111,15 +103,6 @@ def test_one_seed_is_one_start_whatever_else_differs(teacher):
         **SHORT,
     )
     assert (table.groupby("seed").test_nll.nunique() == 1).all() and table.test_nll.nunique() == 2
-
-
-def test_groups_do_not_change_the_numbers(teacher, monkeypatch):
-    one = sweep(DATA, teacher, build, temperatures=[1, 2, 3], sizes=[3, 4], seeds=2, at_once=5, **SHORT)
-    monkeypatch.setenv("DISTILL_EDU_CACHE", str(cache.folder()) + "2")
-    other = sweep(DATA, teacher, build, temperatures=[1, 2, 3], sizes=[3, 4], seeds=2, **SHORT)
-    assert np.array_equal(np.stack(one.test_right), np.stack(other.test_right))
-    same = ["seconds", "test_right"]
-    assert np.allclose(one.drop(columns=same), other.drop(columns=same), atol=1e-5)
 
 
 def test_what_was_computed_is_remembered_and_only_that(teacher, trained):
@@ -207,9 +190,9 @@ def test_what_cannot_be_compared_is_trained_each_time_and_says_why(teacher, trai
             return losses.reverse_kl(batch, z, t)
 
     for _ in range(2):
-        with pytest.warns(UserWarning, match="students of this sweep are not kept: .*mine uses <unlocked") as warned:
+        with pytest.warns(UserWarning, match="not kept: .*mine uses <unlocked") as warned:
             assert len(sweep(DATA, teacher, build, seeds=2, soft_loss=mine, **SHORT)) == 2
-        assert warned[0].filename == __file__
+        assert [each.filename for each in warned] == [__file__]
     assert len(trained) == 4 and not folder.exists()
 
 
@@ -222,7 +205,7 @@ def test_a_damaged_file_is_computed_again_with_a_warning(teacher, trained, folde
     path.write_bytes({None: bytes(content[:-5]), "flip": bytes(content)}.get(damage, damage))
     with pytest.warns(UserWarning, match="is damaged .* computed again"):
         again = sweep(DATA, teacher, build, seeds=1, **SHORT)
-    assert len(trained) == 2 and again.drop(columns="seconds").equals(first.drop(columns="seconds"))
+    assert len(trained) == 2 and again.equals(first)
     assert sweep(DATA, teacher, build, seeds=1, **SHORT).equals(again) and len(trained) == 2
 
 
@@ -233,7 +216,7 @@ def test_kept_weights_give_the_students_back(teacher):
         x, labels = DATA.test
         assert metrics.nll(labels, logits(student, x)) == pytest.approx(row.test_nll, abs=1e-5)
     without = sweep(DATA, teacher, build, sizes=[4, 8], seeds=2, **SHORT)
-    assert list(without.test_nll) == list(table.test_nll) and "weights" not in without
+    assert np.allclose(without.test_nll, table.test_nll, atol=2e-3) and "weights" not in without
 
 
 @pytest.fixture
@@ -244,23 +227,13 @@ def listening():
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_returns_what_is_finished(teacher, monkeypatch, listening, trained):
-    train, calls = experiments._train_together, []  # noqa: SLF001
-
-    def interrupted(*arguments, **settings):
-        calls.append(1)
-        if len(calls) == 2:
-            threading.Timer(0.0, _thread.interrupt_main).start()
-            threading.Event().wait(20)
-        return train(*arguments, **settings)
-
-    monkeypatch.setattr(experiments, "_train_together", interrupted)
-    with pytest.warns(UserWarning, match="Stopped: 2 of 5 students are finished"):
-        table = sweep(DATA, teacher, build, seeds=5, at_once=2, **SHORT)
-    assert list(table.seed) == [0, 1]
-    monkeypatch.setattr(experiments, "_train_together", train)
-    assert list(sweep(DATA, teacher, build, seeds=5, **SHORT).seed) == [0, 1, 2, 3, 4]
-    assert [setting["seed"] for setting in trained] == [0, 1, 2, 3, 4]
+def test_ctrl_c_is_heard_within_a_training_and_what_was_finished_is_kept(teacher, listening, trained):
+    sweep(DATA, teacher, build, seeds=2, **SHORT)
+    threading.Timer(1.0, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        sweep(DATA, teacher, build, seeds=2, steps=10**5, batch_size=8, progress=False)
+    assert len(sweep(DATA, teacher, build, seeds=3, **SHORT)) == 3
+    assert [order.seed for order in trained] == [0, 1, 0, 1, 2]
 
 
 def test_the_bar_counts_updates_and_can_be_switched_off(teacher, capsys):
@@ -269,18 +242,6 @@ def test_the_bar_counts_updates_and_can_be_switched_off(teacher, capsys):
     sweep(DATA, teacher, build, seeds=2, steps=3, batch_size=8)  # nothing to do
     sweep(DATA, teacher, build, seeds=3, **SHORT)
     assert not capsys.readouterr().err
-
-
-def test_stopped_before_the_first_student_the_table_is_empty_and_has_its_columns(teacher, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="Stopped: 0 of 2 students"):
-        patch.setattr(experiments, "_train_together", interrupted)
-        table = sweep(DATA, teacher, build, seeds=2, **SHORT)
-    whole = sweep(DATA, teacher, build, seeds=2, **SHORT)
-    assert len(table) == 0 and list(table.columns) == list(whole.columns)
-    assert table.drop(columns="seconds").empty
 
 
 def test_the_random_state_is_the_same_whether_students_were_trained_or_remembered(teacher):
@@ -315,15 +276,16 @@ def test_of_sequences_every_place_that_is_no_padding_is_an_example(trained):
     (row,) = sweep(data, teacher, letters_model, sizes=4, seeds=[2], **SHORT, keep_weights=True).to_dict("records")
     one = Distiller(student=letters_model(4, 2))
     one.compile()
-    lesson = (x[:20], {"labels": labels[:20], "teacher_logits": teacher_logits(teacher, x[:20]), "mask": mask[:20]})
-    one.fit(experiments.batches(lesson, 8), steps_per_epoch=3, shuffle=False, verbose=0)
-    assert np.allclose(row["weights"][0], one.student.get_weights()[0], atol=1e-5)
+    targets = {"labels": labels[:20], "teacher_logits": teacher_logits(teacher, x[:20]), "mask": mask[:20]}
+    take_steps(one, x[:20], targets, 2)
+    one.student.set_weights([weight.astype("float16") for weight in one.student.get_weights()])
+    assert np.allclose(row["weights"][0], one.student.get_weights()[0], atol=1e-3)
     for part, (x_, labels_) in zip(("train", "valid", "test"), parts, strict=True):
         real = labels_ >= 0
         mine, its = (each.predict(x_, verbose=0)[real] for each in (one.student, teacher))
         values = metrics.report(labels_[real], mine, its)
-        assert {name: row[f"{part}_{name}"] for name in values} == pytest.approx(values, abs=1e-4)
+        assert {name: row[f"{part}_{name}"] for name in values} == pytest.approx(values, abs=2e-3)
     assert row["test_right"].tolist() == (mine.argmax(axis=-1) == labels_[real]).tolist()
     assert 0 < real.sum() < real.size and len(trained) == 1
-    with pytest.raises(ValueError, match="by -1, and a transfer set has no labels"):
+    with pytest.raises(ValueError, match="no sequences"):
         sweep(dataclasses.replace(data, transfer=x), teacher, letters_model, transfer=True, **SHORT)

@@ -6,6 +6,8 @@
 # make site      builds the pages as a web site in build/site, where every slider works without a kernel
 # make check_site  opens every page of it in a browser
 # make oldest, make newest  the tests with the floors of pyproject.toml, with the newest releases (these need uv)
+# make retrain   trains again what the pages show, prints each line that moved (PAGES="notebooks/05_does_it_help.ipynb": one)
+# make golden    checks that the package trains as before, so that kept results count for the code as it is now
 # make bench     how long a distillation step takes
 # make mutate    changes the package in one place at a time and reports what no test notices (hours; TRIES=15: of each module fifteen)
 VENV := .venv
@@ -21,7 +23,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 \
     --nbval-kernel-startup-timeout=600 notebooks
 
-.PHONY: lab quick test test_all lint pages site check_site oldest newest unit bench mutate FORCE
+.PHONY: lab quick test test_all lint pages site check_site oldest newest unit retrain golden bench mutate FORCE
 # The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.
 lab: $(VENV)/lab.stamp
 	$(BIN)/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) \
@@ -92,6 +94,12 @@ oldest newest:
 unit:
 	$(PYTEST) -m "not (browser or nightly)"
 	$(NBVAL)
+
+retrain: $(VENV)/test.stamp
+	PYTHONPATH=. $(BIN)/python tools/retrain.py $(PAGES)
+
+golden: $(VENV)/test.stamp
+	PYTHONPATH=. $(BIN)/python tools/golden.py $(ACCEPT)
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python tools/bench.py

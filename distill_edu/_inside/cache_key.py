@@ -47,11 +47,16 @@ def made_by(value, how):
     MADE[Description().text(value)] = how
 
 
+def code_hash():
+    """A short text for the package's training code as it is."""
+    return hashlib.sha256(json.dumps(training_code(), sort_keys=True).encode()).hexdigest()
+
+
 @functools.cache
 def code_version():
-    """ "golden" for training code whose numbers were found right, else a short text of its own."""
-    code = hashlib.sha256(json.dumps(training_code(), sort_keys=True).encode()).hexdigest()
-    return "golden" if code == json.loads(GOLDEN.read_text())["code"] else code
+    """The edition of the golden numbers, for the code that gives them; a text of its own for any other code."""
+    golden = json.loads(GOLDEN.read_text())
+    return golden["edition"] if code_hash() == golden["code"] else code_hash()
 
 
 def versions():

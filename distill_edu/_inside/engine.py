@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from distill_edu._inside.backend import keras, only_errors, tf
+from distill_edu._inside.backend import keras, only_errors, quietly, tf
 from distill_edu._inside.cache_key import architecture
 
 # These change every number of a weight by itself, so that the weights of all students can be one matrix.
@@ -67,7 +67,8 @@ class Group:
         with mappable(self.first.student), only_errors():
             while done < steps:
                 count, start = min(count, steps - done), time.perf_counter()
-                run(tf.constant(table[:, done : done + at_most], "int32"), tf.constant(count))
+                with quietly() if done == 0 else contextlib.nullcontext():  # XLA announces itself
+                    run(tf.constant(table[:, done : done + at_most], "int32"), tf.constant(count))
                 done += count
                 advance(count * students)
                 quick = time.perf_counter() - start < HALF_A_SECOND / 2

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu._inside.backend import tf
+from distill_edu._inside.backend import only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
 from distill_edu._inside.engine import CannotMap, Group, likeness
@@ -120,7 +120,8 @@ def answers(students, x, batch_size=256):
     try:
         for student in students:
             first.set_weights(own if student is first else student.get_weights())
-            blocks = [np.asarray(run(x[start : start + batch_size])) for start in range(0, len(x), batch_size)]
+            with only_errors():  # TensorFlow warns where several groups are asked one after the other
+                blocks = [np.asarray(run(x[start : start + batch_size])) for start in range(0, len(x), batch_size)]
             yield np.concatenate(blocks)
     finally:
         first.set_weights(own)

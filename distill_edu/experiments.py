@@ -20,7 +20,7 @@ JUDGES = {"accuracy": max, "nll": min}
 
 def compare(
     data, teacher, student, arms, *, seeds=10, steps=1000, batch_size=32, optimizer="adam", tune=3, judge="accuracy",
-    draw=None, show=(), progress=True, **common,
+    draw=None, show=(), progress=True, jobs=None, **common,
 ):  # fmt: skip
     """Train students in several arms, with the same starts and the same batches: an `Experiment` that says who won.
 
@@ -38,7 +38,9 @@ def compare(
     **A list is tried out**: for each option `tune` students with seeds of their own learn, validation chooses the best
     option by `judge` ("accuracy" or "nll"), and only its `seeds` students meet the test set. `draw`: each seed learns
     from so many training examples of its own, the same in every arm. `show`: arms whose first student is returned as
-    a model. Students that were trained before are recalled, see `cache`; Ctrl-C keeps what is finished.
+    a model. Students that were trained before are recalled, see `cache`; Ctrl-C keeps what is finished. `jobs`: so many
+    groups of students side by side, as joblib's n_jobs; None takes what joblib.parallel_config says, which may name a
+    cluster.
 
     >>> from distill_edu import compare, load_dataset, models
     >>> data = load_dataset("spirals")
@@ -55,10 +57,10 @@ def compare(
         _require_arm(options[0], data, teacher, draw)
     seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     course = Course(data, teacher, student, steps, batch_size, optimizer, draw, parts=("valid",))
-    tried = _tried(Trainer(course, progress), plan, tune, judge)
+    tried = _tried(Trainer(course, progress, jobs), plan, tune, judge)
     chosen = {name: options[_best(tried[name], judge) if name in tried else 0] for name, options in plan.items()}
     details = ("classes", "nlls") if judge == "nll" else ("classes",)
-    trainer = Trainer(course._replace(parts=("test",), details=details), progress)
+    trainer = Trainer(course._replace(parts=("test",), details=details), progress, jobs)
     shown = [list(arms).index(name) * len(seeds) for name in show]
     rows = trainer.rows([(chosen[name], seed) for name in arms for seed in seeds], with_weights=shown)
     found = {name: rows[number * len(seeds) : (number + 1) * len(seeds)] for number, name in enumerate(arms)}
@@ -140,6 +142,7 @@ def _seeds(seeds):
 def sweep(
     dataset, teacher, build_student, *, temperatures=4.0, alphas=0.1, sizes=32, seeds=5, steps=1000, batch_size=32,
     optimizer="adam", soft_loss="kl", student_loss=None, transfer=False, keep_weights=False, progress=True,
+    jobs=None,
 ):  # fmt: skip
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
 
@@ -151,6 +154,7 @@ def sweep(
     three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
     `keep_weights`, weights. Choose by the `valid_` columns. Of sequences, with labels [n, time] and -1 at padding, each
     place counts. Rows are recalled where they were computed before, see `cache`; Ctrl-C keeps what is finished.
+    `jobs`: see `compare`.
 
     >>> import keras, numpy as np
     >>> from distill_edu import Dataset, sweep
@@ -171,7 +175,7 @@ def sweep(
     seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
     wanted = [({**shared, **setting}, seed) for setting in settings for seed in seeds]
-    rows = Trainer(course, progress).rows(wanted, with_weights=range(len(wanted)) if keep_weights else ())
+    rows = Trainer(course, progress, jobs).rows(wanted, with_weights=range(len(wanted)) if keep_weights else ())
     keras.utils.set_random_seed(afterwards)
     return _table(wanted, rows, dataset.test[1])
 

@@ -4,6 +4,7 @@ import datetime
 import warnings
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 from scipy.special import log_softmax
 
@@ -53,11 +54,11 @@ class Trainer:
     []
     """
 
-    def __init__(self, course, progress=True):
+    def __init__(self, course, progress=True, jobs=None):
         require_count(course.steps, "steps")
         require_count(course.batch_size, "batch_size")
         self.course = course._replace(optimizer=keras.optimizers.get(course.optimizer))
-        self.progress, self.lessons, self.asked = progress, {}, {}
+        self.progress, self.jobs, self.lessons, self.asked = progress, jobs, {}, {}
 
     def rows(self, wanted, with_weights=()):
         """Return the results of a student for each of `wanted`, [(settings, seed)]: dictionaries, see `_judged`.
@@ -69,14 +70,33 @@ class Trainer:
         todo = [number for number, row in enumerate(rows) if row is None]
         cache.require_kept(len(todo), "students")
         orders = [self._order(*wanted[number]) for number in todo]
+        groups = [[todo[place] for place in group] for group in grouped(orders)]
+        orders = dict(zip(todo, orders, strict=True))
         with progress_bar(len(todo) * self.course.steps, self.progress) as bar:
-            for group in grouped(orders):
-                numbers, some = [todo[place] for place in group], [orders[place] for place in group]
-                train(some, self.course.steps, self.course.batch_size, self.course.optimizer, bar.update)
-                kept = {number for number in numbers if number in with_weights}
-                for number, row in zip(numbers, self._judged(some, wanted, numbers, kept), strict=True):
+            if joblib.effective_n_jobs(self.jobs) == 1:
+                learned = (self._learn(numbers, wanted, orders, with_weights, bar.update) for numbers in groups)
+            else:
+                learned = self._learn_apart(groups, wanted, with_weights, bar)
+            for numbers, group in zip(groups, learned, strict=True):
+                for number, row in zip(numbers, group, strict=True):
                     rows[number] = row if keys[number] is None else cache.keep(keys[number], row)
         return rows
+
+    def _learn(self, numbers, wanted, orders, with_weights, advance):
+        """The rows of one group, trained here."""
+        some = [orders.pop(number) for number in numbers]  # trained students are not needed again
+        train(some, self.course.steps, self.course.batch_size, self.course.optimizer, advance)
+        return self._judged(some, wanted, numbers, {number for number in numbers if number in with_weights})
+
+    def _learn_apart(self, groups, wanted, with_weights, bar):
+        """The rows of all groups, trained by joblib's workers: other processes, or other machines."""
+        jobs = (
+            joblib.delayed(_rows_of)(self.course, [wanted[n] for n in group], [n in with_weights for n in group])
+            for group in groups
+        )
+        for group, rows in zip(groups, joblib.Parallel(self.jobs, return_as="generator")(jobs), strict=True):
+            bar.update(len(group) * self.course.steps)
+            yield rows
 
     def restored(self, settings, seed, weights):
         """Return a trained student, from the weights in its row."""
@@ -204,6 +224,11 @@ class Trainer:
             per_example = np.where(counts, -places, 0).reshape(len(labels), -1).sum(axis=1)
             scores["nlls"] = (per_example / counts.reshape(len(labels), -1).sum(axis=1)).astype("float16")
         return scores
+
+
+def _rows_of(course, wanted, with_weights):
+    """What a worker does: the rows of one group."""
+    return Trainer(course, progress=False, jobs=1).rows(wanted, [n for n, one in enumerate(with_weights) if one])
 
 
 def _as_tuple(hints):

@@ -2,12 +2,13 @@
 
 import warnings
 
+import joblib
 import keras
 import numpy as np
 import pytest
 from small import CLASSES, FEATURES, RANDOM, X, Y, logits
 
-from distill_edu import Dataset, Distiller, Ensemble, cache, compare, metrics, trained
+from distill_edu import Dataset, Distiller, Ensemble, cache, compare, load_dataset, metrics, models, trained
 from distill_edu import hints as hint_kinds
 from distill_edu._inside import engine, lessons  # noqa: TID251 - each student alone needs its batches
 
@@ -345,3 +346,35 @@ def test_only_kept_results_where_that_is_asked(teacher, monkeypatch):
     compare(DATA, teacher, build, {"one": {}}, seeds=1, **SHORT)
     with pytest.raises(RuntimeError, match="2 students not among the kept results"):
         compare(DATA, teacher, build, {"one": {}}, seeds=3, **SHORT)
+
+
+def of_points(**how):
+    """Builders of the package, because a worker cannot import this file."""
+    points = load_dataset("spirals")
+    teacher = trained(models.mlp, points, epochs=1, hidden=8)
+    arms = {"labels": {"alpha": 1.0}, "soft": {}, "wide": {"hidden": 9}}
+    return compare(points, teacher, models.mlp, arms, seeds=2, **how, **SHORT)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    found = of_points()
+    monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path / "other"))
+    return found
+
+
+@pytest.mark.slow
+def test_joblibs_workers_give_the_same_students(folder, here):
+    there = of_points(jobs=2, show=["wide"])
+    for arm in ("labels", "soft"):
+        assert np.allclose(nlls(here, arm), nlls(there, arm), rtol=1e-5)
+    assert there.students["wide"].get_layer("hidden1").units == 9
+
+
+@pytest.mark.nightly
+def test_a_cluster_gives_the_same_students(folder, here):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
+        there = of_points()
+    assert np.allclose(nlls(here, "soft"), nlls(there, "soft"), rtol=1e-5)

@@ -1,5 +1,6 @@
 """An experiment is what the long way gives: each student a Distiller alone on its batches, each mean by NumPy."""
 
+import dataclasses
 import warnings
 
 import joblib
@@ -143,6 +144,28 @@ def test_hints_learn_as_alone_each_weight_its_own(teacher, kind):
         fresh = [type(hint).from_config(hint.get_config()) for _ in range(2)]
         students = [alone(seed, {}, teacher, hints=[one]) for seed, one in enumerate(fresh)]
         assert np.allclose(nlls(found, arm), [by_hand(student) for student in students], rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_convolutions_and_pools_learn_as_alone(teacher):
+    """In a group they are matrix products and maxima, compiled by XLA."""
+    digits = load_dataset("digits")
+    digits = dataclasses.replace(digits, train=tuple(part[:60] for part in digits.train))
+    of_images = trained(models.cnn, digits, epochs=1, width=4)
+    hint = hint_kinds.AttentionTransfer("pool1", "pool1", weight=3.0)
+    arms = {"soft": {"width": 2}, "hint": {"width": 2, "hints": hint}}
+    found = compare(digits, of_images, models.cnn, arms, seeds=3, **SHORT)
+    x, y = digits.train
+    for arm, hints in (("soft", ()), ("hint", [type(hint).from_config(hint.get_config())])):
+        keras.utils.set_random_seed(1)
+        student = models.cnn(digits, width=2)
+        distiller = Distiller(student=student, teacher=of_images if hints else None, hints=hints)
+        distiller.compile("adam", run_eagerly=True)
+        for rows in lessons.batches(60, 6, 8, seed=1):
+            targets = {"labels": y[rows], "teacher_logits": logits(of_images, x)[rows]}
+            distiller.fit(x[rows], targets, batch_size=8, shuffle=False, verbose=0)
+        expected = metrics.nll(digits.test[1], logits(student, digits.test[0]))
+        assert np.isclose(nlls(found, arm)[1], expected, rtol=1e-4)
 
 
 def test_hints_may_look_at_another_model_than_the_soft_targets(teacher):

@@ -9,8 +9,6 @@ import json
 import os
 import sys
 
-os.environ["DISTILL_EDU_KEPT"] = "none"
-
 import keras
 import numpy as np
 
@@ -102,6 +100,7 @@ def numbers():
 
 
 if __name__ == "__main__":
+    os.environ["DISTILL_EDU_KEPT"] = "none"
     golden, found = json.loads(GOLDEN.read_text()), numbers()
     moved = {
         name: (golden["numbers"].get(name), value)

@@ -15,7 +15,7 @@ from distill_edu.students import Course, Trainer
 
 PARTS = ("train", "valid", "test")
 TUNING = 1000  # the first seed of the students that only choose a setting
-JUDGES = {"accuracy": max, "nll": min}
+DETAILS = {"accuracy": ("classes",), "nll": ("classes", "nlls")}  # judge -> what is kept of each test example
 
 
 def compare(
@@ -50,40 +50,48 @@ def compare(
     wide  ...
     """
     require_attributes(data, PARTS, "data", "a Dataset, such as load_dataset('mnist5k')")
-    if judge not in JUDGES:
-        raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
     plan = {name: _options({**common, **arm}) for name, arm in arms.items()}
-    for options in plan.values():
-        _require_arm(options[0], data, teacher, draw)
-    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
-    course = Course(data, teacher, student, steps, batch_size, optimizer, draw, parts=("valid",))
-    tried = _tried(Trainer(course, progress, jobs), plan, tune, judge)
+    _require_plan(plan, data, teacher, draw, judge)
+    course = Course(data, teacher, student, steps, batch_size, optimizer, draw)
+    return _carry_out(plan, course, _seeds(seeds), tune, judge, show, {"progress": progress, "jobs": jobs})
+
+
+def _carry_out(plan, course, seeds, tune, judge, show, how):
+    """Choose an option for each arm, train its students, and put together what they show."""
+    afterwards = random.getrandbits(31)
+    tried = _tried(Trainer(course._replace(parts=("valid",)), **how), plan, tune, judge)
     chosen = {name: options[_best(tried[name], judge) if name in tried else 0] for name, options in plan.items()}
-    details = ("classes", "nlls") if judge == "nll" else ("classes",)
-    trainer = Trainer(course._replace(parts=("test",), details=details), progress, jobs)
-    shown = [list(arms).index(name) * len(seeds) for name in show]
-    rows = trainer.rows([(chosen[name], seed) for name in arms for seed in seeds], with_weights=shown)
-    found = {name: rows[number * len(seeds) : (number + 1) * len(seeds)] for number, name in enumerate(arms)}
+    trainer = Trainer(course._replace(parts=("test",), details=DETAILS[judge]), **how)
+    shown = [list(plan).index(name) * len(seeds) for name in show]
+    rows = trainer.rows([(arm, seed) for arm in chosen.values() for seed in seeds], with_weights=shown)
+    found = {name: rows[number * len(seeds) : (number + 1) * len(seeds)] for number, name in enumerate(plan)}
     students = {name: trainer.restored(chosen[name], seeds[0], found[name][0]["weights"]) for name in show}
     keras.utils.set_random_seed(afterwards)  # the same whether students were trained or recalled
-    told = {name: {axis: _said(chosen[name][axis]) for axis in _axes({**common, **arms[name]})} for name in arms}
-    more = "" if draw is None else f", and the draw of {draw} training examples"
-    tables, when = _tables(found, data.test[1]), f"Trained on {max(row['when'] for row in rows)}."
-    tried = {name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()}
-    return Experiment(judge, **tables, chosen=told, tried=tried, students=students, draws=more, when=when)
+    return Experiment(
+        judge,
+        **_tables(found, course.data.test[1]),
+        chosen={name: _differing(chosen[name], options) for name, options in plan.items()},
+        tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
+        students=students,
+        draws="" if course.draw is None else f", and the draw of {course.draw} training examples",
+        when=f"Trained on {max(row['when'] for row in rows)}.",
+    )
+
+
+def _differing(chosen, options):
+    """What was chosen among the options, as a reader knows it."""
+    return {
+        name: _said(value) for name, value in chosen.items() if any(option[name] is not value for option in options)
+    }
 
 
 def _options(arm):
     """The arm for every combination of what its lists offer."""
-    axes = _axes(arm)
+    axes = {name: values for name, values in arm.items() if isinstance(values, list)}
     for name, values in axes.items():
         if not values:
             raise ValueError(f"There is nothing to try for {name}: give at least one value.")
     return [{**arm, **dict(zip(axes, values, strict=True))} for values in itertools.product(*axes.values())]
-
-
-def _axes(arm):
-    return {name: values for name, values in arm.items() if isinstance(values, list)}
 
 
 def _tried(trainer, plan, tune, judge):
@@ -119,6 +127,13 @@ def _tables(found, labels):
     for name, said in classes.items():
         right[name] = ((said == labels).reshape(len(said), *counts.shape) & counts).sum(axis=-1) / counts.sum(axis=-1)
     return {"right": right, "nll": nll, "classes": classes}
+
+
+def _require_plan(plan, data, teacher, draw, judge):
+    if judge not in DETAILS:
+        raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
+    for options in plan.values():
+        _require_arm(options[0], data, teacher, draw)
 
 
 def _require_arm(arm, data, teacher, draw):

@@ -1,7 +1,9 @@
 """Students of an experiment: each is trained with its settings and its seed, or recalled from an earlier time."""
 
 import datetime
+import inspect
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import joblib
@@ -110,7 +112,9 @@ class Trainer:
             asked = [(sorted(self._complete(settings).items()), seed) for settings, seed in wanted]
             return [portable_key(course, one, number in with_weights) for number, one in enumerate(asked)]
         except Incomparable as error:
-            warnings.warn(f"The students of this experiment are not kept: {error}", stacklevel=4)
+            here = str(Path(__file__).parent)
+            level = next(n for n, frame in enumerate(inspect.stack()) if not frame.filename.startswith(here))
+            warnings.warn(f"The students of this experiment are not kept: {error}", stacklevel=level + 1)
             return [None] * len(wanted)
 
     def _complete(self, settings):

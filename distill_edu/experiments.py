@@ -80,9 +80,8 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
 
 def _differing(chosen, options):
     """What was chosen among the options, as a reader knows it."""
-    return {
-        name: _said(value) for name, value in chosen.items() if any(option[name] is not value for option in options)
-    }
+    names = [name for name in chosen if any(option[name] is not chosen[name] for option in options)]
+    return {name: _said(chosen[name]) for name in names}
 
 
 def _options(arm):

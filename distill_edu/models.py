@@ -6,7 +6,13 @@ import numpy as np
 
 from distill_edu._inside.backend import keras, only_errors
 from distill_edu._inside.check_models import require_image_size
-from distill_edu._inside.check_values import looks_like_probabilities, require_attributes, require_count, require_logits
+from distill_edu._inside.check_values import (
+    looks_like_probabilities,
+    require_attributes,
+    require_count,
+    require_logits,
+    require_number,
+)
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
 
@@ -177,19 +183,22 @@ class Ensemble(keras.Model):
     """Join trained models in one teacher, whose soft targets at T = 1 are the mean of the members' soft targets.
 
     `members`: Keras models with the same inputs and logits of the same shape; training a student changes none of them.
+    `weights`: how much each member counts, numbers above 0, used in proportion; None: all count alike.
     The output is the logarithm of the mean probabilities, which are valid logits. Hinton et al. 2015, section 1.
 
     >>> sure, unsure = (keras.Sequential([keras.Input((1,)), layers.Rescaling([[w, 0.0]])]) for w in (4.0, 0.0))
     >>> keras.ops.softmax(Ensemble([sure, unsure])(np.ones((1, 1)))).numpy().round(2)  # the mean of 0.98 and 0.50
     array([[0.74, 0.26]], dtype=float32)
+    >>> keras.ops.softmax(Ensemble([sure, unsure], weights=[3, 1])(np.ones((1, 1)))).numpy().round(2)
+    array([[0.86, 0.14]], dtype=float32)
     """
 
-    def __init__(self, members, name="teacher", **keras_arguments):
+    def __init__(self, members, name="teacher", weights=None, **keras_arguments):
         members = [members] if isinstance(members, keras.Layer) else list(members)
         if not members or not all(isinstance(member, keras.Layer) and member.built for member in members):
             raise ValueError("members is a list of at least one Keras model that has been built and trained.")
         super().__init__(name=name, **keras_arguments)
-        self.members = members
+        self.members, self.member_weights = members, _shares(weights, len(members))
         self.built = True
 
     def call(self, inputs, training=None):
@@ -197,17 +206,32 @@ class Ensemble(keras.Model):
         shapes = {tuple(part.shape[1:]) for part in logits}
         if len(shapes) > 1:
             raise ValueError(f"The members give logits of the shapes {sorted(shapes)}: they need the same classes.")
-        # (members, batch, ..., classes) -> (batch, ..., classes)
-        log_p = keras.ops.log_softmax(keras.ops.cast(keras.ops.stack(logits), "float32"), axis=-1)
-        return keras.ops.logsumexp(log_p, axis=0) - math.log(len(logits))
+        weighted = [  # log (weight x probability), [batch, ..., classes] for each member
+            keras.ops.log_softmax(keras.ops.cast(part, "float32"), axis=-1) + math.log(weight)
+            for part, weight in zip(logits, self.member_weights, strict=True)
+        ]
+        return keras.ops.logsumexp(keras.ops.stack(weighted), axis=0)
 
     def get_config(self):
-        return {"name": self.name, "members": [keras.saving.serialize_keras_object(member) for member in self.members]}
+        members = [keras.saving.serialize_keras_object(member) for member in self.members]
+        return {"name": self.name, "members": members, "weights": self.member_weights}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         with keras.saving.custom_object_scope(custom_objects or {}):
-            return cls([keras.saving.deserialize_keras_object(each) for each in config["members"]], config["name"])
+            members = [keras.saving.deserialize_keras_object(each) for each in config["members"]]
+        return cls(members, config["name"], config.get("weights"))
+
+
+def _shares(weights, count):
+    """The weights, divided by their sum: a list of floats."""
+    numbers = [1.0] * count if weights is None else list(weights)
+    if len(numbers) != count:
+        raise ValueError(f"weights has {len(numbers)} numbers for {count} members: give one for each.")
+    numbers = [
+        require_number(each, "A weight of an Ensemble", "above 0", lambda number: number > 0) for each in numbers
+    ]
+    return [number / sum(numbers) for number in numbers]
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")

@@ -25,7 +25,7 @@ IMAGES = ("08_hints", "11_when_it_fails")  # pages that carry images of attentio
 NAMES = [path.stem for path in PAGES] if SITE else ["01_small"]
 PAGE = pytest.mark.parametrize("name", NAMES)
 EVERY = pytest.mark.parametrize(
-    "name", ["index", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"]
+    "name", ["index", "cookbook", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"]
 )
 WHOLE = pytest.mark.skipif(not SITE, reason="make check_site tries this on the whole site")
 LANGUAGES = [folder.name for folder in (SOURCES / "locale").glob("*")]

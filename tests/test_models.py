@@ -122,6 +122,30 @@ def test_an_ensemble_answers_with_the_mean_of_its_members_probabilities():
     assert logits(Ensemble(members[:1])) == pytest.approx(np.log(soft_targets(logits(members[0]))), abs=1e-5)
 
 
+def test_the_weights_of_an_ensemble_are_used_in_proportion_and_saved(tmp_path):
+    members = [model(0), model(1), model(2)]
+    p = np.array([soft_targets(logits(member)) for member in members])
+    ensemble = Ensemble(members, weights=(6, 3, 1))
+    expected = 0.6 * p[0] + 0.3 * p[1] + 0.1 * p[2]
+    assert np.exp(logits(ensemble)) == pytest.approx(expected, abs=1e-6)
+    Distiller(student=model(9), teacher=ensemble).save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras").teacher
+    assert np.exp(logits(loaded)) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        ([1], "weights has 1 numbers for 2 members: give one for each"),
+        ([1, 0], "A weight of an Ensemble must be above 0, not 0"),
+        ([1, "much"], "A weight of an Ensemble must be above 0, not 'much'"),
+    ],
+)
+def test_wrong_weights_of_an_ensemble_get_a_sentence(weights, message):
+    with pytest.raises(ValueError, match=message):
+        Ensemble([model(0), model(1)], weights=weights)
+
+
 def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar(capsys):
     drops = keras.layers.Dropout(0.9)
     assert (teacher_logits(drops, X) == X).all()

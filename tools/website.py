@@ -4,7 +4,6 @@ Without a path, write the other texts of the site: the list of pages, the first 
 """
 
 import re
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -63,7 +62,7 @@ if __name__ == "__main__":
         nbformat.write(page, BUILT / path.name)
         print(f"{path.name}: {page.metadata['seconds']} s", flush=True)
     if not sys.argv[1:]:
-        for text in SOURCES.glob("*.md"):
-            shutil.copy(text, BUILT)
+        for text in SOURCES.glob("*.md"):  # beside the pages, not beside their folder
+            (BUILT / text.name).write_text(text.read_text().replace("](../notebooks/", "]("))
         (BUILT / "pages.md").write_text(list_of_pages(PAGES))
         (BUILT / "hook.html").write_text(first_slider(nbformat.read(BUILT / PAGES[0].name, as_version=4)))

@@ -21,7 +21,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 \
-    --nbval-kernel-startup-timeout=600 notebooks
+    --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval.cfg notebooks
 
 .PHONY: lab quick test test_all lint pages site check_site oldest newest unit retrain golden bench mutate FORCE
 # The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.
@@ -40,6 +40,7 @@ test: quick
 
 COLD := $(CURDIR)/build/cold
 test_all: export DISTILL_EDU_CACHE := $(COLD)
+test_all: export DISTILL_EDU_KEPT := none
 test_all: lint
 	rm -rf $(COLD)
 	$(PYTEST) --durations=40

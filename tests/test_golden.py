@@ -5,22 +5,23 @@ import zipfile
 
 import numpy as np
 import pytest
+from small import model
 
-from distill_edu import cache
-from distill_edu._inside.cache_key import GOLDEN, code_hash  # noqa: TID251 - what kept results are kept under
+from distill_edu import Ensemble, cache
+from distill_edu._inside import cache_key  # noqa: TID251 - what kept results are kept under
 from tools import golden
 
-KEPT = GOLDEN.parent
+KEPT = cache_key.GOLDEN.parent
 
 
 def test_the_code_is_the_one_whose_numbers_were_checked():
-    assert json.loads(GOLDEN.read_text())["code"] == code_hash(), "run: make golden"
+    assert json.loads(cache_key.GOLDEN.read_text())["code"] == cache_key.code_hash(), "run: make golden"
 
 
 @pytest.mark.slow
 def test_the_golden_numbers(folder, monkeypatch):
     monkeypatch.setenv("DISTILL_EDU_KEPT", "none")
-    expected = json.loads(GOLDEN.read_text())["numbers"]
+    expected = json.loads(cache_key.GOLDEN.read_text())["numbers"]
     found = golden.numbers()
     assert found == {name: pytest.approx(value, rel=golden.TOLERANCE) for name, value in expected.items()}
     distinct = np.array(sorted(found.values()))
@@ -46,3 +47,28 @@ def test_what_came_with_the_package_is_recalled_unless_that_is_switched_off(fold
     assert cache.recall(name)["numbers"].tolist() == [0, 1, 2]
     monkeypatch.setenv("DISTILL_EDU_KEPT", "none")
     assert cache.recall(name) is None
+
+
+def test_what_was_made_counts_by_how_it_was_made_not_by_its_last_bits(monkeypatch):
+    monkeypatch.setattr(cache_key, "MADE", {})
+    here, there, other = (model(seed, units=3) for seed in range(3))
+    parts = {"model": here, "weighted": Ensemble([here], weights=[1]), "array": np.arange(3.0)}
+    moved = {"model": there, "weighted": Ensemble([there], weights=[1]), "array": np.arange(3.0) + 1e-9}
+    for made in (here, there):
+        cache_key.made_by(made, ["trained", 5])
+    for made in (parts["array"], moved["array"]):
+        cache_key.made_by(made, ["remembered", 7])
+    for name, part in parts.items():
+        assert cache_key.portable_key([part]) == cache_key.portable_key([moved[name]]), name
+    assert cache_key.portable_key(here) != cache_key.portable_key(other)
+    assert cache_key.portable_key(Ensemble([here, other])) != cache_key.portable_key(Ensemble([here, here]))
+    there.set_weights([weight + 1 for weight in there.get_weights()])
+    assert cache_key.portable_key(here) != cache_key.portable_key(there)
+
+
+def test_other_code_has_other_keys(monkeypatch):
+    before = cache_key.portable_key("x")
+    cache_key.code_version.cache_clear()
+    monkeypatch.setattr(cache_key, "training_code", lambda: {"losses": "edited"})
+    assert cache_key.portable_key("x") != before
+    cache_key.code_version.cache_clear()

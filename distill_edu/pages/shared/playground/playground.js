@@ -1,10 +1,10 @@
 // The playground: it holds the settings, runs lessons a few milliseconds a frame, and shows what is there.
 
 const WATCHED = [];  // the steps at which a lesson that is watched counts: ever wider apart
-for (let step = 1; step < STEPS; step = Math.max(step + 1, Math.round(step * 1.06))) WATCHED.push(step);
+for (let step = 1; step < STEPS; step = Math.max(step + 1, Math.round(step * 1.1))) WATCHED.push(step);
 WATCHED.push(STEPS);
 const UNWATCHED = [1, 3, 10, 30, 100, STEPS];
-const FRAME = 8, LASTS = 2500;  // milliseconds of learning in a frame; of a lesson that is watched, at least
+const FRAME = 12, LASTS = 2500;  // milliseconds of learning in a frame; of a lesson that is watched, at least
 const PAD = 140, BRUSH = 5.5;  // pixels: the side of the paper, half the width of a stroke
 const ROWS = 12;  // the settings that are shown, the newest first
 

@@ -25,7 +25,7 @@ IMAGES = ("08_hints", "11_when_it_fails")  # pages that carry images of attentio
 NAMES = [path.stem for path in PAGES] if SITE else ["01_small"]
 PAGE = pytest.mark.parametrize("name", NAMES)
 EVERY = pytest.mark.parametrize(
-    "name", ["index", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"]
+    "name", ["index", "lesson", "reference", *(path.stem for path in PAGES)] if SITE else ["01_small"]
 )
 WHOLE = pytest.mark.skipif(not SITE, reason="make check_site tries this on the whole site")
 LANGUAGES = [folder.name for folder in (SOURCES / "locale").glob("*")]
@@ -146,8 +146,8 @@ def test_without_a_script_there_is_a_picture_and_no_dead_slider(name, site, brow
 def test_one_finds_ones_way(site, browser):
     """Pages, the next and the one before, search, another language, how to run it; from files, without a server."""
     with opened(browser, (site / "index.html").as_uri()) as here:
-        (figure,) = here.tab.query_selector_all(".distill-explorer")
-        assert move(figure, keys=2)
+        here.tab.click(".distill-playground .play")
+        here.tab.wait_for_selector(".distill-playground .end.taught")
         listed = here.tab.query_selector_all("table tr")[1:]
         assert [row.inner_text().split()[0] for row in listed] == [path.stem[:2] for path in PAGES]
         assert "make lab" in here.tab.inner_text("#run-it-yourself")

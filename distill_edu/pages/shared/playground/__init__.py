@@ -134,8 +134,8 @@ class Playground:
     def __repr__(self):
         return "<playground: two students learn in the browser>"
 
-    def _repr_mimebundle_(self, **_):
-        return {"text/plain": repr(self), "text/html": inline()}
+    def _repr_html_(self):
+        return inline()
 
     def _repr_png_(self):
         return still()._repr_png_()

@@ -32,7 +32,8 @@ function settingsOf(address) {
 
 function addressOf(settings) {
   const changed = Object.entries(CONTROLS).filter(([name, {start}]) => settings[name] !== start);
-  return `#${new URLSearchParams(changed.length ? changed.map(([name, {key}]) => [key, settings[name]]) : [["says", "answers"]])}`;
+  const asked = changed.map(([name, {key}]) => [key, settings[name]]);
+  return `#${new URLSearchParams(asked.length ? asked : [["says", settings.says]])}`;
 }
 
 const startSettings = () => Object.fromEntries(Object.entries(CONTROLS).map(([name, {start}]) => [name, start]));
@@ -73,7 +74,8 @@ const pageHtml = data => `
     <button type="button" class="ten">${say("tenMore")}</button>
     <span class="step"></span>
   </div>
-  <label class="guess"><span class="question"></span><input type="range" min="0" value="0"><b class="value" aria-hidden="true"></b></label>
+  <label class="guess"><span class="question"></span><input type="range" min="0" value="0">
+    <b class="value" aria-hidden="true"></b></label>
   <div class="curves"><svg viewBox="0 0 460 230" role="img"><g class="axes"></g><g class="before"></g><g class="now"></g></svg>
     <canvas class="sheet" role="img"></canvas></div>
   <form class="controls" autocomplete="off">${Object.keys(CONTROLS).map(name => controlHtml(name, data)).join("")}</form>
@@ -82,8 +84,8 @@ const pageHtml = data => `
   <p class="note weights"></p>
   <h3>${say("ask")}</h3>
   <div class="ask">
-    <div class="pad"><div class="paper"><canvas width="${PAD}" height="${PAD}" role="img" aria-label="${say("draw.label")}"></canvas>
-      <span class="hint">${say("draw")}</span></div>
+    <div class="pad"><div class="paper">
+      <canvas width="${PAD}" height="${PAD}" role="img" aria-label="${say("draw.label")}"></canvas><span class="hint">${say("draw")}</span></div>
       <div class="buttons"><button type="button" class="clear">${say("clear")}</button>
         <button type="button" class="new">${say("newImage")}</button><button type="button" class="newUnseen"></button></div>
       <label><span>${say("theirs")} <b class="value" aria-hidden="true">–</b></span>

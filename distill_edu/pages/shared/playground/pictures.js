@@ -110,8 +110,8 @@ const signed = number => `${Math.round(number) < 0 ? "−" : Math.round(number) 
 
 function rowTitle(settings) {
   const student = settings.hidden ? say("row.hidden", {units: settings.hidden}) : say("row.linear");
-  const values = {...settings, digit: settings.leftOut, says: say(`row.${settings.says}`), student, teacher: say(`row.${settings.teacher}`)};
-  return say(settings.leftOut === "none" ? "row" : "row.unseen", values);
+  const says = say(`row.${settings.says}`), teacher = say(`row.${settings.teacher}`), digit = settings.leftOut;
+  return say(digit === "none" ? "row" : "row.unseen", {...settings, digit, says, student, teacher});
 }
 
 function rowSvg({gains, mean, reach}, place, words) {
@@ -119,14 +119,15 @@ function rowSvg({gains, mean, reach}, place, words) {
     `<line class="${kind}" x1="${place(from)}" x2="${place(to)}" y1="${top}" y2="${bottom}"/>`;
   const dots = gains.map(gain => `<circle r="4.5" cx="${place(gain)}" cy="13"/>`);
   return `<svg role="img" aria-label="${words}">${line("grid", -1e9, 1e9)}${line("zero", 0, 0, 1, 25)}${dots.join("")}
-    ${reach === null ? "" : line("reach", mean - reach, mean + reach)}<text class="mean" x="${place(mean)}" y="18">◆</text></svg>`;
+    ${reach === null ? "" : line("reach", mean - reach, mean + reach)}
+    <text class="mean" x="${place(mean)}" y="18">◆</text></svg>`;
 }
 
 /** All settings that were tried, the newest first, on one scale. `rows`: [{settings, pairs, now, of}]. */
 function rowsHtml(rows) {
   if (!rows.length) return `<p>${say("rows.none")}</p>`;
   const all = rows.flatMap(({pairs}) => summary(pairs).gains);
-  const low = Math.min(-100, ...all.map(gain => Math.floor(gain / 50) * 50)), high = Math.max(200, ...all.map(gain => Math.ceil(gain / 50) * 50));
+  const low = Math.floor(Math.min(-100, ...all) / 50) * 50, high = Math.ceil(Math.max(200, ...all) / 50) * 50;
   const place = gain => `${(3 + 94 * (Math.min(high, Math.max(low, gain)) - low) / (high - low)).toFixed(2)}%`;
   const parts = rows.map(({settings, pairs, now, of}, number) => {
     const result = summary(pairs), {mean, reach, wins, n} = result, digit = settings.leftOut;

@@ -38,7 +38,7 @@ class Playground extends View {
     this.find(".newUnseen").onclick = () => this.choose("new", this.nextNew(label => label === this.settings.leftOut));
     this.find(".theirs").oninput = () => this.choose("theirs", Number(this.find(".theirs").value));
     this.find(".sheet").onclick = event => this.chooseFromSheet(event);
-    this.find(".rows").onclick = event => { if (event.target.dataset.row) this.use(this.shown[event.target.dataset.row].settings, true); };
+    this.find(".rows").onclick = ({target}) => { if (target.dataset.row) this.use(this.shown[target.dataset.row].settings, true); };
     this.listenToPen(this.find(".pad canvas"));
     this.listenToPage();
   }
@@ -98,7 +98,8 @@ class Playground extends View {
   }
 
   begin(number, steps) {
-    if (this.lesson?.step === STEPS && this.lesson.settings === this.settings) this.earlier = [...this.earlier, this.lesson.counts].slice(-9);
+    const before = this.lesson;
+    if (before?.step === STEPS && before.settings === this.settings) this.earlier = [...this.earlier, before.counts].slice(-9);
     this.lesson = new Lesson(this.data, this.settings, number);
     this.watched = steps === WATCHED;
     this.work = this.lesson.learn(steps);
@@ -122,8 +123,8 @@ class Playground extends View {
   }
 
   tenMore() {
+    this.queue += this.running ? 10 : 9;  // with the one that begins now
     if (!this.running) this.begin(this.untried(), UNWATCHED);
-    this.queue += this.queue || !this.running ? 9 : 10;
     this.run();
   }
 
@@ -168,7 +169,8 @@ class Playground extends View {
 
   /** A lesson has ended: its pair gets a dot. */
   keep() {
-    const key = JSON.stringify(this.settings), row = this.rows.get(key) ?? {settings: this.settings, pairs: new Map(), of: this.of};
+    const key = JSON.stringify(this.settings);
+    const row = this.rows.get(key) ?? {settings: this.settings, pairs: new Map(), of: this.of};
     row.pairs.set(this.lesson.number, this.lesson.counts.at(-1));
     this.rows.delete(key);  // the newest stands last
     this.rows.set(key, row);
@@ -184,7 +186,8 @@ class Playground extends View {
     this.image.x = i === null ? asDigit(this.drawing, PAD) : this.data.images[i];
     const {images} = this.settings, theirs = from === "theirs";
     this.find(".pad .value").textContent = theirs ? say("theirs.number", {number: number + 1, images}) : "–";
-    this.find(".theirs").setAttribute("aria-valuetext", theirs ? say("theirs.spoken", {number: number + 1, label: this.image.label}) : say("none"));
+    const spoken = theirs ? say("theirs.spoken", {number: number + 1, label: this.image.label}) : say("none");
+    this.find(".theirs").setAttribute("aria-valuetext", spoken);
     this.find(".hint").hidden = from !== "drawn" || this.drawing.some(value => value > 0);
     this.sheet();
     this.paint();
@@ -272,7 +275,9 @@ async function start(root, text, options) {
 /** The text of a script that sets DISTILL_DIGITS: also from a file, where fetch is refused. */
 const load = address => new Promise((resolve, reject) => {
   const script = document.createElement("script");
-  Object.assign(script, {src: address, onload: () => resolve(globalThis.DISTILL_DIGITS), onerror: () => reject(new Error(`${address} is missing.`))});
+  script.src = address;
+  script.onload = () => resolve(globalThis.DISTILL_DIGITS);
+  script.onerror = () => reject(new Error(`${address} is missing.`));
   document.head.append(script);
 });
 

@@ -17,8 +17,8 @@ class View {
 
   paint() {
     if (!this.image) return;
-    const {lesson, queue, running} = this, state = running ? (queue ? "stop" : "pause") : lesson.step === STEPS ? "again" : lesson.step ? "continue" : "train";
-    this.find(".play").textContent = say(state);
+    const {lesson, queue, running} = this, started = lesson.step > 0, ended = lesson.step === STEPS;
+    this.find(".play").textContent = say(running ? (queue ? "stop" : "pause") : ended ? "again" : started ? "continue" : "train");
     this.find(".step").textContent = say("step", {number: lesson.number, step: lesson.step, steps: STEPS});
     this.paintGuess();
     this.paintCurves();
@@ -61,7 +61,8 @@ class View {
   paintAnswers() {
     const {image, lesson, settings: {temperature, alpha, says, teacher}} = this, theirs = image.from === "theirs";
     const pixels = pixelsOf(image.x), blank = image.x.pixels.length === 0;
-    drawPixels(this.find(".pad canvas"), image.from === "drawn" ? this.drawing : pixels, image.from === "drawn" ? PAD : SIDE, this.ink);
+    const [paper, side] = image.from === "drawn" ? [this.drawing, PAD] : [pixels, SIDE];
+    drawPixels(this.find(".pad canvas"), paper, side, this.ink);
     drawPixels(this.find(".seen canvas"), pixels, SIDE, this.ink);
     const logits = image.answers[teacher] ??= this.data.teachers[teacher].answer(this.data.teachers[teacher].layers, pixels);
     const targets = theirs && says !== "answers" && lesson.targets;
@@ -95,13 +96,15 @@ class View {
   /** What the live region says, when no lesson runs. */
   sentences() {
     const {settings, of, lesson, data} = this, {leftOut: digit, images, says, alpha} = settings, last = lesson.counts.at(-1);
-    const first = last ? this.sentencesAfter(last) : [say("start", {images}), say(of ? "start.unseen" : "start.all", {of, digit})];
+    const before = [say("start", {images}), say(of ? "start.unseen" : "start.all", {of, digit})];
+    const first = last ? this.sentencesAfter(last) : before;
     const alone = lesson.labels.filter((label, i) => anotherImage(lesson.labels)[i] === i).length;
     if (says === "another") first.push(say("another"));
     if (says === "equal" || says === "shuffled") first.push(say("nine"));
     if (says === "another" && alone) first.push(say("keepsOwn", {count: alone}));
     if (alpha === 1) first.push(say("labelsAlone"));
-    if (images >= 200) first.push(say("overlap", {images, pool: data.labels.slice(0, data.pool).filter(label => label !== digit).length}));
+    const pool = data.labels.slice(0, data.pool).filter(label => label !== digit).length;
+    if (images >= 200) first.push(say("overlap", {images, pool}));
     return first;
   }
 

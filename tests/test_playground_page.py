@@ -383,6 +383,7 @@ def test_a_lesson_takes_seconds_and_blocks_no_frame(open_playground, capsys):
 
 def test_it_works_as_the_output_of_a_cell(browser, tmp_path):
     cells = ["from distill_edu.pages import unseen_digit as page", "page.playground()"]
+    cells += ["from gallery import GALLERY", "GALLERY['loss with alpha']()"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     with jupyterlab(tmp_path) as address:
         nbformat.write(normalise(notebook), tmp_path / "notebooks" / "playground.ipynb")
@@ -396,4 +397,12 @@ def test_it_works_as_the_output_of_a_cell(browser, tmp_path):
         finish(tab)
         assert numbers(tab.inner_text(".student.taught .score"))[0] == lesson(1, temperature=6)["students"][1]["unseen"]
         assert "T=6" not in tab.url  # the address is JupyterLab's
+        tab.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        tab.set_viewport_size({"width": 800, "height": 1000})
+        tab.wait_for_function("document.querySelector('.curves svg').getBoundingClientRect().width > 250")
+        wider = "[...document.querySelectorAll('.jp-OutputArea-output')].map(one => one.scrollWidth - one.clientWidth)"
+        assert max(tab.evaluate(wider)) <= 0
+        assert "invert" in tab.evaluate("getComputedStyle(document.querySelector('.distill-explorer svg')).filter")
+        assert not tab.query_selector_all(".distill-explorer [contenteditable]:visible")
+        tab.screenshot(path=tmp_path / "lab.png")
         page.close()

@@ -12,7 +12,10 @@ from distill_edu.pages.shared.picture import Picture
 # In JupyterLab a figure is as wide as its window allows, and dark in a dark theme.
 STYLE = """<style>
 .distill-explorer svg { max-width: 100%; height: auto; }
-[data-jp-theme-light="false"] .distill-explorer svg { filter: invert(1) hue-rotate(180deg); mix-blend-mode: screen; }
+[data-jp-theme-light="false"] .distill-explorer svg {
+  filter: invert(1) hue-rotate(180deg) brightness(1.3); mix-blend-mode: screen;
+}
+[data-jp-theme-light="false"] .distill-explorer svg image { filter: invert(1) hue-rotate(180deg); }  /* as it was */
 </style>"""
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 

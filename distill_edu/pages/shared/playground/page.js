@@ -67,7 +67,7 @@ function answerHtml(who, name) {
     <svg viewBox="0 0 240 62" role="img"><path class="floor" d="M0 50H240"/>${bars.join("")}</svg><b class="value"></b></div>`;
 }
 
-const pageHtml = data => `
+const pageHtml = data => `<div class="inside">
   <div class="buttons">
     <button type="button" class="play"></button>
     <button type="button" class="other">${say("otherImages")}</button>
@@ -97,4 +97,4 @@ const pageHtml = data => `
   <h3>${say("rows")}</h3>
   <p class="note">${say("rows.note")} ${say("rows.covers")}</p>
   <div class="rows"></div>
-  <p class="note">${say("truth")}</p>`;
+  <p class="note">${say("truth")}</p></div>`;

@@ -66,7 +66,7 @@ pages: $(VENV)/test.stamp
 SHARED := $(wildcard distill_edu/*.py distill_edu/_inside/*.py distill_edu/pages/shared/*.py)
 SHARED += docs/frames.py docs/recording.py tools/website.py tools/pages.py
 build/pages/%.ipynb: notebooks/%.ipynb $(SHARED) $$(wildcard distill_edu/pages/$$(shell echo $$* | cut -c4-).py) | $(VENV)/test.stamp
-	PYTHONPATH=. $(BIN)/python -m tools.website $<
+	PYTHONPATH=.:docs $(BIN)/python -m tools.website $<
 
 # In English, and in the languages that docs/locale has; `make site LANGUAGE=zh_CN` builds that one alone.
 LANGUAGES := en $(notdir $(wildcard docs/locale/*))
@@ -75,7 +75,7 @@ LANGUAGES := $(LANGUAGE)
 endif
 SPHINX := $(BIN)/python -m sphinx -q -E -a -W --keep-going -c docs build/pages
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
-	PYTHONPATH=. $(BIN)/python -m tools.website
+	PYTHONPATH=.:docs $(BIN)/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
 	rm -rf build/site/jupyter_execute  # MyST-NB's copies of the notebooks
 

@@ -32,6 +32,10 @@ html_title = "distill_edu"
 html_baseurl = os.environ.get("SITE_URL", "")  # where the site will stand: links from elsewhere need it
 html_favicon = str(HERE / "static" / "icon.svg")
 html_static_path = [str(HERE / "static"), str(HERE.parent / ".github" / "hook.png")]
+playground = HERE.parent / "build" / "playground"  # tools/website.py writes it
+if playground.is_dir():
+    html_static_path.append(str(playground / "static"))
+    html_extra_path = [str(playground / "alone")]
 html_css_files = ["explorer.css"]
 html_js_files = [("explorer.js", {"defer": "defer"})]
 html_copy_source = html_show_sourcelink = False

@@ -12,6 +12,7 @@ import re
 import ipywidgets
 import numpy as np
 
+from distill_edu.pages.shared import playground
 from distill_edu.pages.shared.explorer import Explorer
 from distill_edu.pages.shared.picture import CLASSES, NEUTRAL, TEACHER, Picture
 
@@ -110,6 +111,7 @@ def register(shell):
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type(Picture, _of_picture)
     bundles.for_type(Explorer, _of_explorer)
+    bundles.for_type(playground.Playground, _of_playground)
     bundles.for_type_by_name("distill_edu.pages.shared.live", "LiveDistillation", _of_training)
 
 
@@ -119,6 +121,16 @@ def _of_picture(figure, **_):
 
 def _of_explorer(explorer, **_):
     return {"text/plain": repr(explorer), "text/html": fragment(explorer)}
+
+
+def _of_playground(shown, **_):
+    return {"text/plain": repr(shown), "text/html": playground_of_the_site()}
+
+
+def playground_of_the_site():
+    """The HTML of a playground whose script, style and digits the site serves: tools/website.py writes them."""
+    served = '<link rel="stylesheet" href="_static/playground.css"><script defer src="_static/playground.js"></script>'
+    return served + playground.box(slim(playground.still().svg()), digits_at="_static/digits.js")
 
 
 def _of_training(live, **_):

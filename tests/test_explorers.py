@@ -89,6 +89,19 @@ def test_every_slider_offers_these_stops_and_has_a_label(named):
     assert repr(widget) == f"<sliders: {', '.join(widget.controls)}>"
 
 
+def test_the_label_beside_a_slider_is_its_stop_and_cannot_be_typed_into(named):
+    """The readout of ipywidgets can: it then shows what is not the slider's value."""
+    name, widget = named
+    for control, stops in STOPS[name].items():
+        slider = widget.controls[control]
+        if not hasattr(slider, "readout"):
+            continue
+        assert slider.readout is False
+        for label, value in frames.stops(slider)[:: max(1, len(stops) - 1)]:
+            slider.value = value
+            assert widget.readouts[control].value == label
+
+
 def in_data(axes, line):
     """The points of a line in data coordinates; of the ends of error bars none."""
     found = line.get_transform() == axes.transData and line.get_marker() not in ("|", "_")

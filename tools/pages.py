@@ -33,7 +33,7 @@ def normalise(page):
 
 
 def _is_progress_bar(output):
-    return bool(re.match(r"\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
+    return bool(re.match(r"[\w ]*:?\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
 
 
 def _in_one_piece(outputs):
@@ -49,6 +49,8 @@ def _in_one_piece(outputs):
 
 def _normalise_output(output, count):
     output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # its model is gone after the run
+    if "<script>" in output.get("data", {}).get("text/html", ""):  # the playground: its picture and its text stay
+        output.data.pop("text/html")
     if "metadata" in output:
         output.metadata = {}
     if output.output_type == "execute_result":

@@ -1,6 +1,6 @@
 """Execute pages for `make site`, so that their sliders carry all their pictures: give one path, or several.
 
-Without a path, write the other texts of the site: the list of pages, the first slider of page 01, docs/*.md.
+Without a path, write the other texts of the site: the list of pages, docs/*.md, and the playground.
 """
 
 import re
@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import frames
 import nbformat
 
+from distill_edu.pages.shared import playground
 from tools.pages import FOLDER, PAGES, execute, normalise
 
 ROOT = FOLDER.parent
@@ -47,10 +49,21 @@ def list_of_pages(paths):
     return "\n".join(rows) + "\n"
 
 
-def first_slider(page):
-    """The HTML of the first slider that a page shows."""
-    shown = (output.get("data", {}).get("text/html", "") for cell in page.cells for output in cell.get("outputs", ()))
-    return next(text for text in shown if "distill-explorer" in text)
+def write_playground(texts, files):
+    """Write the playground: its place on a page into `texts`; into `files` what the site serves, and one whole page."""
+    for folder in ("static", "alone"):
+        (files / folder).mkdir(parents=True, exist_ok=True)
+    served = {
+        "playground.css": playground.style(),
+        "playground.js": playground.script(),
+        "digits.js": f'globalThis.DISTILL_DIGITS = "{playground.digits()}";\n',
+    }
+    for name, text in served.items():
+        (files / "static" / name).write_text(text, "utf-8")
+    (texts / "playground.html").write_text(frames.playground_of_the_site(), "utf-8")
+    whole = playground.inline(frames.slim(playground.still().svg()), "{}")
+    alone = (SOURCES / "playground.html").read_text("utf-8").replace("PLAYGROUND", whole)
+    (files / "alone" / "playground.html").write_text(alone, "utf-8")
 
 
 if __name__ == "__main__":
@@ -65,4 +78,4 @@ if __name__ == "__main__":
         for text in SOURCES.glob("*.md"):  # beside the pages, not beside their folder
             (BUILT / text.name).write_text(text.read_text().replace("](../notebooks/", "]("))
         (BUILT / "pages.md").write_text(list_of_pages(PAGES))
-        (BUILT / "hook.html").write_text(first_slider(nbformat.read(BUILT / PAGES[0].name, as_version=4)))
+        write_playground(BUILT, ROOT / "build" / "playground")

@@ -6,6 +6,7 @@ import numpy as np
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, call, not_yet
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
+from distill_edu.pages.shared.playground import Playground
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):
@@ -48,6 +49,15 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         )
 
     return Explorer(draw, controls)
+
+
+def playground():
+    """Return the playground of the web site's first page: two students learn without a 2, in the reader's browser.
+
+    >>> playground()
+    <playground: two students learn in the browser>
+    """
+    return Playground()
 
 
 # The reader types the smallest of 0.5, 1, 1.5 and 2 that lifts a logit of 2.0 above a logit of 3.2.

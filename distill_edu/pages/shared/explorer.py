@@ -9,6 +9,14 @@ import ipywidgets
 from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.picture import Picture
 
+# In JupyterLab a figure is as wide as its window allows, and dark in a dark theme.
+STYLE = """<style>
+.distill-explorer svg { max-width: 100%; height: auto; }
+[data-jp-theme-light="false"] .distill-explorer svg {
+  filter: invert(1) hue-rotate(180deg) brightness(1.3); mix-blend-mode: screen;
+}
+[data-jp-theme-light="false"] .distill-explorer svg image { filter: invert(1) hue-rotate(180deg); }  /* as it was */
+</style>"""
 TEMPERATURES = (0.5, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20)
 
 
@@ -23,13 +31,20 @@ class Explorer(ipywidgets.VBox):
     def __init__(self, draw, controls, width=7.0, height=2.8):
         self.draw, self.controls, self.figure = draw, controls, Picture(width, height)
         self.view, self.words = ipywidgets.HTML(), ipywidgets.HTML()
+        # Labels, because the readout of a slider can be typed into and then shows what is not the slider's value.
+        self.readouts = {name: ipywidgets.Label() for name, one in controls.items() if hasattr(one, "readout")}
         # JupyterLab may deliver messages in two threads: that of the cells and that of a subshell.
         self.lock = threading.RLock()
         for control in controls.values():
             control.observe(self.update, "value")
-        super().__init__([*controls.values(), self.view, self.words])
+        rows = [self._row(name) for name in controls]
+        super().__init__([*rows, self.view, self.words, ipywidgets.HTML(STYLE)])
         self.add_class("distill-explorer")
         self.update()
+
+    def _row(self, name):
+        control = self.controls[name]
+        return ipywidgets.HBox([control, self.readouts[name]]) if name in self.readouts else control
 
     @property
     def values(self):
@@ -38,6 +53,8 @@ class Explorer(ipywidgets.VBox):
 
     def update(self, _change=None):
         with self.lock:
+            for name, label in self.readouts.items():
+                label.value = stop_name(self.controls[name])
             caption = self.draw(self.figure, **self.values)
             self.view.value = self.figure.svg()
             self.words.value = html.escape(caption)
@@ -50,7 +67,8 @@ class Explorer(ipywidgets.VBox):
 
     def close(self):
         """Take the widget off the page and release its data, its figure and its controls."""
-        for widget in self.children:  # none after an `__init__` that refused its arguments
+        rows = self.children  # none after an `__init__` that refused its arguments
+        for widget in [*rows, *(part for row in rows for part in getattr(row, "children", ()))]:
             widget.unobserve_all()
             for part in (widget, getattr(widget, "layout", None), getattr(widget, "style", None)):
                 if part is not None:
@@ -80,7 +98,15 @@ def alpha_slider(alpha):
 
 
 def slider(kind, description, **settings):
-    return kind(layout=ipywidgets.Layout(width="460px"), **labelled(description), **settings)
+    readout = {"readout": False} if hasattr(kind, "readout") else {}  # an Explorer has its own
+    layout = ipywidgets.Layout(width="460px", max_width="80%")
+    return kind(layout=layout, **readout, **labelled(description), **settings)
+
+
+def stop_name(control):
+    """What the label beside a slider says: the name of its stop, or its number."""
+    names = {value: name for name, value in getattr(control, "options", ())}
+    return names.get(control.value) or f"{control.value:.4g}"
 
 
 def labelled(description):

@@ -49,4 +49,5 @@ def draw_pairs(figure, distilled, hard, pairs, first, what):
         )
     gain = paired_gain(distilled[rows], hard[rows])
     right.errorbar(0, gain.mean, gain.high - gain.mean, fmt="D", color=DISTILLED, capsize=5)
-    return f"{pairs} {what}s: {gain_in_words(gain)}"
+    every = f" (all of them, so the first {what} changes nothing)" if pairs == len(hard) else ""
+    return f"{pairs} {what}s{every}: {gain_in_words(gain)}"

@@ -1,0 +1,160 @@
+"""The playground: two students learn from real digits in the reader's browser, on the web site and in a notebook.
+
+The scripts beside this file compute and draw; `lesson.js` is the arithmetic. `teachers.npz` is written by
+`tools/playground.py`.
+"""
+
+import base64
+import html
+import json
+import re
+import zlib
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from distill_edu.data import load_dataset
+from distill_edu.pages.shared.picture import DISTILLED, HARD, Picture, legend
+from distill_edu.probabilities import soft_targets
+
+HERE = Path(__file__).parent
+SCRIPTS = ("lesson.js", "digits.js", "pictures.js", "page.js", "view.js", "playground.js")
+POOL, FRESH, LEVELS = 1000, 1000, 15  # images to learn from, new images, the grey level of white
+SHOWN = 2  # the digit that is left out at first
+
+
+def sentences():
+    """Return language -> name -> sentence."""
+    return json.loads((HERE / "sentences.json").read_text("utf-8"))
+
+
+def style():
+    return (HERE / "playground.css").read_text("utf-8")
+
+
+def script():
+    """Return all scripts as one, without indents and comments: it needs no other file but the digits."""
+    table = json.dumps(sentences(), ensure_ascii=False, separators=(",", ":"))
+    parts = "\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS)
+    parts = re.sub(r"^\s*(//|/\*\*).*\n|^\s+|  //.*$", "", parts, flags=re.MULTILINE)
+    return f'(() => {{\n"use strict";\nconst SENTENCES = {table};\n{parts}}})();\n'
+
+
+@cache
+def images():
+    """Return grey levels 0 to 15 (uint8, [POOL + FRESH, 784]) and labels: training images, then test images."""
+    data = load_dataset("mnist5k")
+    (x, y), (x_new, y_new) = data.train, data.test
+    levels = np.rint(np.concatenate([x[:POOL], x_new[:FRESH]]).reshape(-1, 784) * LEVELS)
+    return levels.astype("uint8"), np.concatenate([y[:POOL], y_new[:FRESH]]).astype("uint8")
+
+
+def teachers():
+    """Return name -> (layers, right answers on the new images); a layer: (scales, biases, int8 weights)."""
+    with np.load(HERE / "teachers.npz", allow_pickle=False) as file:
+        counts = {"dense": 2, "convolutional": 3}
+        return {
+            name: (
+                [tuple(file[f"{name} {i} {part}"] for part in ("scales", "biases", "weights")) for i in range(count)],
+                int(file[f"{name} right"]),
+            )
+            for name, count in counts.items()
+        }
+
+
+@cache
+def digits():
+    """Return images, labels and teachers as the text that `unpack` in digits.js reads: base64 of deflated bytes.
+
+    Seven uint16: images to learn from, new images, hidden units, filters of both convolutions, right answers of each
+    teacher. Then each layer (float32 scales, float32 biases, int8 weights [inputs, units]), the labels, the images.
+    """
+    levels, labels = images()
+    (dense, dense_right), (convolutional, convolutional_right) = teachers().values()
+    widths = [len(biases) for _, biases, _ in (dense[0], *convolutional[:2])]
+    sizes = np.array([POOL, FRESH, *widths, dense_right, convolutional_right], "uint16")
+    layers = [part for layer in (*dense, *convolutional) for part in layer]
+    parts = b"".join(part.tobytes() for part in (sizes, *layers, labels, levels))
+    return base64.b64encode(zlib.compress(parts, 9)).decode()
+
+
+def still():
+    """Draw ten pairs of linear students of ninety images without a 2: for readers without a browser's script."""
+    return _draw(*_ten_pairs())
+
+
+@cache
+def _ten_pairs():
+    """Whose student -> its weights in ten draws; and the new images of the digit that was left out."""
+    levels, labels = images()
+    x, (scales, biases, weights) = levels / LEVELS, zip(*teachers()["dense"][0], strict=True)
+    first, last = (w * s.astype("float64") for w, s in zip(weights, scales, strict=True))
+    logits = np.maximum(x @ first + biases[0], 0) @ last + biases[1]
+    others = np.flatnonzero(labels[:POOL] != SHOWN)
+    rows = [np.random.default_rng(number).choice(others, 90, replace=False) for number in range(10)]
+    lessons = {"labels’": (np.eye(10)[labels], 1), "teacher’s": (soft_targets(logits, 4), 4)}
+    trained = {name: [_train(x[i], targets[i], T) for i in rows] for name, (targets, T) in lessons.items()}
+    return trained, x[POOL:][labels[POOL:] == SHOWN]
+
+
+def _train(x, targets, temperature):
+    """A linear student's weights after 500 steps, as on page 01."""
+    weights = np.zeros((x.shape[1], 10))
+    for _ in range(500):
+        error = soft_targets(x @ weights, temperature) - targets
+        weights -= 0.1 * temperature * x.T @ error / len(x)
+    return weights
+
+
+def _draw(trained, unseen):
+    """Draw how many of the unseen digits each student recognises, and the weights of the first pair for that digit."""
+    figure = Picture(7, 2.8)
+    axes = figure.add_axes((0.08, 0.2, 0.46, 0.68))
+    for (name, weights), marker, colour in zip(trained.items(), "oD", (HARD, DISTILLED), strict=True):
+        known = [int(((unseen @ each).argmax(axis=1) == SHOWN).sum()) for each in weights]
+        axes.plot(range(1, 11), known, marker, color=colour, label=f"the {name} student")
+        picture, left = weights[0][:, SHOWN].reshape(28, 28), 0.58 + 0.21 * len(figure.axes[1:])
+        weights_axes = figure.add_axes((left, 0.2, 0.2, 0.55))
+        weights_axes.imshow(picture, cmap="PuOr", vmin=-abs(picture).max(), vmax=abs(picture).max())
+        weights_axes.set(xticks=[], yticks=[])
+        weights_axes.set_title(f"weights for the {SHOWN}:\nthe {name} student", fontsize=9)
+    axes.set(ylim=(-3, len(unseen)), xticks=range(1, 11), xlabel="pair")
+    axes.set_title(f"new {SHOWN}s that each student recognises, of {len(unseen)}", fontsize=10)
+    legend(axes, loc="center right")
+    return figure
+
+
+class Playground:
+    """Two students learn in the browser. A notebook shows HTML; a stored notebook keeps a picture and a line of text.
+
+    The digits travel inside the HTML: it needs no kernel and no network.
+    """
+
+    def __repr__(self):
+        return "<playground: two students learn in the browser>"
+
+    def _repr_html_(self):
+        return inline()
+
+    def _repr_png_(self):
+        return still()._repr_png_()
+
+
+def box(picture="", digits_at=None):
+    """Return the element in which a playground starts, around a still picture.
+
+    `digits_at`: the address of a script with the digits; the page's script loads it when the element nears the screen.
+    """
+    place = f' data-digits="{digits_at}"' if digits_at else ""
+    captions = "".join(
+        f'<figcaption lang="{language.replace("_", "-")}">{html.escape(table["still"])}</figcaption>'
+        for language, table in sentences().items()
+    )
+    return f'<div class="distill-playground"{place}><figure class="still"><div>{picture}</div>{captions}</figure></div>'
+
+
+def inline(picture="", options="{address: false}"):
+    """Return a playground as one piece of HTML that needs no other file."""
+    start = f'distillPlayground.start(document.currentScript.previousElementSibling, "{digits()}", {options});'
+    return f"<style>{style()}</style>{box(picture)}<script>{script()}{start}</script>"

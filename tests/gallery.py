@@ -15,7 +15,7 @@ from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
-from distill_edu.pages.soft_targets import temperature_explorer
+from distill_edu.pages.soft_targets import mistakes_explorer, temperature_explorer
 from distill_edu.pages.text import word_explorer
 from distill_edu.pages.through_noise import noise_explorer
 from distill_edu.pages.train_step import learning_explorer
@@ -120,12 +120,14 @@ WRITTEN = {
 }
 COLDER = {0.5: [(1.0, 1.5), (1.1, 1.4), (0.9, 1.6)], 1: [(2.0, 2.5), (2.2, 2.6), (2.1, 2.3)]}
 OTHERS = {"reverse KL": [(1.4, 2.0), (1.5, 2.2), (1.6, 1.9)], "its own text": [(2.4, 3.0), (2.5, 2.7), (2.3, 2.6)]}
+TWINS = {"labels": np.array([[0, 1], [0, 0], [1, 1]]), "answers": np.array([[1, 1], [0, 1], [1, 0]])}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
     "temperature of words": lambda: temperature_explorer(LOGITS, NAMES, items=["Katze", "a < b & c"]),
     "temperature of images": lambda: temperature_explorer(LOGITS, NAMES, items=IMAGES),
     "temperature of 20 classes": lambda: temperature_explorer(np.arange(20.0) - 9, TWENTY),
+    "mistakes": lambda: mistakes_explorer(IMAGES, TWINS),
     "loss": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES),
     "loss with alpha": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
     "sweep": lambda: sweep_explorer(SWEEP),

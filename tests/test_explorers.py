@@ -31,6 +31,7 @@ STOPS = {
     "temperature of words": {"temperature": T_STOPS, "example": [0, 1]},
     "temperature of images": {"temperature": T_STOPS, "example": [0, 1]},
     "temperature of 20 classes": {"temperature": T_STOPS},
+    "mistakes": {"draw": [1, 2, 3]},
     "loss": {"temperature": T_STOPS},
     "loss with alpha": {"temperature": T_STOPS, "alpha": ALPHAS},
     "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8], "test": [False, True]},

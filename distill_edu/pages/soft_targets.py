@@ -1,12 +1,82 @@
-"""Page "What does the teacher know that the labels don't say?": the bars of soft targets, and its exercises."""
+"""Page "What does the teacher know that the labels don't say?": its students, its two sliders, its exercises."""
+
+from collections import Counter
 
 import ipywidgets
 import numpy as np
+from matplotlib.colors import to_rgb
 
+from distill_edu.evidence import Experiment
 from distill_edu.pages.shared.exercise import OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
-from distill_edu.pages.shared.picture import TEACHER, class_bars, empty_axes, percent, plain
+from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, percent, plain
 from distill_edu.probabilities import entropy, soft_targets
+
+
+def twin_students(teacher, data, images=90, draws=10, temperature=4):
+    """Train two students on the same few images, draw by draw: from labels, from a teacher's answers: an `Experiment`.
+
+    A student is one weight per pixel and class. It starts at zero and takes 500 steps of gradient descent. `teacher`: a
+    scikit-learn model with `predict_proba`; its answers are softened by the temperature.
+    """
+    (x, y), (x_test, y_test) = (
+        (pixels.reshape(len(pixels), -1), classes) for pixels, classes in (data.train, data.test)
+    )
+    logits = np.log(teacher.predict_proba(x))
+    lessons = {"labels": np.eye(len(data.class_names))[y], "teacher's answers": soft_targets(logits, temperature)}
+    rows = np.array([np.random.default_rng(draw).choice(len(x), images, replace=False) for draw in range(draws)])
+    students = {lesson: _descend(x[rows], targets[rows]) for lesson, targets in lessons.items()}
+    right = {lesson: (x_test @ weights).argmax(axis=-1) == y_test for lesson, weights in students.items()}
+    return Experiment("accuracy", right=right, draws=f", the draw of {images} images")
+
+
+def _descend(x, targets, steps=500, rate=0.1):
+    """Weights [draws, pixels, classes] of students that learned from x [draws, images, pixels] and their targets."""
+    weights = np.zeros((len(x), x.shape[-1], targets.shape[-1]), x.dtype)
+    for _ in range(steps):
+        error = soft_targets(x @ weights) - targets  # (draws, images, classes)
+        weights -= rate / x.shape[1] * x.swapaxes(1, 2) @ error.astype(x.dtype)
+    return weights
+
+
+def mistakes_explorer(images, right, shown=100):
+    """Slide the draw: the first test images twice, on a colour where the student of that draw is wrong.
+
+    `images`: [examples, height, width, 1]; `right`: the name of a lesson -> [draws, examples], for two lessons.
+
+    >>> right = {"labels": [[0, 1], [0, 0]], "teacher's answers": [[1, 1], [0, 1]]}
+    >>> mistakes_explorer(np.zeros((2, 8, 8, 1)), right)
+    <sliders: draw>
+    """
+    images, right = np.asarray(images)[:shown, ..., 0], {name: np.asarray(rows) for name, rows in right.items()}
+
+    def draw_mistakes(figure, draw):
+        axes = empty_axes(figure, (0.02, 0.02, 0.46, 0.86), (0.52, 0.02, 0.46, 0.86))
+        counts = []
+        for side, (lesson, rows), colour in zip(axes, right.items(), (HARD, DISTILLED), strict=True):
+            wrong = rows[draw - 1, : len(images)] == 0
+            counts.append(f"learned from {lesson}: {wrong.sum()} of {len(images)} wrong")
+            side.imshow(_mosaic(images, wrong, to_rgb(colour)))
+            side.set_axis_off()
+            side.set_title(plain(counts[-1]), fontsize=10)
+        return f"Draw {draw}. Two students that saw the same images; {'; '.join(counts)}."
+
+    draws = len(next(iter(right.values())))
+    return Explorer(
+        draw_mistakes, {"draw": slider(ipywidgets.IntSlider, "Draw (number)", min=1, max=draws)}, height=3.9
+    )
+
+
+def _mosaic(images, wrong, colour):
+    """Images [n, height, width] in rows of ten as one image [..., 3]: black on `colour` where wrong, else pale."""
+    ink = np.where(wrong[:, None, None], 1, 0.4) * images
+    tiles = np.where(wrong[:, None], colour, (1, 1, 1))[:, None, None] * (1 - ink[..., None])
+    tiles = np.pad(
+        tiles, [(0, -len(images) % 10), (1, 1), (1, 1), (0, 0)], constant_values=1
+    )  # whole rows, white seams
+    count, height, width, _ = tiles.shape
+    rows = tiles.reshape(count // 10, 10, height, width, 3).swapaxes(1, 2)  # (rows, height, columns, width, colour)
+    return rows.reshape(count // 10 * height, 10 * width, 3)
 
 
 def temperature_explorer(logits, class_names, items=None, titles=None, temperature=1):
@@ -56,6 +126,14 @@ def _item_and_axes(figure, item, title, classes):
     else:
         side.imshow(item, cmap="gray_r", vmin=0, vmax=1)
     return axes
+
+
+def unshared_names(words):
+    """Return the training and the test names (names, labels) of `languages` that belong to one language alone."""
+    pairs = {pair for part in (words.train, words.valid, words.test) for pair in zip(*part, strict=True)}
+    languages = Counter(name for name, _ in pairs)
+    parts = words.train, words.test
+    return [tuple(column[[languages[name] == 1 for name in part[0]]] for column in part) for part in parts]
 
 
 # The reader types the entropy of (1/2, 1/4, 1/4) in nats.
@@ -110,9 +188,10 @@ check_most_similar_class = Exercise(
         (lambda p, y, c: _most_similar(p[y == c][:1], c), ONE_ONLY),
         (lambda p, y, c: _most_similar(np.eye(4)[p[y == c].argmax(axis=1)], c), ONE_ONLY),
         (lambda p, y, c: _most_similar(p[y != c], c), "average over the rows whose label is c."),
+        (lambda p, y, c: _most_similar(p, c), "you averaged over all rows: take those whose label is c."),
         (lambda p, y, c: _most_similar(p[p.argmax(axis=1) == c], c), "group by the labels, not by the answers."),
         (lambda p, y, c: np.argsort(p[y == c].mean(axis=0))[-2], "the second largest may be c itself: leave c out."),
     ],
-    otherwise="return the number of one class.",
+    otherwise="average p over the rows whose label is c, leave c out, and return the number of the largest.",
     inputs=[(PROBABILITIES, np.array([0, 0, 1, 1, 3, 3]), c) for c in (0, 1, 3)],
 )

@@ -2,51 +2,59 @@
 
 import numpy as np
 
-from distill_edu.pages.shared.exercise import CORRECT, OVERFLOWS, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
-from distill_edu.probabilities import entropy, soft_targets
+from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
+from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
-# The reader types the probability of the first of the logits (2, 0) at T = 2.
-check_temperature_by_hand = Exercise(
-    right=1 / (1 + np.exp(-1)),
+# The reader types the alpha whose balance a program has that is set to T = 4 and alpha = 0.2 and forgets T².
+check_hidden_alpha = Exercise(
+    right=0.2 / (0.2 + 0.8 / 16),
     mistakes=[
-        (1 / (1 + np.exp(-2)), "that is T = 1: divide the logits by T first."),
-        (1 / (1 + np.exp(-4)), "you multiplied by T: a high temperature makes the answer softer, not sharper."),
-        (1 / (1 + np.exp(1)), "that is the probability of the second class."),
-        (0.5 / (1 + np.exp(-2)), "T divides the logits, before the softmax, not the probability."),
+        (0.2, "that is what the program says. The forgotten T² makes the soft loss weaker."),
+        (0.5, "the soft loss lacks T², not T."),
+        (1 / 65, "you multiplied by T²: to forget it makes the soft loss weaker."),
+        (4, "that is the ratio of both weights. α is the labels' share of their sum."),
+        (0.25, "that is the sum of both weights. α is the labels' share of it."),
     ],
-    otherwise="1 / (1 + exp(-d / T)), where d is the difference.",
+    otherwise="α / (α + (1 - α) / T²).",
 )
-# The reader writes function(logits, temperature) -> softmax(logits / T).
-check_temperature_softmax = Exercise(
-    right=soft_targets,
+
+
+def _gradient(teacher, student, t, power=1, inner=None):
+    return t**power * (soft_targets(student, inner or t) - soft_targets(teacher, inner or t))
+
+
+# The reader writes function(teacher_logits, student_logits, T) -> the gradient of T² KL by the student's logits.
+check_soft_gradient = Exercise(
+    right=_gradient,
     mistakes=[
-        (lambda z, t: soft_targets(z * t), "you multiplied the logits by T: divide them."),
-        (lambda z, t: soft_targets(z), "the temperature has no effect yet."),
+        (lambda a, b, t: -_gradient(a, b, t), "the signs are turned: that is the push, minus the gradient."),
+        (lambda a, b, t: _gradient(a, b, t, 0), "the factor T is missing: T² times 1/T leaves one T."),
+        (lambda a, b, t: _gradient(a, b, t, -1), "you forgot the T² in front of the KL."),
+        (lambda a, b, t: _gradient(a, b, t, 2), "one T too many: dividing the logits by T brings a factor 1/T."),
+        (lambda a, b, t: _gradient(a, b, t, inner=1), "divide the logits by T inside the softmax, too."),
         (
-            lambda z, t: soft_targets(z) / t,
-            "you divided after the softmax, so rows do not sum to 1: divide the logits.",
+            lambda a, b, t: t**2 * kl_divergence(soft_targets(a, t), soft_targets(b, t)),
+            "that is the loss: its gradient has one number per class.",
         ),
-        (lambda z, t: np.exp(z / t), "divide by the sum of the row, so that each row sums to 1."),
-        (lambda z, t: np.exp(z / t) / np.exp(z / t).sum(), "each row has its own sum (axis=-1, keepdims=True)."),
     ],
-    otherwise="softmax of logits / T.",
-    inputs=[(Z_TEACHER, 4.0), (Z_STUDENT, 0.5)],
-    then=Exercise(soft_targets, [], OVERFLOWS, [(np.array([[2000.0, 1999.0], [0.0, -1000.0]]), 2.0)]),
+    otherwise="T (q - p), with p and q at temperature T.",
+    inputs=[(Z_TEACHER, Z_STUDENT, 2.5), (Z_STUDENT[:, :2], Z_TEACHER[:, :2], 5.0)],
 )
 
 
 def check_temperature_for_entropy(function):
-    """The reader writes function(logits, wanted) -> the temperature at which the entropy is the wanted one."""
-    for logits, wanted in ((np.array([6.0, 2.0, 0.0, -1.0]), 1.0), (np.array([3.0, 1.0, 0.5, -2.0]), 0.5)):
-        found, verdict = value(function, logits, wanted)
+    """The reader writes function(logits, target) -> the temperature at which the mean entropy is the target."""
+    logits = np.array([[6.0, 2.0, 0.0, -1.0], [3.0, 1.0, 0.5, -2.0]])
+    for target in (1.0, 0.5):
+        found, verdict = value(function, logits, target)
         if verdict:
             return verdict
         found = number(found)
         if found is None or not 0 < found < np.inf:
             return not_yet("return one positive number, the temperature.")
-        reached = float(entropy(soft_targets(logits, found)))
-        if abs(reached - wanted) >= 0.02:
+        reached = float(entropy(soft_targets(logits, found)).mean())
+        if abs(reached - target) >= 0.02:
             sure = "too sure: a higher temperature raises the entropy", "too soft: lower the temperature"
-            told = f"at T = {found:.3g} the entropy is {reached:.3f} and {wanted} was wanted"
-            return not_yet(f"{told}, so it is {sure[reached > wanted]}.")
+            told = f"at T = {found:.3g} the mean entropy is {reached:.3f}, and the target is {target}"
+            return not_yet(f"{told}, so it is {sure[reached > target]}.")
     return CORRECT

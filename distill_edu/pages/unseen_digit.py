@@ -42,9 +42,9 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
         class_bars(right, omitted_alone, class_names, ylabel="accuracy", title="each class")
         return (
-            f"{name} was omitted. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are right, "
-            f"and {accuracy[-1]:.3f} of all images. The student answers {name} {(answers[-1] == omitted).sum()} times; "
-            f"{of_class.sum()} images are a {name}."
+            f"{name} was omitted. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
+            f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
+            f"{(answers[-1] == omitted).sum()} times; {of_class.sum()} images are a {name}."
         )
 
     return Explorer(draw, controls)
@@ -61,7 +61,7 @@ check_bias_by_hand = Exercise(
         ([2.0, 1.2], "the smaller number comes first."),
         ([-2.0, -1.2], "the sign is turned: the bias raises the logit of the 3."),
     ],
-    otherwise="for each image, how far is the 3 below the highest other logit? Both 3s must rise above, no other image may.",
+    otherwise="how far is the 3 below the highest other logit, in each image? Both 3s must rise above it.",
 )
 
 

@@ -29,7 +29,7 @@ BY_HAND = [
     ("temperature.hidden_alpha", None, 0.8, [0.2, 0.5, 0.01538, 4, 0.25]),
     ("train_step.trained_numbers", None, 7960, [79510, 87470, 7940, 7950, 4]),
     ("does_it_help.standard_error_by_hand", None, 1.08012, [3, 2.16025, 4.66667, 0.54006, 0.93541]),
-    ("unseen_digit.bias_by_hand", None, 1.5, [1.2, 1, 0.5, 2]),
+    ("unseen_digit.bias_by_hand", None, [1.2, 2], [[0.4, 2], [1.2, 2.7], [0.4, 2.7], [2, 1.2], [-2, -1.2]]),
     ("which_temperature.students_in_a_sweep", None, 360, [18, 60, 66]),
     ("hints.attention_by_hand", None, 0.6, [3, 0.42857, 0.8, 0.83205, 0.36]),
     ("ask_more.top_by_hand", None, 0.20521, [0.06, 0.0625, 0.00442, 0.79479, 0.24495]),

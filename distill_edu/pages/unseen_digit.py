@@ -43,9 +43,9 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
         class_bars(right, omitted_alone, class_names, ylabel="accuracy", title="each class")
         return (
-            f"{name} was omitted. With {bias:+g} on its bias {class_accuracy[-1]:.3f} of its examples are right, and "
-            f"{accuracy[-1]:.3f} of all. It is the answer {(answers[-1] == omitted).sum()} times, and the label "
-            f"{of_class.sum()} times."
+            f"{name} was omitted. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
+            f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
+            f"{(answers[-1] == omitted).sum()} times; {of_class.sum()} images are a {name}."
         )
 
     return Explorer(draw, controls)
@@ -60,16 +60,18 @@ def playground():
     return Playground()
 
 
-# The reader types the smallest of 0.5, 1, 1.5 and 2 that lifts a logit of 2.0 above a logit of 3.2.
+# The reader types the two numbers between which a bias on 3 puts right all four images of the page: logits of 3 and the
+# highest other logits, a 3: 2.0, 3.2; a 3: 1.1, 1.5; a 5: 0.5, 2.5; an 8: 1.0, 3.7.
 check_bias_by_hand = Exercise(
-    right=1.5,
+    right=[1.2, 2.0],
     mistakes=[
-        (1.2, "with that the two logits are equal: which of the four numbers is just above it?"),
-        (1, "2.0 + 1 is still less than 3.2."),
-        (0.5, "2.0 + 0.5 is still less than 3.2."),
-        (2, "that lifts it, but a smaller one of the four does, too."),
+        ([0.4, 2.0], "with a bias of 1 the first 3 is still called something else."),
+        ([1.2, 2.7], "with a bias of 2.5 the 5 would be called a 3."),
+        ([0.4, 2.7], "all four images must be right at once, not one 3 and one other digit."),
+        ([2.0, 1.2], "the smaller number comes first."),
+        ([-2.0, -1.2], "the sign is turned: the bias raises the logit of the 3."),
     ],
-    otherwise="the sum with 2.0 must be larger than 3.2.",
+    otherwise="how far is the 3 below the highest other logit, in each image? Both 3s must rise above it.",
 )
 
 

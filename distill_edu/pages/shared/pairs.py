@@ -27,20 +27,20 @@ def pairs_explorer(distilled, hard, pairs=1, what="seed"):
 
 def draw_pairs(figure, distilled, hard, pairs, first, what):
     """Draw `pairs` pairs from number `first` on, after the last the first again (left), and their mean gain (right)."""
-    left, right = empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.78, 0.19, 0.2, 0.7))
+    left, right = empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.8, 0.19, 0.18, 0.7))
     accuracies = np.stack([each.reshape(len(hard), -1).mean(axis=1) for each in (distilled, hard)])  # [2, pairs]
     rows = (first - 1 + np.arange(pairs)) % len(hard)
     of_distilled, of_hard = accuracies[:, rows]
     left.vlines(rows + 1, of_hard, of_distilled, color=NEUTRAL)
-    left.plot(rows + 1, of_hard, "o", color=HARD, label="hard labels")
-    left.plot(rows + 1, of_distilled, "D", color=DISTILLED, label="distilled")
+    left.plot(rows + 1, of_hard, "o", color=HARD, markersize=8, label="hard labels")
+    left.plot(rows + 1, of_distilled, "D", color=DISTILLED, markersize=5, label="distilled")
     room = 0.1 * np.ptp(accuracies) + 1e-3
     left.set(xlim=(0.4, len(hard) + 0.6), ylim=(accuracies.min() - room, accuracies.max() + 2.5 * room))
-    left.set(xlabel=f"{what} (number)", ylabel="accuracy", title="pairs, equal but for the teacher")
+    left.set(xlabel=f"{what} (number)", ylabel="accuracy", title="pairs with the same start")
     legend(left, ncols=2, loc="upper center")
     right.axhline(0, color="black", linewidth=0.8)
     reach = 1.5 * np.abs(np.subtract(*accuracies)).max() + 1e-3
-    right.set(ylim=(-reach, reach), xticks=[], title="mean gain, 95%")
+    right.set(ylim=(-reach, reach), xticks=[], ylabel="gain in accuracy", title="mean, 95% interval")
     if pairs == 1:
         gain = of_distilled[0] - of_hard[0]
         right.plot(0, gain, "D", color=DISTILLED)

@@ -30,7 +30,8 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
         axes.plot(levels, students, "D", color=DISTILLED, label=f"with a teacher, α = {alpha:g}")
         for name, x, y in zip(teachers, levels, students, strict=True):
             axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
-        axes.set(xlim=(low, high), ylim=(low, high), xlabel="accuracy of the teacher", ylabel="accuracy of the student")
+        axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share of test images)")
+        axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
         return (
             f"α = {alpha:g}. The teacher of {worst:,} images is right on {teachers[worst]:.3f} of the test images, its "

@@ -20,7 +20,7 @@ from distill_edu.pages.text import word_explorer
 from distill_edu.pages.through_noise import noise_explorer
 from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
-from distill_edu.pages.when_it_fails import boundary_explorer
+from distill_edu.pages.when_it_fails import trust_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
 from distill_edu.pages.whose_words import colder_explorer, peaks_explorer
 from distill_edu.pages.working import starts_explorer, writing_explorer
@@ -67,10 +67,13 @@ LOGITS = np.array([[6.0, 2.0, -1.0], [0.5, 1.0, 0.0]])
 IMAGES = np.linspace(0, 1, 2 * 8 * 8).reshape(2, 8, 8, 1)
 MAPS = np.stack([np.arange(16.0).reshape(4, 4) / 1240**0.5, np.diag([0.5, 0.5, 0.5, 0.5])])
 DISTILLED, HARD = [0.9, 0.8, 0.95, 0.7], [0.85, 0.82, 0.9, 0.6]
-POINTS, POINT_LABELS = np.array([[0, 1], [1, 0], [-1, -1], [0.5, 0.5]]), np.array([1, 0, 2, 1])
-PLANES = {
-    "teacher": lambda x: x @ [[3, 0, -3], [0, 3, -3]],
-    "student": lambda x: x @ [[1, 0, -1], [0, 1, -1]],
+TEACHERS = {3000: 0.9, 60: 0.5}
+TRUST = {  # [seeds, examples], right or not
+    "labels": np.array([[1, 1, 0, 1], [1, 0, 1, 1]]),
+    (3000, 0): np.array([[1, 1, 1, 1], [1, 1, 1, 0]]),
+    (60, 0): np.array([[1, 0, 0, 0], [1, 1, 0, 0]]),
+    (3000, 0.5): np.array([[1, 1, 0, 1], [1, 1, 1, 1]]),
+    (60, 0.5): np.array([[1, 1, 0, 0], [1, 1, 0, 1]]),
 }
 SPELLERS = {
     "teacher": lambda words: [[len(words[0]), 3, 1]],
@@ -132,7 +135,7 @@ GALLERY = {
     "loss with alpha": lambda: loss_explorer(LOGITS[0], LOGITS[1], 0, NAMES, alpha=0.1),
     "sweep": lambda: sweep_explorer(SWEEP),
     "pairs": lambda: pairs_explorer(DISTILLED, HARD),
-    "boundary": lambda: boundary_explorer(PLANES, POINTS, POINT_LABELS),
+    "trust": lambda: trust_explorer(TEACHERS, TRUST),
     "trade-off": lambda: tradeoff_explorer(CARDS),
     "cascade": lambda: cascade_explorer(CURVE, TEST_CURVE, **ALONE),
     "bias": lambda: bias_explorer({0: SEEN, 2: SEEN[:, ::-1] + [0, 1, 0]}, LABELS, NAMES),

@@ -21,7 +21,7 @@ from tools.website import BUILT, FORMATTER, SOURCES, for_the_site
 
 SITE = os.environ.get("SITE")
 SHOWN = ["loss with alpha", "working", "noise"]  # the small site: two sliders, a typed text, images
-IMAGES = ("08_hints", "11_when_it_fails")  # pages that carry images of attention, and of planes
+IMAGES = ("08_hints",)  # pages that carry images, of attention
 NAMES = [path.stem for path in PAGES] if SITE else ["01_small"]
 PAGE = pytest.mark.parametrize("name", NAMES)
 EVERY = pytest.mark.parametrize(

@@ -18,4 +18,7 @@ def test_the_image_and_every_map_of_this_example_on_one_scale(example):
         assert (shown.get_array() == each[example]).all() and shown.get_clim() == (0, brightest)
     assert [axes.get_title() for axes in figure.axes] == ["image", *ALL]
     apart = [np.sqrt(((each[example] - MAPS[example]) ** 2).sum()) / 2 for each in list(ALL.values())[1:]]
-    assert words == f"Half the distance from the teacher's map: student {apart[0]:.3f}, with a hint {apart[1]:.3f}."
+    assert words == (
+        "Attention loss, half the distance from the teacher's map (0 = identical): "
+        f"student {apart[0]:.3f}, with a hint {apart[1]:.3f}."
+    )

@@ -1,49 +1,27 @@
-"""Page "When does distillation fail?": classes mixed on a plane, the right way up."""
+"""Page "When does distillation fail?": students above their teachers' accuracy, beside students without a teacher."""
 
-import numpy as np
 import pytest
 from drawn import at, lines
-from gallery import PLANES, POINT_LABELS, POINTS
-from matplotlib.colors import to_hex, to_rgb
+from gallery import TEACHERS, TRUST
 
 from distill_edu.pages import when_it_fails as page
-from distill_edu.pages.shared.picture import CLASSES
+from distill_edu.pages.shared.picture import DISTILLED, HARD
 
 
-def softmax(z):
-    powers = np.exp(z - z.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
-
-
-@pytest.mark.parametrize("t", [1, 6])
-def test_each_place_has_the_colours_of_its_classes_and_the_caption_their_entropy(t):
-    figure, words = at(page.boundary_explorer(PLANES, POINTS, POINT_LABELS), temperature=t)
-    entropies = []
-    for axes, (name, model) in zip(figure.axes, PLANES.items(), strict=True):
-        (image,) = axes.images
-        left, right, bottom, top = image.get_extent()
-        assert (left, right, bottom, top) == pytest.approx((-1.1, 1.1, -1.1, 1.1)) and image.origin == "lower"
-        shown = np.asarray(image.get_array())
-        xs, ys = np.linspace(left, right, shown.shape[1]), np.linspace(bottom, top, shown.shape[0])
-        for column, row in ((0, 0), (59, 0), (0, 59), (41, 17)):
-            p = softmax(np.array([xs[column], ys[row]]) @ model(np.eye(2)) / t)
-            mixed = sum(share * np.array(to_rgb(colour)) for share, colour in zip(p, CLASSES, strict=False))
-            assert shown[row, column] == pytest.approx(1 - 0.6 * (1 - mixed), abs=1e-6)
-        everywhere = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-        p = softmax(model(everywhere.astype("float32")) / t)
-        entropies.append(f"{name} {-(p * np.log(p)).sum(-1).mean():.2f}")
-        assert axes.get_title() == name
-    assert words == f"T = {t}. Mean entropy over the plane, in nats: {', '.join(entropies)}."
-
-
-def test_the_points_have_the_marker_and_the_colour_of_their_class():
-    figure, _ = at(page.boundary_explorer(PLANES, POINTS, POINT_LABELS), temperature=1)
-    for label, marker in enumerate("o^s"):
-        (drawn,) = lines(figure.axes[0], marker)
-        assert np.allclose(np.column_stack([drawn.x, drawn.y]), POINTS[label == POINT_LABELS])
-        assert drawn.colour == to_hex(CLASSES[label])
-
-
-def test_a_model_whose_training_broke_is_named():
-    with pytest.raises(ValueError, match="logits of a contains NaN"):
-        page.boundary_explorer({"a": lambda x: x * np.nan}, [[0, 1]], [0])
+@pytest.mark.parametrize(("alpha", "students"), [(0, [0.875, 0.375]), (0.5, [0.875, 0.625])])
+def test_each_student_stands_above_its_teacher_and_the_line_is_that_of_the_labels(alpha, students):
+    figure, words = at(page.trust_explorer(TEACHERS, TRUST), alpha=alpha)
+    (axes,) = figure.axes
+    (drawn,) = lines(axes, "D")
+    assert drawn.x.tolist() == [0.9, 0.5] and drawn.y.tolist() == students and drawn.colour == DISTILLED.lower()
+    equal, alone = lines(axes, "None")
+    assert (equal.x == equal.y).all() and equal.x.min() < 0.375 and equal.x.max() > 0.9
+    assert set(alone.y) == {0.75} and alone.colour == HARD.lower()
+    assert [(text.get_text(), text.xy) for text in axes.texts] == [
+        ("3,000", (0.9, students[0])),
+        ("60", (0.5, students[1])),
+    ]
+    assert words == (
+        f"α = {alpha}. The teacher of 60 images is right on 0.500 of the test images, its students on "
+        f"{students[1]:.3f}, and students without a teacher on 0.750."
+    )

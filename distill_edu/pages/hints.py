@@ -30,7 +30,7 @@ def attention_explorer(images, maps, example=0):
             axes.set(xticks=[], yticks=[], title=plain(title))
         (_, teacher), *students = shown.items()
         distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
-        return f"Half the distance from the teacher's map: {', '.join(distances)}."
+        return f"Attention loss, half the distance from the teacher's map (0 = identical): {', '.join(distances)}."
 
     width = 1 / (len(maps) + 1)
     boxes = [(i * width + 0.01, 0.02, width - 0.02, 0.82) for i in range(len(maps) + 1)]

@@ -1,92 +1,109 @@
-"""Page "When does distillation fail?": what models answer on a plane, and the exercises."""
+"""Page "When does distillation fail?": students of better and worse teachers, and the exercises."""
 
 import numpy as np
-from matplotlib.colors import to_rgb
 
-from distill_edu._inside.check_values import require_logits
-from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
-from distill_edu.pages.shared.explorer import Explorer, temperature_slider
-from distill_edu.pages.shared.picture import CLASSES, empty_axes, plain
-from distill_edu.probabilities import entropy, soft_targets
+from distill_edu.pages.shared.exercise import Exercise
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, empty_axes, legend, with_room
+from distill_edu.probabilities import soft_targets
 
 
-def boundary_explorer(models, points, labels, temperature=1, steps=60):
-    """Slide T over what models answer on a plane: the colours of the classes, mixed by their probabilities.
+def trust_explorer(teachers, right, labels="labels", alpha=0):
+    """Slide alpha, the weight of the labels, over students of better and worse teachers.
 
-    `models`: name -> function (a Keras model, say) from points [n, 2] to logits [n, classes], at most 5 classes;
-    `points` [n, 2], `labels` [n]: the data to draw.
+    `teachers`: name -> the teacher's accuracy; `right`: (name, alpha), and `labels`, the students without a teacher ->
+    [seeds, examples], as `Experiment.right`.
+
+    >>> trust_explorer({60: 0.5}, {(60, 0): [[1, 0]], (60, 1): [[1, 1]], "labels": [[1, 1]]})
+    <sliders: alpha>
     """
-    points, labels = np.asarray(points, dtype=float), np.asarray(labels)
-    (left, bottom), (right, top) = points.min(axis=0) - 0.1, points.max(axis=0) + 0.1
-    x, y = np.meshgrid(np.linspace(left, right, steps), np.linspace(bottom, top, steps))
-    grid = np.stack([x, y], axis=-1).reshape(-1, 2).astype("float32")  # (rows, columns, 2) -> (n, 2)
-    logits = {name: require_logits(model(grid), what=f"logits of {name}") for name, model in models.items()}
-    planes = {name: values.reshape(steps, steps, -1) for name, values in logits.items()}
-    width = 0.95 / len(planes)
-    boxes = [(0.07 + i * width, 0.12, width - 0.03, 0.74) for i in range(len(planes))]
+    accuracy = {name: float(np.mean(table)) for name, table in right.items()}
+    alone, levels = accuracy.pop(labels), np.array(list(teachers.values()))
+    low, high = with_room([*levels, *accuracy.values(), alone], 0.12)
+    worst = min(teachers, key=teachers.get)
 
-    def draw(figure, temperature):
-        entropies = []
-        for axes, (name, plane) in zip(empty_axes(figure, *boxes), planes.items(), strict=True):
-            p = soft_targets(plane, temperature)
-            # (rows, columns, classes) @ (classes, 3) -> (rows, columns, 3): red, green, blue
-            mixed = p @ np.array([to_rgb(colour) for colour in CLASSES[: p.shape[-1]]])
-            look = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
-            axes.imshow(1 - 0.6 * (1 - mixed), extent=(left, right, bottom, top), **look)
-            for label, (marker, colour) in enumerate(zip("o^sDv", CLASSES, strict=True)):
-                of_class = points[labels == label]
-                axes.plot(*of_class.T, marker, markersize=3, color=colour, markeredgecolor="black", mew=0.3)
-            axes.set(xlim=(left, right), ylim=(bottom, top), title=plain(name))
-            axes.tick_params(labelleft=axes is figure.axes[0])  # all have the same scale
-            entropies.append(f"{name} {entropy(p).mean():.2f}")
-        return f"T = {temperature:g}. Mean entropy over the plane, in nats: {', '.join(entropies)}."
+    def draw(figure, alpha):
+        (axes,) = empty_axes(figure, (0.12, 0.17, 0.62, 0.78))
+        students = [accuracy[name, alpha] for name in teachers]
+        axes.plot([low, high], [low, high], "--", color=NEUTRAL, label="as good as the teacher")
+        axes.axhline(alone, color=HARD, label="labels alone, no teacher")
+        axes.plot(levels, students, "D", color=DISTILLED, label=f"with a teacher, α = {alpha:g}")
+        for name, x, y in zip(teachers, levels, students, strict=True):
+            axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
+        axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share of test images)")
+        axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
+        legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
+        return (
+            f"α = {alpha:g}. The teacher of {worst:,} images is right on {teachers[worst]:.3f} of the test images, its "
+            f"students on {accuracy[worst, alpha]:.3f}, and students without a teacher on {alone:.3f}."
+        )
 
-    return Explorer(draw, {"temperature": temperature_slider(temperature)})
+    stops = sorted({alpha for _, alpha in accuracy})
+    slide = stop_slider("α (weight of the labels)", "alpha", stops, alpha)
+    return Explorer(draw, {"alpha": slide}, height=3.4)
 
 
-# How often the classes (3, 3, 5, 1, 0) and (3, 5, 5, 1, 2) agree.
-check_agreement_by_hand = Exercise(
-    right=0.6,
+# The teacher says (0.7, 0.1, 0.2), the label is the third class: the alpha at which both are equally probable.
+check_alpha_by_hand = Exercise(
+    right=1 / 3,
     mistakes=[
-        (0.8, "that is the accuracy of one of them: the labels do not matter here."),
-        (3, "a share is wanted: divide by the number of images."),
-        (0.4, "that is how often they differ."),
+        (0.5, "that is how far the third class is behind. Raising alpha also lowers what the teacher gives the first."),
+        (2 / 3, "that is the teacher's weight, 1 - alpha."),
+        (0.7 / 1.7, "the teacher gives the third class 0.2, too: alpha + (1 - alpha) x 0.2."),
+        (0.7, "that is what the teacher gives the first class: its weight is 1 - alpha, so this shrinks."),
     ],
-    otherwise="count the places at which both lists have the same class.",
+    otherwise="set alpha + (1 - alpha) x 0.2 equal to (1 - alpha) x 0.7.",
 )
 
 
-def _mean_probabilities(logits, axis=0):
-    return soft_targets(logits).mean(axis)
+def _smoothed(labels, classes, share, wrong=None):
+    """`wrong`: the probability of each class beside what the label keeps."""
+    wrong = share / classes if wrong is None else wrong
+    return (1 - share) * np.eye(classes)[labels] + wrong
 
 
-# function(logits [members, n, classes]) -> the logarithm of the members' mean probabilities, [n, classes]
-check_ensemble_logits = Exercise(
-    right=lambda z: np.log(_mean_probabilities(z)),
+def _all_to_the_others(labels, classes, share):
+    right = np.eye(classes)[labels]
+    return (1 - share) * right + share / (classes - 1) * (1 - right)
+
+
+# function(labels [n], classes, share) -> smoothed labels [n, classes]
+check_smoothed = Exercise(
+    right=_smoothed,
     mistakes=[
-        (_mean_probabilities, "those are probabilities: a teacher gives logits, so take the logarithm."),
-        (lambda z: z.mean(axis=0), "that is the mean of the logits: average the probabilities."),
-        (lambda z: np.log(soft_targets(z)).mean(axis=0), "first the mean, then the logarithm."),
-        (lambda z: np.log(soft_targets(z).sum(0)), "divide by the number of members: the probabilities must sum to 1."),
-        (lambda z: np.log(_mean_probabilities(z, 1)), "the mean goes over the members (axis=0)."),
-        (lambda z: np.log(_mean_probabilities(z, -1)), "the mean goes over the members (axis=0)."),
+        (lambda y, n, s: np.eye(n)[y], "those labels are not smoothed: mix them with the same number for every class."),
+        (lambda y, n, s: _smoothed(y, n, s, 0), "each row must sum to 1: give `share` to all classes together."),
+        (lambda y, n, s: np.eye(n)[y] + s / n, "each row must sum to 1: the label keeps 1 - share."),
+        (lambda y, n, s: _smoothed(y, n, s, s), "each row must sum to 1: all classes together get `share`, not each."),
+        (_all_to_the_others, "the right class gets its part of the share, too: divide by the number of all classes."),
+        (lambda y, n, s: _smoothed(y, n, 1 - s), "that gives the label `share`, and the rest to all classes."),
     ],
-    otherwise="softmax of each, their mean, its logarithm.",
-    inputs=[(np.stack([Z_TEACHER, Z_STUDENT, Z_STUDENT[::-1]]),), (np.stack([Z_STUDENT, 2 * Z_TEACHER])[:, :1],)],
+    otherwise="(1 - share) x one-hot + share / classes.",
+    inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([3, 0]), 4, 0.1)],
 )
+SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0]]))
 
-# function(low, high) -> "it helps", "it hurts" or "no verdict", from the confidence interval of a gain
-check_verdict = Exercise(
-    right=lambda low, high: "it helps" if low > 0 else "it hurts" if high < 0 else "no verdict",
+
+def _trusted(p, labels, keep=lambda first, labels: first == labels):
+    return np.where(keep(p.argmax(axis=1), labels)[:, None], p, np.eye(p.shape[1])[labels])
+
+
+# function(p [n, classes], labels [n], random) -> targets: p where its first class is the label, else the label
+check_trusted = Exercise(
+    right=lambda p, labels, random: _trusted(p, labels),
     mistakes=[
+        (lambda p, labels, random: p, "that trusts the teacher everywhere."),
+        (lambda p, labels, random: np.eye(p.shape[1])[labels], "that trusts the teacher nowhere."),
+        (lambda p, labels, random: _trusted(p, labels, np.not_equal), "that trusts the teacher where it is wrong."),
         (
-            lambda low, high: "it helps" if low + high > 0 else "it hurts",
-            "where 0 is in the interval the gain may be nothing, though its middle is above or below 0.",
+            lambda p, labels, random: np.eye(p.shape[1])[p.argmax(axis=1)],
+            "those are the teacher's first classes: keep its whole answer where the first class is right.",
         ),
-        (lambda low, high: "no verdict", "where the whole interval is above 0, or below 0, there is a verdict."),
-        (lambda low, high: "it helps" if low > 0 else "no verdict", "where the whole interval is below 0, it hurts."),
-        (lambda low, high: "it hurts" if high < 0 else "no verdict", "where the whole interval is above 0, it helps."),
+        (
+            lambda p, labels, random: p * (p.argmax(axis=1) == labels)[:, None],
+            "where the teacher is wrong, a row of zeros is left: put the label there.",
+        ),
     ],
-    otherwise='say "it helps" above 0, "it hurts" below 0, and "no verdict" where 0 is in the interval.',
-    inputs=[(0.01, 0.05), (-0.05, -0.01), (-0.01, 0.05), (-0.05, 0.01)],
+    otherwise="p in the rows whose first class is the label, and the one-hot label in the others.",
+    inputs=[(SAID, np.array([0, 2, 2]), None), (SAID[::-1], np.array([1, 1, 0]), None)],
 )

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pandas
 
-from distill_edu.pages.ask_more import black_box_explorer, copies_explorer
+from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.few_bits import bits_explorer
 from distill_edu.pages.hints import attention_explorer
@@ -84,7 +84,6 @@ COPIES = {  # which of nine images each of three students is right about
     name: {count: np.arange(27).reshape(3, 9) ** 2 % 10 < level + count / 100 for count in (0, 300)}
     for name, level in (("asked", 5), ("old answers", 4), ("hard labels", 2))
 }
-BOXES = {top: {t: [0.5 + top / 20, 0.55 + top * t / 40, 0.7 - top / 30] for t in (1, 4)} for top in (1, 2, 3)}
 SOME_WEIGHTS = np.random.RandomState(2).randn(12, 8) / 5
 MENDED = {  # which of four images each of three students is right about
     lesson: {
@@ -143,7 +142,6 @@ GALLERY = {
         IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}
     ),
     "copies": lambda: copies_explorer(COPIES, IMAGES, LOGITS, NAMES),
-    "black box": lambda: black_box_explorer(LOGITS[0], BOXES, NAMES),
     "bits": lambda: bits_explorer(MENDED, SOME_WEIGHTS),
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),

@@ -42,7 +42,6 @@ STOPS = {
     "bias": {"omitted": [0, 2], "bias": list(np.arange(-2, 8.25, 0.25))},
     "attention": {"example": [0, 1]},
     "copies": {"copies": [0, 300], "shown": [0, 1]},
-    "black box": {"top": [1, 2, 3], "temperature": [1, 4]},
     "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},

@@ -43,6 +43,8 @@ def test_the_test_data_are_locked_at_first():
     assert "on test data" not in words
     assert error_bars(valid) and not error_bars(test) and not lines(test)
     assert [text.get_text() for text in test.texts] == ["locked"]
+    low, high = test.get_ylim()
+    assert low < 0 and high > 1  # the axis does not tell the range of what is locked
     at(explorer, test=True)
     assert error_bars(test) and not test.texts
 

@@ -44,6 +44,7 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
             axes.plot(temperature, curve[temperature][0], "s", markersize=11, fillstyle="none", color="black")
         else:
             axes.text(0.5, 0.5, "locked", transform=axes.transAxes, ha="center", va="center", color=NEUTRAL)
+            mean, reach = np.array([0.5]), 0.5  # an axis from 0 to 1: it must not tell what is locked
         axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
         # Set, because matplotlib 3.10 finds other limits on Axes that have been drawn on before.
         axes.set(xlim=(0.87 * min(curve), 1.15 * max(curve)), ylim=with_room([mean - reach, mean + reach], 0.08))
@@ -60,15 +61,16 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
     )
 
 
-# The reader types how many students a sweep trains: 4 sizes, 5 temperatures, 3 alphas, 6 seeds.
-check_students_in_a_sweep = Exercise(
-    right=360,
+# The reader types the standard error of an accuracy of 0.87 on 500 images.
+check_error_of_validation = Exercise(
+    right=np.sqrt(0.87 * 0.13 / 500),
     mistakes=[
-        (18, "every setting is combined with every other one: multiply, do not add."),
-        (60, "each of the settings is trained once per seed."),
-        (66, "the seeds are not added: each setting is trained once per seed."),
+        (0.87 * 0.13 / 500, "that is the variance of the mean: take its square root."),
+        (np.sqrt(0.87 * 0.13), "that is the standard deviation of one image: a mean over 500 images varies less."),
+        (np.sqrt(0.87 / 500), "the variance of one image, right or wrong, is p (1 - p)."),
+        (np.sqrt(0.87 * 0.13) / 500, "divide the variance by 500 before you take the square root."),
     ],
-    otherwise="multiply the four numbers.",
+    otherwise="take the square root of p (1 - p) / n.",
 )
 # The reader writes function(valid, test) -> the test accuracy of the setting that validation chooses.
 check_choose_honestly = Exercise(

@@ -91,8 +91,9 @@ class PartlyTrained(keras.Model):
         if not class_weight or not hasattr(labels, "__array__"):  # a pipeline brings its own
             return {"sample_weight": _for_each_entry(y, sample_weight)} if isinstance(y, dict) else {}
         first = getattr(self, "distillers", [self])[0]
-        outputs = [tuple(output.shape) for output in getattr(first.student, "outputs", None) or [()]]
-        by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, outputs[0])
+        outputs = getattr(first.student, "outputs", None)
+        shape = tuple(outputs[0].shape) if outputs else ()
+        by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, shape)
         if sample_weight is not None:
             weight = np.asarray(sample_weight, "float32")
             by_class = np.asarray(with_axes(by_class, weight) * with_axes(weight, by_class))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from distill_edu._inside import check_values
 from distill_edu._inside.backend import keras
@@ -20,7 +21,7 @@ from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu._inside.time_limit import within
 from distill_edu.metrics import threshold_curve
-from distill_edu.probabilities import entropy, soft_targets
+from distill_edu.probabilities import entropy
 
 MODELS = ("student", "teacher")
 SETTINGS = ("threshold", "memory", "confidence", "temperature", "timeout")
@@ -70,6 +71,7 @@ class Cascade:
             allowed = "a number of seconds above 0, or None to wait for ever"
             timeout = check_values.require_number(timeout, "timeout", allowed, lambda seconds: seconds > 0)
         self.student, self._teacher, self._lock, self._warned = student, teacher, threading.Lock(), {}
+        self._alike = collections.defaultdict(set)  # model -> answers that look like probabilities; None: one does not
         self.threshold, self.confidence, self.timeout = threshold, confidence, timeout
         self.temperature = check_values.require_temperature(temperature)
         self.forget()
@@ -141,7 +143,7 @@ class Cascade:
         if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
             raise ValueError(f"y has the shape {y.shape} and is {y.dtype}: give {len(x)} integer labels.")
         probabilities = self._student_probabilities(x)
-        teacher_logits = _require_logits(_call(self.teacher, x), "teacher", *probabilities.shape)
+        teacher_logits = self._logits("teacher", _call(self.teacher, x), *probabilities.shape)
         student_right, teacher_right = (each.argmax(axis=1) == y for each in (probabilities, teacher_logits))
         return threshold_curve(CONFIDENCES[self.confidence](probabilities), student_right, teacher_right)
 
@@ -160,8 +162,8 @@ class Cascade:
         else:
             fits = curve[curve.accuracy >= _require_share(min_accuracy, "min_accuracy")]
         if fits.empty:
-            best = f"{curve.accuracy.max():.4f}"
-            raise ValueError(f"No threshold reaches an accuracy of {min_accuracy}; the best is {best}.")
+            best = curve.accuracy.max()
+            raise ValueError(f"No threshold reaches an accuracy of {min_accuracy}; the best is {best:.4f}.")
         self.threshold = fits.threshold[fits.teacher_share.idxmin()]
         return self.threshold
 
@@ -216,11 +218,23 @@ class Cascade:
             classes = [*_known_classes(self.student, self.teacher), answers.shape[-1]][0]
             if answers.shape != (len(keys), classes) or not np.allclose(answers.sum(axis=1), 1) or (answers < 0).any():
                 raise ValueError(f"its memory has answers of the shape {answers.shape} that are no probabilities.")
-        kept = list(zip(keys, answers, strict=True))[-self.memory :] if self.memory else []
-        self._remembered.update(kept)
+        self._remembered.update(list(zip(keys, answers, strict=True))[-self.memory :] if self.memory else [])
 
     def _student_probabilities(self, x):
-        return soft_targets(_require_logits(_call(self.student, x), "student", len(x)), self.temperature)
+        return softmax(self._logits("student", _call(self.student, x), len(x)) / self.temperature, axis=-1)
+
+    def _logits(self, name, output, examples, classes=None):
+        """The logits [examples, classes] in a model's output. A few rows may look like probabilities by chance."""
+        logits, what = one_output(output, name), f"The {name}'s output"
+        if logits.ndim != 2 or len(logits) != examples or (classes or logits.shape[1]) != logits.shape[1]:
+            given = f"The {name} gives the shape {logits.shape} for {examples} examples instead of "
+            raise ValueError(f"{given}{(examples, classes or 'classes')}: one logit for each of the same classes.")
+        logits = check_values.require_finite_logits(logits, what)
+        rows = self._alike[name, id(getattr(self, name))]
+        rows |= {row.tobytes() for row in logits} if check_values.looks_like_probabilities(logits) else {None}
+        if len(rows) >= 8 and None not in rows:
+            raise ValueError(check_values.NO_LOGITS.format(what))
+        return logits
 
     def _recall(self, keys):
         with self._lock:
@@ -240,8 +254,8 @@ class Cascade:
         except Exception as error:  # whatever happens to the teacher, the examples get their answers
             self._warn(f"{type(error).__name__} {error}".strip())
             return {}
-        probabilities = soft_targets(_require_logits(output, "teacher", len(rows), classes))
-        answers = dict(zip(rows, probabilities, strict=True))
+        probabilities = softmax(self._logits("teacher", output, len(rows), classes), axis=-1)
+        answers = {key: row.copy() for key, row in zip(rows, probabilities, strict=True)}  # no view of the whole batch
         with self._lock:
             self._remembered.update(answers)
             while len(self._remembered) > self.memory:
@@ -273,8 +287,7 @@ def _require_models(student, teacher):
             )
     classes = _known_classes(student, teacher)
     if len(set(classes)) > 1:
-        both = "The student has {} outputs and the teacher {}".format(*classes)
-        raise ValueError(f"{both}: they must be the same classes.")
+        raise ValueError("The student has {} outputs and the teacher {}: give the same classes.".format(*classes))
 
 
 def _remove(folder, names):
@@ -298,21 +311,10 @@ def _call(model, x):
     return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
 
 
-def _require_logits(output, name, examples, classes=None):
-    """The logits [examples, classes] in the output of a model."""
-    logits = one_output(output, name)
-    if logits.ndim != 2 or len(logits) != examples or (classes or logits.shape[1]) != logits.shape[1]:
-        raise ValueError(
-            f"The {name} gives the shape {logits.shape} for {examples} examples instead of "
-            f"{(examples, classes or 'classes')}: both models must give one logit for each of the same classes."
-        )
-    return check_values.require_logits(logits, f"The {name}'s output")
-
-
 def _content_key(example):
     """A short text that is the same for equal examples, however long the other texts of the batch are."""
     if example.dtype.kind in "US":
         content = b"text" + repr(example.tolist()).encode()
-    else:
-        content = example.dtype.str.encode() + np.ascontiguousarray(example).tobytes()  # equal bytes, other numbers
+    else:  # equal bytes may be other numbers, or stand in other places
+        content = f"{example.dtype.str} {example.shape}".encode() + np.ascontiguousarray(example).tobytes()
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -7,10 +7,10 @@ import numpy as np
 
 from distill_edu._inside import check_models
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.check_steps import clear_errors
+from distill_edu._inside.check_steps import clear_errors, refuse
 from distill_edu._inside.keras_model import PartlyTrained, by_name
 from distill_edu._inside.layer_outputs import changed_by_training
-from distill_edu._inside.stacked import Row, rows_of
+from distill_edu._inside.stacked import Row, fresh, rows_of
 from distill_edu.distiller import Distiller
 
 ops = keras.ops
@@ -54,7 +54,9 @@ class Classroom(PartlyTrained):
         """The models in training, in the order in which they came."""
         return [distiller.student for distiller in self.distillers]
 
-    def compile(self, optimizer="adam", *, soft_loss="kl", student_loss=None, metrics=None, **others):
+    def compile(
+        self, optimizer="adam", *, soft_loss="kl", student_loss=None, metrics=None, weighted_metrics=None, **others
+    ):
         """As Distiller.compile. Every student gets its own copy of the optimizer and of the metrics.
 
         With jit_compile=True XLA leaves out the checks of values: NaN, probabilities and wrong labels are then trained
@@ -63,12 +65,13 @@ class Classroom(PartlyTrained):
         check_models.require_our_names(others)
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
-            copies = [_copy(metric) for metric in metrics or []]
-            settings = {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss}
-            distiller.compile(_copy(optimizer), metrics=copies, student_loss=student_loss, **settings)
+            watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+            settings = {name: [fresh(metric) for metric in some or []] for name, some in watched.items()}
+            settings |= {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss}
+            distiller.compile(fresh(optimizer), student_loss=student_loss, **settings)
         super().compile(optimizer=None, **others)
         # XLA cannot compile the metrics of students in one step: which examples have a label is not known beforehand.
-        apart = self.run_eagerly or self._distributed or (self.jit_compile and metrics)
+        apart = self.run_eagerly or self._distributed or (self.jit_compile and (metrics or weighted_metrics))
         self._rows = rows_of(self.distillers, None if apart else optimizer)
         self._all_built = all(student.built for student in self.students)
 
@@ -115,7 +118,9 @@ class Classroom(PartlyTrained):
     def _step(self, method, data):
         batch = self.distillers[0].read(data)  # the teacher answers here, once for all students
         with self.held():
-            results = [method(row, batch) for row in self._rows]
+            steps = [method(row, batch) for row in self._rows]
+            with refuse([problem for step in steps for problem in next(step)]):  # nobody steps where one is refused
+                results = [result for step in steps for result in step]
         return self._by_name(results)
 
     def _by_name(self, results):
@@ -221,8 +226,3 @@ def _one_each(name, values, count):
             f"{name} has the shape {values.shape}: give one number, or one for each of the {count} students."
         )
     return np.broadcast_to(values, (count,)).tolist()
-
-
-def _copy(thing):
-    """A fresh optimizer or metric with the same settings; a name or a function stays what it is."""
-    return type(thing).from_config(thing.get_config()) if hasattr(thing, "get_config") else thing

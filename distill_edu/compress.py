@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import importlib.util
 import io
 import json
 import math
@@ -47,10 +48,13 @@ def export_litert(model, quantize=None, representative=None):
         # It reports each temporary file, and warns of the ranges of `representative`.
         with only_errors(), quietly(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Statistics for quantized inputs")
-            return converter.convert()
+            content = converter.convert()
     except Exception as error:  # the converter's own class is not public
         sentence = f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
         raise ValueError(sentence) from error
+    if quantize != "int8" and importlib.util.find_spec("ai_edge_litert"):
+        _require_same_answers(model, lambda x: litert_predict(content, x))
+    return content
 
 
 def portable(model):
@@ -75,8 +79,7 @@ def portable(model):
         return model
     copy = keras.models.clone_model(model, clone_function=_rebuilt, recursive=True)
     copy.set_weights(model.get_weights())
-    if model.inputs[0].dtype != "string":
-        _require_same_answers(model, copy)
+    _require_same_answers(model, copy)
     return copy
 
 
@@ -88,14 +91,18 @@ def _rebuilt(layer):
 
 def _require_same_answers(model, copy):
     """Refuse a copy that lost something which is neither in its configuration nor in its weights."""
+    if model.inputs[0].dtype == "string":
+        return
     x = np.random.RandomState(0).uniform(0, 2, (3, *model.inputs[0].shape[1:]))  # 0 and 1 where x are integers
-    x = x.astype(model.inputs[0].dtype)
-    expected, answers = (np.asarray(each(x, training=False), "float32") for each in (model, copy))
-    if not np.allclose(answers, expected, rtol=0, atol=0.05 * np.abs(expected).max() + 1e-6):
-        raise ValueError(
-            f"LiteRT needs a copy of {model.name!r} in float32, with unrolled recurrent layers, and this copy answers "
-            "differently: a layer keeps something that its get_config() and its weights do not contain. Add it there."
-        )
+    for sign in (1, -1) if "float" in model.inputs[0].dtype else (1,):
+        some = (sign * x).astype(model.inputs[0].dtype)
+        expected, answers = (np.asarray(each(some), "float32") for each in (model, copy))
+        if not np.allclose(answers, expected, rtol=0, atol=0.05 * np.abs(expected).max() + 1e-6, equal_nan=True):
+            raise ValueError(
+                f"LiteRT needs a copy of {model.name!r} in float32, with unrolled recurrent layers, and this copy "
+                "answers differently: a layer keeps something that its get_config() and its weights do not contain, "
+                "such as a state, or answers at random. Change this layer."
+            )
 
 
 def _calibrate(converter, model, representative):

@@ -102,9 +102,11 @@ class Vocabulary:
         return rows
 
     def decode(self, rows):
-        """Turn rows into texts, each up to its end. An unknown symbol becomes \N{REPLACEMENT CHARACTER}."""
-        symbols = ("", "", "\N{REPLACEMENT CHARACTER}", *self.symbols)
+        """Turn rows into texts, each up to its end, without -1. An unknown symbol is \N{REPLACEMENT CHARACTER}."""
+        symbols = {-1: "", PADDING: "", UNKNOWN: "\N{REPLACEMENT CHARACTER}"} | dict(enumerate(self.symbols, 3))
         cut = [row[: [*row, END].index(END)] for row in np.asarray(rows).tolist()]
+        if wrong := {number for row in cut for number in row} - set(symbols):
+            raise ValueError(f"{min(wrong)} is the number of no symbol: they go from 0 to {len(self) - 1}.")
         return ["".join(symbols[number] for number in row) for row in cut]
 
 

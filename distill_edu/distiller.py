@@ -9,7 +9,7 @@ from distill_edu._inside.backend import Setting, keras, live_number, tf
 from distill_edu._inside.batch import Batch, Step, mask_features, mean, no_mean, read_batch, replicas, without_padding
 from distill_edu._inside.check_values import require_temperature
 from distill_edu._inside.keras_model import DistillerModel
-from distill_edu._inside.layer_outputs import build_hints, require_apart, with_layer_outputs
+from distill_edu._inside.layer_outputs import build_hints, require_apart, unchanged, with_layer_outputs
 from distill_edu._inside.tasks import TASKS, no_soft_loss
 
 ops = keras.ops
@@ -64,15 +64,16 @@ class Distiller(DistillerModel):
 
         `soft_loss`: "kl", "reverse_kl", "decoupled", "sigmoid" (yes or no), "mean_square" (numbers), a function (see
         `losses.soft_loss`), or None for labels and hints alone. `student_loss(labels, logits)`: one value per label, or
-        per example; None takes the loss that fits soft_loss, for classes the cross-entropy. `others`: as for
-        keras.Model.compile. With jit_compile=True XLA leaves out the checks of values: NaN, probabilities and wrong
-        labels are then trained on in silence. Raises ValueError before anything is changed.
+        per example; None takes the loss that fits soft_loss, for classes the cross-entropy. With soft_loss=None labels
+        are classes, unless student_loss.task is "yes_no" or "numbers". `others`: as for keras.Model.compile. With
+        jit_compile=True XLA leaves out the checks of values: NaN, probabilities and wrong labels are then trained on in
+        silence. Raises ValueError before anything is changed.
         """
         check_models.require_our_names(others)
         check_models.require_own_hooks(self)
         check_models.require_student_loss(student_loss)
         function = losses.named_soft_loss(soft_loss)
-        task = TASKS[getattr(function, "task", "classes")]
+        task = TASKS[getattr(function, "task", getattr(student_loss, "task", "classes"))]
         check_models.require_heads(task, self.student, self.teacher)
         temperature, alpha = require_temperature(temperature), check_models.require_alpha(alpha)
         super().compile(optimizer=optimizer, task=task, metrics=metrics, **others)
@@ -83,12 +84,23 @@ class Distiller(DistillerModel):
     def train_step(self, data):
         """One update: the teacher answers, the student answers, the student's weights follow the gradient."""
         batch = self.read(data)
+        step, gradients = self.gradients(batch)
+        with check_steps.refuse(self.problems(step)):  # if a check fails, nothing changes, and `fit` raises its message
+            self.apply_gradients(gradients)
+        return self.report(step)
+
+    def gradients(self, batch):
+        """The Step of a forward pass, and the gradient of its loss for each trained weight."""
         with check_steps.refuse(self.problems_of_data(batch)), tf.GradientTape() as tape:
             step = self.forward(batch, training=True)
             loss = self.optimizer.scale_loss(step.loss / replicas())
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.apply_unless(self.problems(step), gradients)
-        return self.report(step)
+        check_models.require_trainable(self.trainable_variables)
+        if not self.optimizer.built:  # XLA cannot create its variables within the checks
+            self.optimizer.build(self.trainable_variables)
+        return step, tape.gradient(loss, self.trainable_variables)
+
+    def apply_gradients(self, gradients):
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
     def test_step(self, data):
         step = self.forward(self.read(data), training=False)
@@ -103,7 +115,8 @@ class Distiller(DistillerModel):
         if self.hints or (batch.teacher_logits is None and self._soft_loss is not no_soft_loss):
             check_models.require_teacher(self.teacher)
             check_models.require_image_size(self.teacher, batch.x)
-            answer, features = self._run_teacher(batch.x, training=False)
+            with unchanged():
+                answer, features = self._run_teacher(batch.x, training=False)
             batch = batch.answered(answer, features)
         return batch
 
@@ -118,14 +131,6 @@ class Distiller(DistillerModel):
         loss = self._alpha.variable * hard.value + (1 - self._alpha.variable) * soft.value
         loss += sum(hint.weighted(part.value) for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
-
-    def apply_unless(self, problems, gradients):
-        """Update the trained weights. If a check fails, nothing changes, and `fit` raises its message."""
-        check_models.require_trainable(self.trainable_variables)
-        if not self.optimizer.built:  # XLA cannot create its variables within the condition below
-            self.optimizer.build(self.trainable_variables)
-        with check_steps.refuse(problems):
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
 
 
 def _soft_mean(batch, logits, soft_loss, temperature, hints):

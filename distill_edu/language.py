@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu._inside.backend import keras, only_errors
+from distill_edu._inside.backend import keras, only_errors, tf
+from distill_edu._inside.check_models import require_stateless
 from distill_edu._inside.check_values import require_attributes, require_count, require_number
 from distill_edu.data import END, PADDING
 from distill_edu.probabilities import soft_targets
@@ -45,38 +46,50 @@ def _next_logits(model, prompts):
     """A function (rows, place) -> logits of the letter at this place [n, symbols], for one place after the other."""
     if not _gru(model):
         return lambda rows, place: _predict(model, rows[:, :-1])[:, place - 1]
-    step = _one_step(model)
-    state = np.zeros((len(prompts), step.inputs[1].shape[1]), "float32")
+    step, state = _one_step(model), np.zeros((len(prompts), _gru(model).units), "float32")
     for letter in prompts[:, :-1].T:
-        _, state = _predict(step, [letter[:, None], state])
+        _, state = step(letter[:, None], state)
 
     def next_logits(rows, place):
         nonlocal state
-        logits, state = _predict(step, [rows[:, place - 1 : place], state])
+        logits, state = step(rows[:, place - 1 : place], state)
         return logits[:, 0]  # (n, 1, symbols) -> (n, symbols)
 
     return next_logits
 
 
 def _one_step(model):
-    """The model of one step of its GRU: letter [n, 1], state [n, units] -> logits [n, 1, symbols], next state."""
-    copy = keras.models.clone_model(model)  # a second call of the GRU would stay in the graph of the model
-    copy.set_weights(model.get_weights())
-    gru = _gru(copy)
-    before, after = keras.Model(copy.input, gru.input), keras.Model(gru.output, copy.output)
-    letter, state = keras.Input((1,), dtype=copy.input.dtype), keras.Input((gru.units,))
-    states = gru(before(letter), initial_state=state)  # (n, 1, units): the output of a GRU is its state
-    return keras.Model([letter, state], [after(states), states[:, 0]])
+    """A function of one step of its GRU: letter [n, 1], state [n, units] -> logits [n, 1, symbols], next state."""
+    gru = _gru(model)
+
+    @tf.function(autograph=False)
+    def step(values, state):
+        for layer in _operations(model):
+            if layer is gru:
+                values = layer(values, initial_state=state)  # (n, 1, units): the output of a GRU is its state
+                state = values[:, 0]
+            elif not isinstance(layer, keras.layers.InputLayer):
+                values = layer(values)
+        return values, state
+
+    return step
+
+
+def _operations(model):
+    """The layers of a model, and the functions between them."""
+    return getattr(model, "operations", model.layers)
 
 
 def _gru(model):
     """The GRU of a model whose other layers look at each letter alone; None for every other model."""
-    kinds = {type(operation).__name__ for operation in getattr(model, "operations", [])}
+    kinds = {type(operation).__name__ for operation in _operations(model)}
     letterwise = {"InputLayer", "OneHot", "Embedding", "Dense", "Dropout", "LayerNormalization", "GRU"}
     grus = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
-    if len(grus) != 1 or kinds - letterwise or grus[0].unroll or grus[0].go_backwards:
+    own = not type(model).__module__.startswith("keras.")  # it may call its layers in any order
+    if own or len(grus) != 1 or kinds - letterwise or grus[0].unroll or grus[0].go_backwards:
         return None
-    return grus[0]
+    again = any(len(each._inbound_nodes) > 1 for each in _operations(model))  # noqa: SLF001 - nothing public
+    return None if again and not isinstance(model, keras.Sequential) else grus[0]
 
 
 class Speculated(NamedTuple):
@@ -165,10 +178,13 @@ def _after_end(rows):
 
 
 def _probabilities(logits, temperature=1.0):
-    """softmax(logits / temperature) without padding, which is never written."""
+    """softmax(logits / temperature) without padding, which is never written; at 0 all on the most probable letter."""
     logits = np.array(logits, "float64")
     logits[..., PADDING] = -np.inf
-    return soft_targets(logits, max(temperature, 1e-6))
+    if not temperature:
+        return np.eye(logits.shape[-1])[logits.argmax(axis=-1)]
+    logits -= logits.max(axis=-1, keepdims=True)  # divided by a tiny temperature, the others become -inf
+    return soft_targets(logits, temperature)
 
 
 def _draw(weights, random):
@@ -179,6 +195,7 @@ def _draw(weights, random):
 
 def _require_prompts(model, prompts, length):
     require_attributes(model, ["predict_on_batch"], "model", "a Keras model")
+    require_stateless(model, "model")
     prompts = np.asarray(prompts)
     if prompts.ndim != 2 or prompts.dtype.kind not in "iu" or not prompts.size or (prompts == PADDING).any():
         raise ValueError(

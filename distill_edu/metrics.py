@@ -58,6 +58,8 @@ def temperature_scaling(labels, logits):
     2.16
     """
     labels, logits = require_examples(labels, logits)
+    if not np.isfinite(nll(labels, logits)):
+        raise ValueError("A label has the logit minus infinity, so the NLL is infinite at every temperature.")
     bound = np.log(20)
     found = minimize_scalar(lambda log_t: nll(labels, logits / np.exp(log_t)), bounds=(-bound, bound), method="bounded")
     return float(np.exp(found.x))
@@ -144,10 +146,13 @@ def threshold_curve(confidence, student_right, teacher_right):
     """
     import pandas
 
+    confidence, student_right, teacher_right = map(_finite, (confidence, student_right, teacher_right))
+    if not confidence.shape == student_right.shape == teacher_right.shape == (len(confidence),):
+        raise ValueError("confidence, student_right and teacher_right need one number per example.")
     order = np.argsort(confidence, kind="stable")
     thresholds = np.unique([0.0, *confidence, 1.0])
     asked = np.searchsorted(confidence[order], thresholds)  # how many examples are below each threshold
-    gained = np.concatenate([[0], np.cumsum(teacher_right[order].astype(int) - student_right[order])])
+    gained = np.concatenate([[0], np.cumsum(teacher_right[order] - student_right[order])])
     accuracy = (student_right.sum() + gained[asked]) / len(order)
     return pandas.DataFrame({"threshold": thresholds, "teacher_share": asked / len(order), "accuracy": accuracy})
 
@@ -178,8 +183,9 @@ class Gain:
 def paired_gain(a, b):
     """Return the mean of a - b over pairs as a `Gain`, with its standard error and 95% interval (Student's t).
 
-    `a`, `b`: one number per seed, in the same order; two pandas Series are paired by their index, which must be equal.
-    The interval then covers what differs between the seeds, such as initial weights, and nothing else.
+    `a`, `b`: one number per seed, in the same order; two pandas Series or tables are paired by the names of their rows
+    and columns, which must be the same. The interval then covers what differs between the seeds, such as initial
+    weights, and nothing else.
     Or two tables [seeds, examples]: the interval then covers the choice of the examples, too. The squares of both
     standard errors are added, which is a little too careful (Owen 2007, "The pigeonhole bootstrap", section 4); the
     degrees of freedom are Satterthwaite's. Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
@@ -203,16 +209,18 @@ def holm(p_values):
     """Correct the p-values of several questions: all answers "p < 0.05" are then right together in 19 of 20 cases.
 
     The smallest p is multiplied by the number of questions, the next by one less, and so on, never falling, at most 1.
-    Dictionaries, question -> p. Holm 1979, "A simple sequentially rejective multiple test procedure".
+    Dictionaries, question -> p; NaN, a question without an answer, stays NaN and does not count as a question.
+    Holm 1979, "A simple sequentially rejective multiple test procedure".
 
     >>> holm({"digits": 0.01, "names": 0.04})
     {'digits': 0.02, 'names': 0.04}
     """
+    known = {question: p for question, p in p_values.items() if not np.isnan(p)}
     corrected, largest = {}, 0.0
-    for rank, question in enumerate(sorted(p_values, key=p_values.get)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[question]))
+    for rank, question in enumerate(sorted(known, key=known.get)):
+        largest = max(largest, min(1.0, (len(known) - rank) * known[question]))
         corrected[question] = largest
-    return {question: corrected[question] for question in p_values}
+    return {question: corrected.get(question, p) for question, p in p_values.items()}
 
 
 def mean_and_reach(values):
@@ -226,11 +234,12 @@ def mean_and_reach(values):
 
 
 def _differences(a, b):
-    indices = [getattr(values, "index", None) for values in (a, b)]
-    if all(hasattr(index, "equals") for index in indices):
-        if not indices[0].is_unique or set(indices[0]) != set(indices[1]) or len(a) != len(b):
-            raise ValueError("The two Series have other indices: give each one value per seed, with the seed as index.")
-        b = b.reindex(indices[0])
+    for axis, plural in (("index", "indices"), ("columns", "columns")):
+        names = [getattr(values, axis, None) for values in (a, b)]
+        if all(hasattr(each, "equals") for each in names):
+            if not names[0].is_unique or set(names[0]) != set(names[1]) or len(names[0]) != len(names[1]):
+                raise ValueError(f"a and b have other {plural}, by which pairs are found: give both the same names.")
+            b = b.reindex(**{axis: names[0]})
     a, b = _finite(a), _finite(b)
     if a.shape != b.shape or a.ndim not in (1, 2):
         raise ValueError(f"The shapes are {a.shape} and {b.shape}: a pair needs one number of each, seed by seed.")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from distill_edu._inside.backend import keras, only_errors
-from distill_edu._inside.check_models import require_image_size
+from distill_edu._inside.check_models import require_image_size, require_stateless
 from distill_edu._inside.check_values import (
     looks_like_probabilities,
     require_attributes,
@@ -144,6 +144,7 @@ def teacher_logits(teacher, x, batch_size=256):
     if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
     require_image_size(teacher, x)
+    require_stateless(teacher, "teacher")
     logits = _answers(teacher, x, batch_size)
     if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
         teacher.make_predict_function(force=True)  # the softmax may have been taken off after the last predict
@@ -159,7 +160,9 @@ def _answers(teacher, x, batch_size):
     if not all(isinstance(part, np.ndarray) for part in parts):
         return np.asarray(one_output(teacher.predict(x, batch_size=batch_size, verbose=0), "teacher"), "float32")
     answer = getattr(teacher, "predict_on_batch", lambda x: teacher(x, training=False))  # a Layer only calls
-    logits = None
+    logits, lengths = None, [len(part) for part in parts]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"The parts of x have {lengths} examples: they must be as many.")
     for start in range(0, len(parts[0]), batch_size):
         rows = slice(start, start + batch_size)
         with only_errors():  # TensorFlow warns where several teachers are asked one after the other

@@ -45,15 +45,19 @@ def frames(explorer):
 def slim(svg):
     """Shorten an SVG: round coordinates to 0.01 pixel, drop what is invisible, name the colours for dark pages."""
     svg = re.sub(r' width="([\d.]+)pt" height="[\d.]+pt"', f' style="min-width: {_least_width(svg)}px"', svg, count=1)
-    svg = re.sub(r"-?\d+\.\d{3,}(?=[\s\",)])", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' id="\w+_\d+"', "", svg)  # of groups; what is referred to has a hash
-    svg = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"\s*\n\s*|(?<=[MLQCz]) | (?=[MLQCz])", "", path[0]), svg)
+    return re.sub(r"<[^>]+>", lambda tag: _slim_tag(tag[0]), svg)  # what stands between tags is the reader's
+
+
+def _slim_tag(tag):
+    tag = re.sub(r"-?\d+\.\d{3,}(?=[\s\",)])", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), tag)
+    tag = re.sub(r' id="\w+_\d+"', "", tag)  # of groups; what is referred to has a hash
+    tag = re.sub(r'(?<= d=")[^"]*', lambda path: re.sub(r"\s*\n\s*|(?<=[MLQCz]) | (?=[MLQCz])", "", path[0]), tag)
     # Letters in a colour need more contrast than areas: darker on a light page, lighter on a dark one.
-    svg = re.sub(r"(<text [^>]*fill: )(#\w{6})", r"\1color-mix(in oklab, \2 55%, var(--ink, #000))", svg)
+    tag = re.sub(r"(<text [^>]*fill: )(#\w{6})", r"\1color-mix(in oklab, \2 55%, var(--ink, #000))", tag)
     for colour, name in PALETTE.items():
-        svg = svg.replace(colour.lower(), f"var(--{name}, {colour.lower()})")
-    return svg
+        tag = tag.replace(colour.lower(), f"var(--{name}, {colour.lower()})")
+    return tag
 
 
 def _least_width(svg):
@@ -76,7 +80,7 @@ def fragment(explorer, note=""):
     now = int(np.ravel_multi_index(places, [len(stops(control)) for control in explorer.controls.values()]))
     lines, rows = pack(pictures)
     carried = json.dumps({"lines": lines, "frames": rows, "words": captions}, ensure_ascii=False, separators=(",", ":"))
-    carried = carried.replace("</", "<\\/")  # a caption cannot end the script
+    carried = carried.replace("</", "<\\/").replace("<!", "\\u003c!")  # a caption cannot end the script, nor comment
     controls = "".join(
         _control(name, control, place) for (name, control), place in zip(explorer.controls.items(), places, strict=True)
     )

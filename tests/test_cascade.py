@@ -115,6 +115,32 @@ def test_words_are_remembered_however_long_the_longest_word_of_the_batch_is(many
     assert [batch.dtype for batch in teacher.batches[2:]] == ["float32", "int32"]
 
 
+def test_what_looks_like_probabilities_by_chance_is_logits_and_a_softmax_is_found_question_by_question():
+    def identity(x):
+        return x
+
+    for threshold in (0.0, 1.0):
+        cascade = Cascade(identity, identity, threshold)
+        for _ in range(20):  # the same question again and again
+            answers = cascade.predict(np.array([[1.0, 0.0]]))
+        assert answers.labels == [0] and answers.probabilities[0, 0] == pytest.approx(1 / (1 + np.exp(-1)))
+    one_by_one = Cascade(Asked(SOFTMAX), TEACHER)
+    for row in X[:7]:
+        one_by_one.predict(row[None])
+    with pytest.raises(ValueError, match="student's output looks like probabilities"):
+        one_by_one.predict(X[7:8])
+
+
+def test_an_answer_is_kept_for_its_shape_and_without_the_rest_of_its_batch():
+    teacher = Asked(lambda x: np.tile([x.shape[1], 1.0], (len(x), 1)))
+    cascade = Cascade(constant(0.0, 0.0), teacher, threshold=1.0, memory=2)
+    for shape in ((1, 4, 9), (1, 9, 4)):
+        cascade.predict(np.zeros(shape))
+    assert len(teacher.batches) == 2
+    cascade.predict(np.arange(300.0)[:, None])
+    assert all(row.base is None for row in cascade._remembered.values())  # noqa: SLF001 - what is held in memory
+
+
 def test_many_threads_may_ask_at_the_same_time():
     cascade = Cascade(STUDENT, TEACHER, threshold=0.5, memory=5)
     right, wrong = Cascade(STUDENT, TEACHER, threshold=0.5).predict(X), []

@@ -56,6 +56,12 @@ class Centred(layers.Layer):
         return keras.ops.cond(large, lambda: inputs - keras.ops.mean(inputs, axis=-1, keepdims=True), lambda: inputs)
 
 
+def stateful(seed):
+    keras.utils.set_random_seed(seed)
+    memory = [layers.Reshape((3, 2)), layers.GRU(3, stateful=True, unroll=True)]
+    return keras.Sequential([keras.Input((FEATURES,), batch_size=1), *memory, layers.Dense(CLASSES)])
+
+
 convolution = [lambda: layers.Reshape((FEATURES, 1)), lambda: layers.Conv1D(4, 3, activation="relu")]
 convolution += [layers.BatchNormalization, lambda: layers.Dropout(0.3), layers.Flatten]
 words = [lambda: layers.Discretization([-0.5, 0.5]), lambda: layers.Embedding(4, 3), layers.Flatten]
@@ -72,6 +78,7 @@ STUDENTS = {
     "two sizes": lambda seed: model(seed, units=4 + seed % 2),
     "spectral normalization": sequential(lambda: layers.SpectralNormalization(layers.Dense(5, "relu"))),
     "an if of ones own": sequential(Centred, lambda: layers.Dense(5, "relu")),
+    "a state": stateful,
 }
 
 
@@ -124,12 +131,20 @@ def test_every_kind_of_student_gets_what_it_would_get_alone(teacher, name):
 
 
 opt = keras.optimizers
+
+
+def undecayed(optimizer):
+    optimizer.exclude_from_weight_decay(var_names=["kernel"])
+    return optimizer
+
+
 OPTIMIZERS = {
     "momentum and decay": lambda: opt.SGD(opt.schedules.ExponentialDecay(0.1, 2, 0.5), momentum=0.9, clipvalue=0.05),
     "clipnorm": lambda: opt.Adam(0.1, clipnorm=0.1),
     "global_clipnorm": lambda: opt.Adam(0.1, global_clipnorm=0.1),
     "averaged weights": lambda: opt.Adam(0.1, use_ema=True, ema_momentum=0.5),
     "accumulation and weight decay": lambda: opt.AdamW(0.1, gradient_accumulation_steps=2),
+    "weight decay of biases alone": lambda: undecayed(opt.SGD(0.1, weight_decay=2.0)),
     "lamb": lambda: opt.Lamb(0.1),
 }
 
@@ -161,6 +176,32 @@ FITS = {
     "mlp": {"sample_weight": RANDOM.rand(17), "validation_data": (X[:5], Y[:5])},
     "two sizes": {"class_weight": {0: 2.0, 1: 0.5, 2: 1.0, 3: 0.0}, "validation_split": 0.2},
 }
+
+
+def test_weight_decay_leaves_a_variable_of_one_student_alone(teacher):
+    students, twin = [model(0), model(1)], model(0)
+    learned = []
+    for one, decayed in (
+        (Classroom(students=students, teacher=teacher), students[0]),
+        (Distiller(student=twin, teacher=teacher), twin),
+    ):
+        optimizer = opt.SGD(0.1, weight_decay=2.0)
+        optimizer.exclude_from_weight_decay(var_list=[decayed.layers[0].kernel])
+        one.compile(optimizer)
+        one.fit(X, Y, **TWICE)
+        learned.append(weights(decayed))
+    assert same(*learned, atol=1e-5)
+
+
+def test_the_weighted_metrics_are_those_of_a_distiller(teacher):
+    w = {"sample_weight": RANDOM.rand(17)}
+    for name in ("mlp", "two sizes"):
+        how = {
+            "arguments": {"metrics": ["accuracy"], "weighted_metrics": [keras.metrics.SparseCategoricalAccuracy("w")]}
+        }
+        got, own = together(STUDENTS[name], teacher, **how, **w), alone(STUDENTS[name], teacher, **how, **w)
+        agree(*got, own)
+        assert not np.allclose(got[1]["w"], got[1]["accuracy"])
 
 
 @pytest.mark.parametrize("name", FITS)
@@ -308,6 +349,48 @@ def test_a_loop_of_ones_own_takes_the_steps_of_fit(teacher):
     assert classroom.get_metrics_result()["loss"].numpy().tolist() == [0, 0]
 
 
+class Rate(keras.callbacks.Callback):
+    """Sets the learning rate of some students after the first epoch."""
+
+    def __init__(self, students):
+        super().__init__()
+        self.students, self.seen = students, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        for i in self.students:
+            self.model.distillers[i].optimizer.learning_rate = 0.0
+        self.seen.append([weights(student) for student in self.model.students])
+
+
+@pytest.mark.parametrize("build", [model, STUDENTS["two sizes"]])
+def test_a_learning_rate_may_be_set_for_all_students(teacher, build):
+    classroom, rate = compiled(build, teacher), Rate([0, 1])
+    classroom.fit(X, Y, **TWICE, callbacks=[rate])
+    assert all(same(*pair, atol=0) for pair in zip(*rate.seen, strict=True))
+
+
+def test_a_learning_rate_of_one_student_counts_or_is_refused(teacher):
+    unlike, rate = compiled(STUDENTS["two sizes"], teacher), Rate([1])
+    unlike.fit(X, Y, **TWICE, callbacks=[rate])
+    assert same(rate.seen[0][1], rate.seen[1][1], atol=0) and not same(rate.seen[0][0], rate.seen[1][0])
+    alike = compiled(model, teacher)
+    alike.distillers[1].optimizer.learning_rate = 0.0
+    with pytest.raises(ValueError, match=r"Students alike share an optimizer, .*\[0.0, 0.001"):
+        alike.fit(X, Y, **TWICE)
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+def test_nobody_steps_where_one_student_is_refused(teacher, eagerly):
+    broken = model(1, units=5)
+    broken.set_weights([np.full_like(weight, 3e38) for weight in weights(broken)])
+    classroom = Classroom(students=[model(0), model(2), broken, STUDENTS["a loop"](3)], teacher=teacher)
+    classroom.compile("sgd", run_eagerly=eagerly)
+    before = [weights(student) for student in classroom.students]
+    with pytest.raises(ValueError, match="The loss is NaN or infinite"):
+        classroom.fit(X, Y, **TWICE)
+    assert all(same(*pair, atol=0) for pair in zip(before, map(weights, classroom.students), strict=True))
+
+
 # --- wrong use, and what is not set ---------------------------------------------------------------------------------
 
 
@@ -317,3 +400,54 @@ def test_what_is_not_set_has_its_default_and_what_is_keras_s_its_arguments(teach
     assert [(one.temperature, one.alpha) for one in classroom.distillers] == [(4.0, pytest.approx(0.1))]
     for name in ("fit", "evaluate"):
         assert inspect.signature(getattr(Classroom, name)) == inspect.signature(getattr(keras.Model, name))
+
+
+class Scaled(keras.optimizers.SGD):
+    scale = 1.0
+
+    def update_step(self, gradient, variable, rate):
+        super().update_step(self.scale * gradient, variable, rate)
+
+
+class Share(keras.metrics.Mean):
+    def __init__(self, share, name="share"):
+        super().__init__(name=name)
+        self.share = share
+
+
+def scaled():
+    optimizer = Scaled(0.1)
+    optimizer.scale = 50.0
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"optimizer": scaled()},
+        {"optimizer": opt.SGD(lambda: 0.1)},
+        {"metrics": [Share(0.5)]},
+        {"weighted_metrics": [Share(0.5)]},
+    ],
+    ids=["an attribute", "a lambda", "a metric", "a weighted metric"],
+)
+def test_what_no_copy_would_hold_is_refused(teacher, how):
+    with pytest.raises(ValueError, match=r"its own copy of the \w+, made by get_config\(\) and from_config\(\)"):
+        Classroom(students=[model(), model(1)], teacher=teacher).compile(**how)
+
+
+def test_a_layer_that_was_frozen_after_compile_asks_for_compile(teacher):
+    classroom, one = compiled(model, teacher), Distiller(student=model(), teacher=teacher)
+    one.compile()
+    for fitted in (False, True):
+        if fitted:
+            classroom.compile()
+            for each in (classroom, one):
+                each.fit(X, Y, **TWICE)
+        for student in (*classroom.students, one.student):
+            student.layers[0].trainable = fitted
+        with pytest.raises(ValueError, match="changed since compile: compile the Classroom again"):
+            classroom.fit(X, Y, **TWICE)
+        if fitted:
+            with pytest.raises(ValueError, match="changed since compile: compile again"):
+                one.fit(X, Y, **TWICE)

@@ -108,6 +108,19 @@ def test_a_copy_that_answers_differently_is_refused(dtype, factor):
         assert litert_predict(export_litert(network), X[:, :5]) == pytest.approx(logits(network, X[:, :5]), abs=1e-5)
 
 
+def test_a_file_that_answers_differently_is_refused():
+    class Counting(layers.Layer):
+        count = 0
+
+        def call(self, x):
+            self.count += 1
+            return self.count * x
+
+    entry = keras.Input((6,))
+    with pytest.raises(ValueError, match="answers differently: .*such as a state"):
+        export_litert(keras.Model(entry, layers.Dense(4)(Counting()(entry))))
+
+
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_multiply_adds_are_half_of_the_operations_that_tensorflow_counts(depthwise):
     network = image_model(depthwise)

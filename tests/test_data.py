@@ -180,6 +180,7 @@ def test_a_vocabulary_by_hand():
     assert vocabulary.encode(["ab"], 3, end=False).tolist() == [[4, 5, PADDING]]
     assert vocabulary.decode(rows) == ["<it>cab", "abcab", "a\N{REPLACEMENT CHARACTER}"]
     assert vocabulary.decode(rows[:, 1:]) == ["cab", "bcab", "\N{REPLACEMENT CHARACTER}"]
+    assert vocabulary.decode([[-1, 4, 5, -1, PADDING]]) == ["ab"]  # -1: no label
     assert vocabulary.decode([[END, 4, 5]]) == [""] and vocabulary.encode([], 3).shape == (0, 3)
 
 
@@ -205,6 +206,10 @@ def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padd
         (lambda: as_next_letter([[1, 2]], prompt=0), ValueError, "prompt must be a whole number"),
         (lambda: Vocabulary("ab").encode("ab", 3), TypeError, "a list of texts"),
         (lambda: Vocabulary("ab").encode(["ab"], 0), ValueError, "length must be"),
+        *(
+            (lambda n=n: Vocabulary("ab").decode([[3, n]]), ValueError, f"{n} is the number of no")
+            for n in (-2, 5, 3.5)
+        ),
     ],
 )
 def test_wrong_use_gets_a_sentence(call, error, sentence):

@@ -130,6 +130,96 @@ def test_the_teacher_never_changes_and_its_penalty_is_not_in_the_loss(eagerly):
     assert flags == [layer.trainable for layer in [teacher, *teacher.layers]]
 
 
+class Counting(keras.layers.Layer):
+    """Counts how often it is called."""
+
+    def build(self, shape):
+        self.count = self.add_weight(shape=(), trainable=False, name="count")
+
+    def call(self, x):
+        self.count.assign_add(1)
+        return x
+
+
+class Training(keras.Model):
+    """Calls a layer with training=True, always."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.out = layer, keras.layers.Dense(CLASSES)
+
+    def call(self, x):
+        return self.out(self.layer(x, training=True))
+
+
+def remembering(layer):
+    entry = keras.Input((FEATURES,), batch_size=11)
+    return keras.Sequential([entry, keras.layers.Reshape((2, 3)), layer, keras.layers.Dense(CLASSES)])
+
+
+CHANGING = {
+    "stateful GRU": (lambda: remembering(keras.layers.GRU(4, stateful=True, name="gru")), "gru"),
+    "stateful LSTM, unrolled": (
+        lambda: remembering(keras.layers.LSTM(4, stateful=True, unroll=True, name="lstm")),
+        "lstm",
+    ),
+    "BatchNormalization in training": (lambda: Training(keras.layers.BatchNormalization()), "moving_mean"),
+    "a counter": (lambda: keras.Sequential([keras.Input((FEATURES,)), Counting(), keras.layers.Dense(4)]), "count"),
+}
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("name", CHANGING)
+def test_a_teacher_that_changes_when_it_is_asked_is_refused(name, eagerly):
+    def everything():
+        states = [state for layer in teacher.layers for state in getattr(layer, "states", None) or ()]
+        return [np.array(variable) for variable in (*teacher.variables, *states, *one.student.variables)]
+
+    build, variable = CHANGING[name]
+    teacher = build()
+    teacher(X[:11])
+    one = distiller(teacher=teacher, run_eagerly=eagerly)
+    before = everything()
+    for call in (one.fit, one.evaluate):
+        with pytest.raises(ValueError, match=f"Asking the teacher changes it, .*{variable}"):
+            call(X, Y, batch_size=11, verbose=0)
+    assert same(before, everything(), atol=0)
+
+
+def test_a_noisy_teacher_stays_noisy():
+    seen = []
+
+    class Last(keras.layers.Layer):
+        def call(self, x):
+            seen.append(np.array(x))
+            return x
+
+    teacher = Training(keras.Sequential([keras.layers.Dropout(0.5), Last()]))
+    teacher(X[:1])
+    seen.clear()
+    one = distiller(teacher=teacher)
+    one.fit(np.ones_like(X), Y, batch_size=11, epochs=1, verbose=0)
+    assert len(seen) == 3 and not (seen[0] == seen[1]).all()
+
+
+def test_a_teacher_with_a_state_is_not_asked_for_logits():
+    with pytest.raises(ValueError, match="layer 'gru.*' of the teacher is stateful"):
+        teacher_logits(remembering(keras.layers.GRU(4, stateful=True)), X[:11])
+    with pytest.raises(ValueError, match=r"parts of x have \[33, 5\] examples"):
+        teacher_logits(model(), [X, X[:5]])
+
+
+def test_what_keras_could_not_load_is_not_saved(tmp_path):
+    frozen, entry = keras.layers.Dense(5, trainable=False), keras.Input((FEATURES,))
+    both = [keras.Model(entry, keras.layers.Dense(CLASSES)(frozen(entry))) for _ in range(2)]
+    one = distiller(*both)
+    fitted(one)
+    with pytest.raises(ValueError, match="share a layer.* distiller.student, or the weights alone"):
+        one.save(tmp_path / "one.keras")
+    assert not list(tmp_path.iterdir())
+    one.save_weights(tmp_path / "one.weights.h5")
+
+
 def test_only_the_student_is_trainable_and_its_optimizer_holds_nothing_else(teacher):
     one = distiller(teacher=teacher, optimizer=SGD(0.1, momentum=0.9))
     one.fit(X, Y, **LIGHT)

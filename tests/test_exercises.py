@@ -174,6 +174,14 @@ def test_counts_and_texts_are_compared_exactly_other_numbers_to_three_digits(ans
     assert exercise.same(answer, right) is equal
 
 
+HALVES, NO_NUMBERS = np.array([0.5, 0.5]), "the answer should be a number or an array of numbers, not {}."
+
+
+class Leaving:
+    def __array__(self, *_, **__):
+        raise SystemExit
+
+
 @pytest.mark.parametrize(
     "right, answer, hint",
     [
@@ -183,6 +191,11 @@ def test_counts_and_texts_are_compared_exactly_other_numbers_to_three_digits(ans
         ((1, "a"), [1, "a"], "the answer should be a tuple."),
         (1.0, "one", "the answer should be a number or an array of numbers, not str."),
         (1.0, True, "the answer should be a number or an array of numbers, not bool."),
+        (HALVES, HALVES + 9j, NO_NUMBERS.format("ndarray")),
+        (HALVES, np.ma.array(HALVES, mask=[True, False]), NO_NUMBERS.format("MaskedArray")),
+        (HALVES, HALVES.astype(str), NO_NUMBERS.format("ndarray")),
+        (HALVES, ["0.5", "0.5"], NO_NUMBERS.format("list")),
+        (HALVES, Leaving(), NO_NUMBERS.format("Leaving")),
         (np.zeros(3), np.zeros((1, 3)), "the answer has the shape (1, 3), but (3,) is needed."),
         (0.5, [0.5], "the answer has the shape (1,), but () is needed."),
         (5, [5], "otherwise"),

@@ -306,3 +306,81 @@ def test_metrics_of_ones_own_see_whole_examples_and_keep_their_names():
     assert got["exact"] == pytest.approx(((s > 0) == ANSWERS).all(axis=1).mean())
     assert got["brier"] == pytest.approx(((s - ANSWERS) ** 2).mean(), rel=1e-4) == got["loss_object"]
     assert got["lambda"] == pytest.approx(ANSWERS[:, 0].mean(), rel=1e-4)
+
+
+# --- class weights --------------------------------------------------------------------------------------------------
+
+
+class Hidden(keras.Model):
+    """The model, whose outputs Keras does not know."""
+
+    def __init__(self, inside):
+        super().__init__()
+        self.inside = inside
+
+    def call(self, x):
+        return self.inside(x)
+
+
+PER_CLASS = {0: 5.0, 1: 1.0, 2: 0.5}  # 3 counts once
+OF_PLACES = np.where(np.arange(9)[:, None] % 3 == 0, -1, PLACES)  # every third sequence has no label at all
+FORMS = {
+    "integers": lambda y: y,
+    "a column": lambda y: y[..., None],
+    "floats": lambda y: y.astype("float64"),
+    "one-hot rows": lambda y: np.eye(CLASSES)[y] * (y >= 0)[..., None],
+    "rows of -1": lambda y: np.where((y < 0)[..., None], -1, np.eye(CLASSES)[y]),
+}
+
+
+@pytest.mark.parametrize("known_shape", [True, False])
+@pytest.mark.parametrize("in_dictionary", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("places", [True, False])
+def test_a_class_weight_is_that_of_the_label_of_each_example_or_place(places, form, in_dictionary, known_shape):
+    """Also one that Keras would read as the class with the largest label; and 1 without a label."""
+    x, y = (SERIES, OF_PLACES) if places else (X, np.where(np.arange(33) % 3 == 0, -1, Y))
+    student = sequences(2) if places else model()
+    student = student if known_shape else Hidden(student)
+    s, w = logits(student, x), np.vectorize({-1: 1.0, 3: 1.0, **PER_CLASS}.get)(y)
+    hard = hard_values(np.maximum(y, 0).ravel(), s.reshape(-1, CLASSES)).reshape(y.shape)
+    teacher, labels = sequences(1) if places else model(9), FORMS[form](y)
+    one = distiller(student, teacher, keras.optimizers.SGD(0.0), **HALF)
+    given = {"labels": labels} if in_dictionary else labels
+    got = one.fit(x, given, class_weight=PER_CLASS, sample_weight=2 * np.ones(len(x)), batch_size=33, **LIGHT).history
+    assert got["student_loss"] == [pytest.approx((2 * w * hard)[y >= 0].mean(), rel=1e-4)]
+    assert got["distillation_loss"] == [
+        pytest.approx((2 * w * soft_values(logits(teacher, x), s, 2.0)).mean(), rel=1e-4)
+    ]
+
+
+@pytest.mark.parametrize("task, labels", [("sigmoid", ANSWERS), ("mean_square", NUMBERS)])
+def test_a_class_weight_needs_classes(task, labels):
+    with pytest.raises(ValueError, match="every output has a label of its own: give sample_weight"):
+        distiller(teacher=model(9), soft_loss=task).fit(X, labels, class_weight=PER_CLASS, verbose=0)
+    with pytest.raises(ValueError, match="A class in class_weight must be a whole number of at least 0, not '0'"):
+        distiller(teacher=model(9)).fit(X, Y, class_weight={"0": 2.0}, verbose=0)
+    one = distiller(model(classes=1), model(9, classes=1), soft_loss="sigmoid", alpha=1)
+    yes, s = Y % 2, logits(one.student)[:, 0]
+    hard = np.logaddexp(0, np.where(yes == 1, -s, s))
+    got = one.fit(X, yes[:, None], class_weight={1: 3.0}, batch_size=33, **LIGHT).history["student_loss"]
+    assert got == [pytest.approx((hard * (1 + 2 * yes)).mean(), rel=1e-4)]
+
+
+@pytest.mark.parametrize("kind", [str, complex, object], ids=["texts", "complex", "objects"])
+@pytest.mark.parametrize("in_dictionary", [True, False])
+def test_labels_are_numbers(kind, in_dictionary):
+    y = Y.astype(str).astype(object) if kind is object else Y.astype(kind)
+    with pytest.raises(ValueError, match="Labels are numbers, not|turn them into numbers first"):
+        distiller(teacher=model(9)).evaluate(X, {"labels": y} if in_dictionary else y, verbose=0)
+
+
+@pytest.mark.parametrize("task, labels", [("yes_no", ANSWERS), ("numbers", NUMBERS)])
+def test_without_a_soft_loss_the_labels_are_what_the_students_loss_says(task, labels):
+    def square(y, z):
+        return keras.ops.mean((y - z) ** 2, axis=-1)
+
+    square.task = task
+    one = distiller(teacher=model(9), soft_loss=None, student_loss=square, alpha=1)
+    right = ((labels - logits(one.student)) ** 2).mean()
+    assert reported(one, X, labels)["loss"] == pytest.approx(right, rel=1e-4)

@@ -94,6 +94,34 @@ def test_at_temperature_0_it_writes_the_most_probable_letter_and_fills_up_after_
     assert (language.sample(model, prompts, 8, temperature=0, seed=9) == rows).all()
 
 
+@pytest.mark.parametrize("temperature", [0, 1e-300])
+def test_the_nearest_neighbour_of_the_largest_logit_is_not_written(temperature):
+    z = np.array([0, 0, 0, 1, np.nextafter(np.float32(1), np.float32(2))], "float32")
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda x: 0 * x[..., None] + z)])
+    assert (language.sample(model, PROMPTS[:50], 7, temperature)[:, 1:] == 4).all()
+
+
+class Dense(keras.layers.Dense):
+    """Named as Keras's, with a number that its configuration does not have."""
+
+    liked = 0
+
+    def call(self, x):
+        return super().call(x) + 50 * keras.ops.one_hot(0 * keras.ops.cast(x[..., 0], "int32") + self.liked, 5)
+
+
+def test_a_gru_writes_with_the_models_own_layers():
+    def activation(x):
+        return x + best.liked  # a closure, which Keras could not copy
+
+    keras.utils.set_random_seed(0)
+    best, letters = Dense(5, activation), keras.Input((None,), dtype="int32")
+    x = keras.layers.GRU(4, return_sequences=True)(keras.layers.Embedding(5, 3)(letters))
+    model = keras.Model(letters, best(x))
+    best.liked = 4
+    assert (language.sample(model, [[3, 3]], 6, temperature=0) == [3, 3, 4, 4, 4, 4]).all()
+
+
 def test_a_gru_writes_the_same_one_step_at_a_time_and_row_by_row(monkeypatch):
     model, prompts = writer(3), np.array([[3, 4], [4, 4], [2, 3]] * 20)
     before = [weight.copy() for weight in model.get_weights()]
@@ -183,6 +211,12 @@ def test_letters_and_calls_by_hand():
     assert short.rows.tolist() == [[3, 3, 4]] and short.kept.tolist() == [2] == short.checked.tolist()
 
 
+def stateful():
+    memory = keras.layers.GRU(4, return_sequences=True, stateful=True, name="memory")
+    layers = [keras.Input((None,), batch_size=1), keras.layers.Embedding(5, 3), memory, keras.layers.Dense(5)]
+    return keras.Sequential(layers)
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
@@ -193,6 +227,7 @@ def test_letters_and_calls_by_hand():
         ({"length": 1}, "length must be a whole number of at least 2"),
         ({"temperature": -1}, "temperature must be a number of at least 0"),
         ({"model": None}, "model must be a Keras model"),
+        ({"model": stateful()}, "layer 'memory' of the model is stateful"),
         ({"drafted": 0}, "drafted must be a whole number of at least 1"),
         ({"drafted": 2, "length": 1}, "length must be a whole number of at least 2"),
     ],

@@ -121,6 +121,9 @@ def test_series_are_paired_by_their_index():
     a = pandas.Series([1.0, 2.0, 4.0], index=[0, 1, 2])
     b = pandas.Series([3.0, 1.0, 0.0], index=[2, 1, 0])
     assert metrics.paired_gain(a, b).mean == 1 and metrics.paired_gain(a, b).standard_error == 0
+    tables = [pandas.DataFrame(RANDOM.rand(5, 3), columns=list("xyz")) for _ in range(2)]
+    right = metrics.paired_gain(*map(np.array, tables))
+    assert metrics.paired_gain(tables[0], tables[1].iloc[::-1][list("zxy")]) == right
 
 
 def test_with_answers_to_every_image_the_interval_covers_seeds_and_images():
@@ -155,6 +158,12 @@ def test_holm_by_hand():
     assert list(got) == ["a", "b", "c", "d"]
     assert list(got.values()) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert metrics.holm({"one": 0.04}) == {"one": 0.04} and metrics.holm({"a": 0.6, "b": 0.7}) == {"a": 1, "b": 1}
+
+
+def test_a_question_without_an_answer_corrects_no_other():
+    for unknown in ({"x": np.nan, "a": 0.001, "b": 0.5, "c": 0.04}, {"a": 0.001, "b": 0.5, "c": 0.04, "x": np.nan}):
+        got = metrics.holm(unknown)
+        assert np.isnan(got.pop("x")) and got == pytest.approx({"a": 0.003, "b": 0.5, "c": 0.08})
 
 
 def test_the_mean_and_how_far_its_interval_reaches():
@@ -195,6 +204,11 @@ OF_PAIRS = [
     ((["one", "two"], [1, 2]), "Numbers are needed"),
     *(((pandas.Series([1.0, 2, 4]), pandas.Series([1.0, 2, 3], i)), "other indices") for i in ([0, 1, 3], [0, 1, 1])),
     ((pandas.Series([1.0, 2, 3], [0, 1, 1]), pandas.Series([1.0, 2, 3], [0, 1, 1])), "other indices"),
+    (([pandas.DataFrame(np.eye(3), columns=list(names)) for names in ("abc", "abd")]), "other columns"),
+]
+OF_A_CURVE = [
+    ((np.array([0.5, np.nan]), np.ones(2), np.ones(2)), "NaN"),
+    ((np.array([0.5, 0.6]), np.ones(3), np.ones(3)), "one number per example"),
 ]
 OF_A_FRONT = [(pair, "one of each per model") for pair in (([1, 2], [1]), ([1], [1, 2]), ([[1, 2]], [[1, 2]]), (1, 2))]
 OF_A_GAP = [((0.9, 0.95, 0.9), "no gap to recover"), (([0.9, 0.8], 0.9, [1.0, 0.9]), "no gap to recover")]
@@ -203,6 +217,8 @@ REFUSED = {
     **dict.fromkeys([metrics.agreement, metrics.acceptance], OF_TWO_MODELS),
     metrics.paired_gain: OF_PAIRS,
     metrics.pareto_front: OF_A_FRONT,
+    metrics.threshold_curve: OF_A_CURVE,
+    metrics.temperature_scaling: [(([1, 1], [[0.0, -np.inf], [0.0, 1.0]]), "infinite at every temperature")],
     metrics.gap_recovered: OF_A_GAP,
 }
 

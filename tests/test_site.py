@@ -24,6 +24,7 @@ from small import X, Y, model
 from distill_edu import Distiller
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.live import live_distillation
+from distill_edu.pages.shared.picture import Picture
 from tools.pages import FOLDER, PAGES
 from tools.website import SOURCES, for_the_site, list_of_pages
 
@@ -100,10 +101,20 @@ def test_a_slim_picture_draws_the_same(name):
 
 def test_a_sentence_cannot_end_the_script():
     explorer = GALLERY["temperature of words"]()
-    explorer.draw = lambda figure, **values: f"</script><b>{values}"
-    fragment = frames.fragment(explorer)
-    assert fragment.count("</script>") == 1 and carried(fragment)["words"][0].startswith("</script><b>")
-    assert "<b>" not in fragment[: fragment.index("<script")]
+    for words in ("</script><b>", "<!--<script><b>"):  # after the second a browser looks for two ends
+        explorer.draw = lambda figure, words=words, **values: f"{words}{values}"
+        fragment = frames.fragment(explorer)
+        assert fragment.count("</script>") == 1 and carried(fragment)["words"][0].startswith(words)
+        assert "<b>" not in fragment[: fragment.index("<script")] and "<!--<script" not in fragment
+
+
+def test_a_slim_picture_keeps_every_name():
+    name = '#ffffff (1.23456, <metadata> <!--x--> id="a_1" fill: #000000 > d="M 1.23456 "'
+    figure = Picture(4, 2)
+    figure.add_subplot().set_title(name)
+    slim = frames.slim(figure.svg())
+    assert name in [html.unescape(text) for text in re.findall(r"<text[^>]*>([^<]*)</text>", slim)]
+    assert "var(--paper, #ffffff)" in slim
 
 
 def test_too_many_combinations_are_refused_with_a_sentence():

@@ -158,7 +158,7 @@ ON_DEVICES["kl"] = with_loss("kl", norm=False)  # each device has BatchNormaliza
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "share, name", [(share, name) for share in SHARES for name in ON_DEVICES if (share, name) != ("examples", "hints")]
-)  # a projector cannot do without any example
+)  # TensorFlow's oneDNN gives a wrong shape for a convolution of no example
 def test_two_devices_give_the_numbers_of_one(share, name):
     """Also where their shares are unequal: every mean is over all that counts, wherever it lies."""
     build, data = ON_DEVICES[name][0], SHARES[share]

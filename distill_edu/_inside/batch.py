@@ -55,6 +55,8 @@ def read_batch(data):
         )
     # Keras copies the weight for each entry of a dictionary y.
     weight = next(iter(weight.values())) if isinstance(weight, dict) else weight
+    if targets.get("labels") is not None:
+        check_steps.require_real(tf.as_dtype(targets["labels"].dtype))
     logits = targets.get("teacher_logits")
     logits = None if logits is None else _as_logits(logits)
     return Batch(x, targets.get("labels"), weight, targets.get("mask"), logits, [])

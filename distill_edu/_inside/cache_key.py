@@ -67,10 +67,12 @@ def versions():
 def architecture(model):
     """What a model computes, as text: equal for models that compute the same of the values of their variables.
 
-    The text of a model that cannot be compared is like no other. Works for an optimizer, too.
+    The text of a model that cannot be compared is like no other, also of one with a state that is not among its
+    variables, such as a stateful GRU's. Works for an optimizer and a metric, too.
     """
     try:
-        return Description(known=model.variables, names=[model.name]).text(model)
+        known, names = getattr(model, "variables", ()), [model.name]
+        return Description(known, names, closed=True).text(model)
     except Incomparable:
         return f"{type(model).__name__} {id(model)}"
 

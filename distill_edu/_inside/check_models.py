@@ -57,6 +57,35 @@ def require_unshared(shared, same=False):
         )
 
 
+def require_own_layers(student, teacher):
+    """No layer of both models: Keras writes it into one file, and cannot load that file."""
+    owned = {id(variable) for variable in getattr(teacher, "variables", ())}
+    if any(id(variable) in owned for variable in student.variables):
+        raise ValueError(
+            "Student and teacher share a layer, and Keras cannot load a Distiller whose models do. Save "
+            "distiller.student, or the weights alone: distiller.save_weights('distiller.weights.h5')."
+        )
+
+
+def require_no_change(paths):
+    """No variable of the teacher that changes when the teacher is asked."""
+    if paths:
+        raise ValueError(
+            f"Asking the teacher changes it, and training must not: {', '.join(paths)}. Build it with stateful=False, "
+            "and call its BatchNormalization without training=True."
+        )
+
+
+def require_stateless(model, whose):
+    """No stateful layer, where every row is answered anew."""
+    for layer in model._flatten_layers():  # noqa: SLF001 - nothing public
+        if getattr(layer, "stateful", False):
+            raise ValueError(
+                f"The layer {layer.name!r} of the {whose} is stateful, so an answer depends on what was asked before: "
+                "build it with stateful=False."
+            )
+
+
 def require_trainable(variables):
     """At least one variable to train."""
     if not variables:

@@ -30,6 +30,9 @@ LABEL_ROWS = (
 YES_NO_RANGE = (
     'A label is neither yes nor no. For soft_loss="sigmoid", labels lie between 0 and 1, or are -1 (unknown).'
 )
+NO_CLASS_WEIGHT = (
+    "class_weight needs one label per example, and here every output has a label of its own: give sample_weight."
+)
 NO_LABELS = "There are no labels (y), but alpha, the weight of their loss, is above 0: give y, or set alpha to 0."
 UNEQUAL_WIDTHS = (
     "The teacher gives {} outputs per example and the student {}, and soft targets are compared output by output: give "
@@ -79,6 +82,12 @@ def require_classes(count):
             "The models give one number per example, and a softmax over one class is always 1. Compile with "
             'soft_loss="sigmoid" for yes or no, or with "mean_square" for a number.'
         )
+
+
+def require_real(kind):
+    """Labels of a dtype that can be a class or a number."""
+    if not (kind.is_floating or kind.is_integer or kind.is_bool):
+        raise ValueError(f"Labels are numbers, not {kind.name}: turn texts into numbers of classes first.")
 
 
 def require_one_label_each(labels, logits):

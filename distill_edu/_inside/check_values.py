@@ -6,6 +6,10 @@ import numbers
 
 import numpy as np
 
+NO_LOGITS = (
+    "{} looks like probabilities (no negative number, every row sums to 1): give the numbers before the softmax. If "
+    "you only have probabilities p, np.log(p) are valid logits."
+)
 ONE_ARRAY = (
     "{}, and a Cascade takes one array [n, ...]: its memory looks examples up by content. Join several inputs of an "
     "example in one array and take it apart inside both models; call predict for each batch of a pipeline."
@@ -58,7 +62,15 @@ def require_temperature(temperature):
 
 
 def require_logits(logits, what="logits"):
-    """Return `logits` as a float64 array; refuse NaN, infinity, and probabilities.
+    """Return `logits` as a float64 array; refuse what `require_finite_logits` refuses, and probabilities."""
+    logits = require_finite_logits(logits, what)
+    if looks_like_probabilities(logits):
+        raise ValueError(NO_LOGITS.format(what))
+    return logits
+
+
+def require_finite_logits(logits, what):
+    """Return `logits` as a float64 array; refuse NaN and infinity.
 
     Minus infinity rules a class out, as np.log(0) does: a row may contain it, but not for every class.
     """
@@ -67,11 +79,6 @@ def require_logits(logits, what="logits"):
         raise ValueError(f"{what} needs one number per class on its last axis, not the shape {logits.shape}.")
     if np.isnan(logits).any() or np.isposinf(logits).any() or np.isneginf(logits).all(axis=-1).any():
         raise ValueError(f"{what} contains NaN or infinity: look for them in the model's weights or inputs.")
-    if looks_like_probabilities(logits):
-        raise ValueError(
-            f"{what} looks like probabilities (no negative number, every row sums to 1): give the numbers before "
-            "the softmax. If you only have probabilities p, np.log(p) are valid logits."
-        )
     return logits
 
 

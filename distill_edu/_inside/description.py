@@ -43,12 +43,13 @@ class Description:
     its layer wherever the name comes: the n-th layer is the n-th layer, whatever was built before.
     """
 
-    def __init__(self, known=(), names=(), made=None):
-        """`known`: variables that are described by their places, not values. `names`: names without a meaning.
+    def __init__(self, known=(), names=(), closed=False, made=None):
+        """`known`: variables that are described by their places, not values; `closed`: there are no others.
 
-        `made`: description of a model or an array -> how it was made, which counts instead.
+        `names`: names without a meaning. `made`: description of a model or an array -> how it was made, which counts
+        instead.
         """
-        self.made = made
+        self.closed, self.made = closed, made
         self.places = {id(variable): place for place, variable in enumerate(known)}
         self.names = {name: place for place, name in enumerate(names)}
         self.seen, self.alive, self.inside = {}, [], []
@@ -142,6 +143,8 @@ class Description:
 
     def _variable(self, variable):
         place = self.places.get(id(variable))
+        if place is None and self.closed:
+            self._refuse(variable, "which is not among the variables.")
         return self._array(variable) if place is None else ["variable", place]
 
     def _container(self, value):
@@ -234,9 +237,9 @@ class Description:
         """A layer, model, optimizer, loss ...: its class, configuration, variables, and what those leave out."""
         if _is_counted(name := getattr(value, "name", None), type(value)):
             self.names.setdefault(name, len(self.names))
-        variables = [] if isinstance(value, keras.metrics.Metric) else getattr(value, "variables", [])  # Keras resets
-        new = [variable for variable in variables if id(variable) not in self.places]
-        values = [self._array(variable) for variable in new]
+        new = [variable for variable in getattr(value, "variables", []) if id(variable) not in self.places]
+        is_reset = isinstance(value, keras.metrics.Metric)  # before it counts
+        values = [] if is_reset else [self._array(variable) for variable in new]
         for variable in new:
             self.places[id(variable)] = len(self.places)
         self.alive += new
@@ -261,9 +264,9 @@ class Description:
             told = [[place, self._telling(part, plain)] for place, part in enumerate(parts)]
             told = [pair for pair in told if pair[1] is not None]
             return told or None
-        if isinstance(value, (keras.Variable, keras.KerasTensor)):
+        if isinstance(value, keras.KerasTensor) or id(value) in self.places:
             return None
-        is_telling = callable(value) or isinstance(value, np.ndarray) or tf.is_tensor(value)
+        is_telling = callable(value) or isinstance(value, (np.ndarray, keras.Variable)) or tf.is_tensor(value)
         is_telling |= hasattr(value, "get_config") or not is_library(type(value).__module__)
         is_plain = plain and type(value) in (bool, int, float, str)
         return self.of(value) if is_telling or is_plain else None

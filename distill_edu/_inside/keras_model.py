@@ -5,12 +5,13 @@ import types
 
 import numpy as np
 
+from distill_edu._inside import check_models
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
 from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
-from distill_edu._inside.tasks import weights_of_classes
+from distill_edu._inside.tasks import with_axes
 
 ops = keras.ops
 
@@ -18,7 +19,7 @@ ops = keras.ops
 class PartlyTrained(keras.Model):
     """A Keras model that trains only its `trained_parts`, and refuses wrong use with a plain message."""
 
-    _traced = None  # "train", "test", "predict" -> the Graph when that step was traced
+    _traced = None  # "train", "test", "predict" -> the Graph when that step was traced, or compiled
 
     @property
     def trained_parts(self):
@@ -36,14 +37,16 @@ class PartlyTrained(keras.Model):
     def compile(self, jit_compile="auto", **arguments):
         # On a GPU Keras's "auto" turns XLA on, and XLA drops the assertions that refuse wrong data.
         super().compile(jit_compile=False if jit_compile == "auto" else jit_compile, **arguments)
-        self._traced = None
+        now = Graph(self.models, self.trainable_variables)
+        self._traced = types.SimpleNamespace(train=now, test=now, predict=now)  # Keras would track a dictionary
 
     def trace_again_if_changed(self, step):
         """Forget a traced step whose models have other layers, dtypes, activations or weights than at its trace."""
-        self._traced = self._traced or types.SimpleNamespace()  # a dictionary would be tracked by Keras
-        before, now = getattr(self._traced, step, None), Graph(self.models)
+        if self._traced is None:  # not compiled yet
+            return
+        before, now = getattr(self._traced, step), Graph(self.models, self.trainable_variables)
         setattr(self._traced, step, now)
-        if before is not None and before.built and before != now:
+        if before.built and before != now:
             self.models_changed(step)
 
     def models_changed(self, step):
@@ -82,6 +85,20 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
+    def _weights(self, y=None, sample_weight=None, class_weight=None, **_):
+        """Class weights as sample weights, by labels as a step reads them; and these for each entry of a dictionary."""
+        labels = y.get("labels") if isinstance(y, dict) else y
+        if not class_weight or not hasattr(labels, "__array__"):  # a pipeline brings its own
+            return {"sample_weight": _for_each_entry(y, sample_weight)} if isinstance(y, dict) else {}
+        first = getattr(self, "distillers", [self])[0]
+        outputs = getattr(first.student, "outputs", None)
+        shape = tuple(outputs[0].shape) if outputs else ()
+        by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, shape)
+        if sample_weight is not None:
+            weight = np.asarray(sample_weight, "float32")
+            by_class = np.asarray(with_axes(by_class, weight) * with_axes(weight, by_class))
+        return {"sample_weight": _for_each_entry(y, by_class), "class_weight": None}
+
     @clear_errors(keras.Model.fit)
     def fit(self, *args, **kwargs):
         """Train as keras.Model.fit does, on arrays, tf.data, PyDataset or generators.
@@ -97,14 +114,14 @@ class PartlyTrained(keras.Model):
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             x, y, weight = validation
             given["validation_data"] = x, y, _for_each_entry(y, weight)
-        return super().fit(**{**given, **_weights(**given)})
+        return super().fit(**{**given, **self._weights(**given)})
 
     @clear_errors(keras.Model.evaluate)
     def evaluate(self, *args, **kwargs):
         """Losses and metrics as keras.Model.evaluate reports them. x and y: as for `fit`."""
         self.trace_again_if_changed("test")
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        results = super().evaluate(**{**given, **_weights(**given)})
+        results = super().evaluate(**{**given, **self._weights(**given)})
         return keras.tree.map_structure(
             lambda value: value if np.ndim(value) else float(value), results
         )  # 3.13: tensors
@@ -202,6 +219,7 @@ class DistillerModel(PartlyTrained):
         """As keras.Model.save: student, teacher, hints and the state of training, all of it or nothing."""
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(f"A Distiller is saved as .keras, not as {filepath}; distiller.student takes any format.")
+        check_models.require_own_layers(self.student, self.teacher)
         with whole(filepath) as aside:
             super().save(aside, *args, **kwargs)
 
@@ -235,16 +253,6 @@ def by_name(method, *args, **kwargs):
     given = inspect.signature(method).bind(*args, **kwargs).arguments
     others = given.pop("kwargs", {})
     return {name: value for name, value in given.items() if name != "self"} | others
-
-
-def _weights(y=None, sample_weight=None, class_weight=None, **_):
-    """Weights for a dictionary y: Keras takes its entries for outputs, and wants weights for each."""
-    if not isinstance(y, dict):
-        return {}
-    if class_weight:
-        by_class = weights_of_classes(y.get("labels"), class_weight)
-        sample_weight = by_class if sample_weight is None else by_class * sample_weight
-    return {"sample_weight": _for_each_entry(y, sample_weight)} | ({"class_weight": None} if class_weight else {})
 
 
 def _for_each_entry(y, weight):

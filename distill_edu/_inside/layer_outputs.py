@@ -114,6 +114,28 @@ def _recording(call, calls):
     return recording
 
 
+class _Updates(keras.StatelessScope):
+    """Changes no variable; `updates`: id of a variable -> (variable, what it would become)."""
+
+    def __init__(self):
+        super().__init__()
+        self.updates = {}
+
+    def add_update(self, update):
+        super().add_update(update)
+        self.updates[id(update[0])] = update
+
+
+@contextlib.contextmanager
+def unchanged():
+    """A context in which a model keeps all but its random state. Raises a ValueError if it would change more."""
+    with _Updates() as scope:
+        yield
+    check_models.require_no_change([v.path for v, _ in scope.updates.values() if v.name != "seed_generator_state"])
+    for variable, value in scope.updates.values():
+        variable.assign(value)
+
+
 def _shapes(model, paths):
     """The shapes of what these layers give, without a run."""
     if not paths:
@@ -148,16 +170,20 @@ def _spec(symbol):
 
 
 class Graph:
-    """What a traced step depends on: the layers of these models with their dtypes and activations, and the weights."""
+    """What a traced step depends on: the layers of these models with their dtypes and activations, and the weights.
 
-    def __init__(self, models):
+    `trained`: the variables that the step changes.
+    """
+
+    def __init__(self, models, trained):
         models = [model for model in models if model is not None]
         self.built = all(model.built for model in models)
         layers = [layer for model in models for layer in model._flatten_layers()]  # noqa: SLF001 - nothing public
         self.layers = [(layer, layer.dtype_policy, getattr(layer, "activation", None)) for layer in layers]
         self.weights = [(id(weight), weight.dtype) for model in models for weight in model.weights]
+        self.trained = [id(variable) for variable in trained]
 
     def __eq__(self, other):
-        return isinstance(other, Graph) and (self.layers, self.weights) == (other.layers, other.weights)
+        return isinstance(other, Graph) and vars(self) == vars(other)
 
     __hash__ = None

@@ -1,15 +1,24 @@
 """The fast path of a `Classroom`: students of one architecture in one step. To understand distillation, skip this."""
 
 import contextlib
+import functools
 import itertools
 
 from distill_edu._inside.backend import keras, only_errors, tf
 from distill_edu._inside.cache_key import architecture
 from distill_edu._inside.check_models import require_trainable
-from distill_edu._inside.check_steps import refuse
+from distill_edu._inside.description import NOT_DECAYED
 
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
+NO_COPY = (
+    "Every student of a Classroom needs its own copy of the {}, made by get_config() and from_config(), which must "
+    "hold all that it needs. {} Or train the students in Distillers."
+)
+ONE_RATE = (
+    "Students alike share an optimizer, and theirs have the learning rates {}: set the same for all, or train the "
+    "students in Distillers."
+)
 
 
 def rows_of(distillers, optimizer):
@@ -19,7 +28,22 @@ def rows_of(distillers, optimizer):
     """
     together = optimizer is not None and _is_elementwise(optimizer)
     groups = _by_architecture(distillers) if together else [[distiller] for distiller in distillers]
-    return [Row(group, _like(optimizer) if len(group) > 1 else None) for group in groups]
+    return [Row(group, fresh(optimizer) if len(group) > 1 else None) for group in groups]
+
+
+def fresh(thing):
+    """A new optimizer or metric that does the same; a name or a function stays what it is."""
+    if not hasattr(thing, "get_config"):
+        return thing
+    try:
+        copy = type(thing).from_config(thing.get_config())
+    except Exception as error:  # of a class of the reader's
+        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+    for name in set(NOT_DECAYED) & set(vars(thing)):
+        setattr(copy, name, getattr(thing, name))
+    if architecture(copy) != architecture(thing):
+        raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
+    return copy
 
 
 class Row:
@@ -33,6 +57,7 @@ class Row:
         self.distillers, self.first, self.optimizer = distillers, distillers[0], optimizer
         self.copies = {}  # id of the first student's variable -> (this variable of every student, their stack)
         self.graphs, self.copied, self.is_held = {}, set(), False
+        self.rates = self._rates()
         if optimizer:
             self.trained = self._stacks([distiller.student.trainable_variables for distiller in distillers])
             optimizer.build(self.trained)
@@ -43,6 +68,7 @@ class Row:
         if self.is_held or not self.optimizer:
             yield
             return
+        self._follow_rates()
         self._stacks(self._state())  # now, because Keras traces a step twice that makes a variable
         self._copy(self._read)
         self.is_held = True
@@ -51,6 +77,18 @@ class Row:
         finally:
             self.is_held = False
             self._copy(self._write)
+
+    def _rates(self):
+        with tf.init_scope():
+            return sorted({float(distiller.optimizer.learning_rate) for distiller in self.distillers})
+
+    def _follow_rates(self):
+        """Take over a learning rate that was set in every student's optimizer. Raises ValueError for unequal ones."""
+        before, self.rates = self.rates, self._rates()
+        if len(self.rates) > 1:
+            raise ValueError(ONE_RATE.format(self.rates))
+        if self.rates != before:
+            self.optimizer.learning_rate = self.rates[0]
 
     @contextlib.contextmanager
     def written(self):
@@ -86,36 +124,47 @@ class Row:
         return tf.stack([distiller(x, training=False) for distiller in self.distillers])
 
     def train(self, batch):
-        """As Distiller.train_step, for every student, while held: the running means and metrics after it."""
-        return self._step("train_step", self._gradients, batch)
+        """As Distiller.train_step, for every student, while held: see `_step`."""
+        return self._step(lambda distiller, batch: distiller.gradients(batch), self._gradients, batch)
 
     def evaluate(self, batch):
         """As Distiller.test_step, for every student."""
-        return self._step("test_step", lambda batch: ([], self.first.forward(batch, training=False)), batch)
+        return self._step(_forward, functools.partial(_forward, self.first), batch)
 
     def _gradients(self, batch):
-        """The gradients of the first student's step, and the Step."""
+        """The Step of the first student, and its gradients."""
         with tf.GradientTape() as tape:
             weights = [variable.value for variable in self.first.trainable_variables]
             tape.watch(weights)  # plain tensors, in the place of the variables
             step = self.first.forward(batch, training=True)
         require_trainable(weights)
-        return tape.gradient(step.loss, weights), step
+        return step, tape.gradient(step.loss, weights)
 
-    def _step(self, name, forward, batch):
-        """`forward`: batch -> gradients and Step of the first student; `name`: the same step of a Distiller alone."""
+    def _step(self, alone, forward, batch):
+        """First the reasons to refuse the step, then the running means and metrics after it: two halves.
+
+        `forward`: batch -> Step and gradients of the first student; `alone`: the same of a Distiller.
+        """
         traced, stacked = self._traced(forward, batch) if self.optimizer else (None, None)
         if traced is None or self.sparse or _branches(traced):
-            with self.written():
-                return _stacked_results([getattr(distiller, name)(batch) for distiller in self.distillers])
+            yield from self._one_by_one(alone, batch)
+            return
         gradients, found, state, results = _for_all(traced, stacked)
-        problems = [(tf.reduce_any(each), message) for each, message in zip(found, self.messages, strict=True)]
-        with refuse(problems):
-            if gradients:
-                self.optimizer.apply(gradients, self.trained)
-            for stack, values in zip(self._stacks(self._state()), state, strict=True):
-                stack.assign(values)
-        return results
+        yield [(tf.reduce_any(each), message) for each, message in zip(found, self.messages, strict=True)]
+        if gradients:
+            self.optimizer.apply(gradients, self.trained)
+        for stack, values in zip(self._stacks(self._state()), state, strict=True):
+            stack.assign(values)
+        yield results
+
+    def _one_by_one(self, alone, batch):
+        with self.written():
+            steps = [(distiller, *alone(distiller, batch)) for distiller in self.distillers]
+            yield [problem for distiller, step, _ in steps for problem in distiller.problems(step)]
+            for distiller, _, gradients in steps:
+                if gradients:
+                    distiller.apply_gradients(gradients)
+            yield _stacked_results([distiller.report(step) for distiller, step, _ in steps])
 
     def _state(self):
         """What a step changes besides the weights: BatchNorm's statistics, Dropout's seeds, the metrics."""
@@ -140,7 +189,8 @@ class Row:
         for same in zip(*variables, strict=True):
             if id(same[0]) not in self.copies:
                 with tf.init_scope():
-                    stack = keras.Variable(_stack(same), dtype=same[0].dtype, trainable=same[0].trainable)
+                    how = {"dtype": same[0].dtype, "trainable": same[0].trainable, "name": same[0].name}
+                    stack = keras.Variable(_stack(same), **how)  # weight decay may be for some names alone
                 self.copies[id(same[0])] = same, stack
         return [self.copies[id(variable)][1] for variable in variables[0]]
 
@@ -188,7 +238,7 @@ class Row:
         def one_student(values):
             pairs = [zip(*group, strict=True) for group in zip(mine, values, strict=True)]
             with keras.StatelessScope(state_mapping=itertools.chain(*pairs), collect_losses=True) as scope:
-                gradients, step = forward(batch)
+                step, gradients = forward(batch)
                 problems = self.first.problems(step)
                 results = self.first.report(step)
                 state = [scope.get_current_value(variable) for variable in mine[2]]
@@ -198,6 +248,10 @@ class Row:
             return _dense(gradients, mine[1]), [found for found, _ in problems], state, results
 
         return _graph(one_student, stacked), stacked
+
+
+def _forward(distiller, batch):
+    return distiller.forward(batch, training=False), []
 
 
 def _graph(one_student, stacked):
@@ -242,11 +296,8 @@ def _dense(gradients, variables):
 
 def _is_elementwise(optimizer):
     sees_others = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.use_ema
+    sees_others = sees_others or getattr(optimizer, NOT_DECAYED[0], None)  # variables of one student
     return type(optimizer) in [getattr(keras.optimizers, name) for name in ELEMENTWISE] and not sees_others
-
-
-def _like(optimizer):
-    return type(optimizer).from_config(optimizer.get_config())
 
 
 def _by_architecture(distillers):

@@ -4,6 +4,7 @@ import numpy as np
 
 from distill_edu._inside import check_steps
 from distill_edu._inside.backend import keras, tf
+from distill_edu._inside.check_values import require_count
 
 ops = keras.ops
 NO_LABEL = -1
@@ -60,6 +61,10 @@ class Task:
             metric = keras.metrics.MeanMetricWrapper(metric, name=called.strip("<>"))
         return KnownOutputs(metric, self.known, name or metric.name)
 
+    def weights_of_classes(self, labels, class_weight, outputs):
+        """sample_weight from Keras's class_weight, one a label. `outputs`: the student's shape, () if unknown."""
+        raise ValueError(check_steps.NO_CLASS_WEIGHT)
+
     def problems(self, labels, teacher_logits, student_logits):
         """[(condition, message)] of wrong labels and outputs. `labels` may be None."""
         return []
@@ -80,6 +85,11 @@ class YesNo(Task):
         if metric in ("accuracy", "acc"):  # the outputs are logits: yes above 0, where Keras would say above 0.5
             metric = keras.metrics.BinaryAccuracy(name=metric, threshold=0.0)
         return super().metric(metric)
+
+    def weights_of_classes(self, labels, class_weight, outputs):
+        if outputs[-1:] != (1,):
+            return super().weights_of_classes(labels, class_weight, outputs)
+        return _of_classes(labels[..., 0] if labels.ndim == len(outputs) else labels, class_weight)
 
     def problems(self, labels, teacher_logits, student_logits):
         if labels is None:
@@ -144,6 +154,14 @@ class Classes(Task):
 
     def filled(self, labels):
         return labels if _are_rows(labels) else ops.maximum(labels, 0)
+
+    def weights_of_classes(self, labels, class_weight, outputs):
+        sums = labels.sum(axis=-1).round(2) if labels.ndim > 1 else None
+        if labels.ndim > 1 and labels.shape[-1] == 1:
+            labels = labels[..., 0]
+        elif labels.ndim == len(outputs) or not outputs and np.isin(sums, (0, 1, -labels.shape[-1])).all():  # rows
+            labels = np.where(sums > 0, labels.argmax(axis=-1), NO_LABEL)
+        return _of_classes(labels, class_weight)
 
     def problems(self, labels, teacher_logits, student_logits):
         found = []
@@ -239,12 +257,12 @@ def classes_of(labels, otherwise):
     return ops.where(labels >= 0, ops.cast(labels, otherwise.dtype), otherwise)
 
 
-def weights_of_classes(labels, class_weight):
-    """The weight of each example's class, float32. `labels`: an array of integers, a column of them, or rows."""
-    labels = np.asarray(labels)
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    labels = labels if labels.ndim == 1 else np.where(labels.sum(axis=-1) > 0, labels.argmax(axis=-1), NO_LABEL)
-    return np.array([class_weight.get(int(label), 1.0) for label in labels], "float32")
+def _of_classes(labels, class_weight):
+    """The weight of each label's class, float32, in the shape of the labels; 1 where there is no label."""
+    for name in class_weight:
+        require_count(name, "A class in class_weight", least=0)
+    weights = [class_weight.get(label, 1.0) for label in labels.ravel().tolist()]
+    return np.array(weights, "float32").reshape(labels.shape)
 
 
 def with_axes(tensor, values):

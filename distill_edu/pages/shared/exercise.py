@@ -148,9 +148,11 @@ def _other_kind(answer, right):
 
 
 def _numbers(value):
+    """`value` as float64, or None where it is no array of real numbers, or hides some."""
     try:
-        return np.asarray(value, dtype=np.float64)
-    except Exception:  # anything may come
+        is_real = np.asarray(value).dtype.kind in "biufO" and not np.ma.is_masked(value)
+        return np.asarray(value, dtype=np.float64) if is_real else None
+    except (Exception, SystemExit):  # anything may come
         return None
 
 

@@ -6,11 +6,12 @@ import contextlib
 import numpy as np
 
 from distill_edu._inside import check_models
+from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.check_steps import clear_errors, refuse
 from distill_edu._inside.keras_model import PartlyTrained, by_name
 from distill_edu._inside.layer_outputs import changed_by_training
-from distill_edu._inside.stacked import Row, fresh, rows_of
+from distill_edu._inside.stacked import Row, rows_of
 from distill_edu.distiller import Distiller
 
 ops = keras.ops

@@ -9,24 +9,13 @@ import time
 
 import numpy as np
 
+from distill_edu._inside.alike import fresh, has_branches, is_elementwise
 from distill_edu._inside.backend import keras, only_errors, quietly, tf
-from distill_edu._inside.cache_key import architecture
+from distill_edu._inside.description import NOT_DECAYED
 
-# These change every number of a weight by itself, so that the weights of all students can be one matrix.
-ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
-LOOPS = ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase")
 WORTH_XLA = 4000  # student updates from which on the seconds of XLA's compiler pay
 AT_MOST = 100  # steps of one call; fewer where they take longer than half a second, so that Ctrl-C is heard
 HALF_A_SECOND = 0.5
-
-
-def likeness(student):
-    """Equal for students that compute the same function of their weights and may learn together."""
-    constrained = any(variable.constraint for variable in student.trainable_variables)
-    scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
-    # Only Keras's own kinds of model: what a subclass computes is not in its configuration.
-    known = type(student).__module__.startswith("keras.") and student.built
-    return architecture(student) if known and not constrained and not scaled else id(student)
 
 
 class CannotMap(Exception):
@@ -108,9 +97,7 @@ class Group:
         specs = tf.nest.map_structure(lambda value: tf.TensorSpec(value.shape[1:], value.dtype), self._values(rows))
         with mappable(self.first.student):
             traced = tf.function(self._one_student, autograph=False).get_concrete_function(specs)
-        graph = traced.graph.as_graph_def()
-        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-        if any(node.op in LOOPS for node in nodes):
+        if has_branches(traced):
             raise CannotMap("A loop over time that is not unrolled.")
 
     def _write(self):
@@ -134,9 +121,8 @@ def _stack(variables):
 
 def _for_all(optimizer, rates):
     """A fresh optimizer like this one for a matrix [students, numbers]. Raises CannotMap."""
-    sees_others = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.use_ema
-    if type(optimizer) not in [getattr(keras.optimizers, name) for name in ELEMENTWISE] or sees_others:
-        raise CannotMap("The optimizer looks at all numbers of a weight together.")
+    if not is_elementwise(optimizer) or getattr(optimizer, NOT_DECAYED[1], None):  # names: a matrix has one
+        raise CannotMap("The optimizer looks at a weight as a whole.")
     return like(optimizer, None if rates is None else np.reshape(rates, (-1, 1)))
 
 
@@ -145,7 +131,7 @@ def like(optimizer, rates=None):
 
     A schedule keeps its shape, and starts from the new rate.
     """
-    made = type(optimizer).from_config(optimizer.get_config())
+    made = fresh(optimizer)
     if rates is not None:
         made.learning_rate = _Rates(rates, made.get_config()["learning_rate"])
     return made

@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from distill_edu._inside.alike import likeness
 from distill_edu._inside.backend import only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
-from distill_edu._inside.engine import CannotMap, Group, likeness
+from distill_edu._inside.engine import CannotMap, Group
 from distill_edu._inside.layer_outputs import one_output, with_layer_outputs
 
 TOGETHER = 40

@@ -4,17 +4,10 @@ import contextlib
 import functools
 import itertools
 
+from distill_edu._inside.alike import fresh, has_branches, is_elementwise, likeness
 from distill_edu._inside.backend import keras, only_errors, tf
-from distill_edu._inside.cache_key import architecture
 from distill_edu._inside.check_models import require_trainable
-from distill_edu._inside.description import NOT_DECAYED
 
-# These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
-ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
-NO_COPY = (
-    "Every student of a Classroom needs its own copy of the {}, made by get_config() and from_config(), which must "
-    "hold all that it needs. {} Or train the students in Distillers."
-)
 ONE_RATE = (
     "Students alike share an optimizer, and theirs have the learning rates {}: set the same for all, or train the "
     "students in Distillers."
@@ -26,24 +19,9 @@ def rows_of(distillers, optimizer):
 
     `optimizer`: each Row takes a fresh one like it; None keeps everybody apart.
     """
-    together = optimizer is not None and _is_elementwise(optimizer)
+    together = optimizer is not None and is_elementwise(optimizer)
     groups = _by_architecture(distillers) if together else [[distiller] for distiller in distillers]
     return [Row(group, fresh(optimizer) if len(group) > 1 else None) for group in groups]
-
-
-def fresh(thing):
-    """A new optimizer or metric that does the same; a name or a function stays what it is."""
-    if not hasattr(thing, "get_config"):
-        return thing
-    try:
-        copy = type(thing).from_config(thing.get_config())
-    except Exception as error:  # of a class of the reader's
-        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
-    for name in set(NOT_DECAYED) & set(vars(thing)):
-        setattr(copy, name, getattr(thing, name))
-    if architecture(copy) != architecture(thing):
-        raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
-    return copy
 
 
 class Row:
@@ -119,7 +97,7 @@ class Row:
             variables = [distiller.student.variables for distiller in self.distillers]
             stacked = [_stack(same) for same in zip(*variables, strict=True)]
             traced = _graph(one_student, stacked)
-            if not _branches(traced):
+            if not has_branches(traced):
                 return _for_all(traced, stacked)
         return tf.stack([distiller(x, training=False) for distiller in self.distillers])
 
@@ -146,7 +124,7 @@ class Row:
         `forward`: batch -> Step and gradients of the first student; `alone`: the same of a Distiller.
         """
         traced, stacked = self._traced(forward, batch) if self.optimizer else (None, None)
-        if traced is None or self.sparse or _branches(traced):
+        if traced is None or self.sparse or has_branches(traced):
             yield from self._one_by_one(alone, batch)
             return
         gradients, found, state, results = _for_all(traced, stacked)
@@ -265,13 +243,6 @@ def _for_all(traced, stacked):
         return tf.vectorized_map(traced, stacked)
 
 
-def _branches(traced):
-    """Has the graph a loop (a GRU that is not unrolled) or a condition? tf.vectorized_map cannot map over these."""
-    graph = traced.graph.as_graph_def()
-    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
-    return any(node.op in ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase") for node in nodes)
-
-
 def _metric_variables(distiller):
     return [variable for metric in distiller.metrics for variable in metric.variables]
 
@@ -294,24 +265,9 @@ def _dense(gradients, variables):
     return [tf.zeros_like(variable.value) if gradient is None else gradient for gradient, variable in pairs]
 
 
-def _is_elementwise(optimizer):
-    sees_others = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.use_ema
-    sees_others = sees_others or getattr(optimizer, NOT_DECAYED[0], None)  # variables of one student
-    return type(optimizer) in [getattr(keras.optimizers, name) for name in ELEMENTWISE] and not sees_others
-
-
 def _by_architecture(distillers):
     """Distillers in groups whose students compute the same function of their weights, in the order of the first."""
     groups = {}
     for distiller in distillers:
-        groups.setdefault(_likeness(distiller.student), []).append(distiller)
+        groups.setdefault(likeness(distiller.student), []).append(distiller)
     return groups.values()
-
-
-def _likeness(student):
-    """Equal for students that can be in one Row; for a student that cannot be in one, like no other's."""
-    constrained = any(variable.constraint for variable in student.trainable_variables)
-    scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
-    # Only Keras's own kinds of model: what a subclass computes is not in its configuration.
-    known = type(student).__module__.startswith("keras.") and student.built
-    return architecture(student) if known and not constrained and not scaled else id(student)

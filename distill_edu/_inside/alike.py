@@ -1,0 +1,50 @@
+"""Which students may take their steps together, and copies that do the same."""
+
+from distill_edu._inside.backend import keras
+from distill_edu._inside.cache_key import architecture
+from distill_edu._inside.description import NOT_DECAYED
+
+# These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
+ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
+NO_COPY = (
+    "Every student of a Classroom needs its own copy of the {}, made by get_config() and from_config(), which must "
+    "hold all that it needs. {} Or train the students in Distillers."
+)
+
+
+def likeness(student):
+    """Equal for students that may take a step together; for a student that cannot, like no other's."""
+    constrained = any(variable.constraint for variable in student.trainable_variables)
+    scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
+    # Only Keras's own kinds of model: what a subclass computes is not in its configuration.
+    known = type(student).__module__.startswith("keras.") and student.built
+    return architecture(student) if known and not constrained and not scaled else id(student)
+
+
+def is_elementwise(optimizer):
+    """Does the optimizer change each number of a weight by itself, in all weights alike?"""
+    sees_others = optimizer.clipnorm or optimizer.global_clipnorm or optimizer.use_ema
+    sees_others = sees_others or getattr(optimizer, NOT_DECAYED[0], None)  # variables of one student
+    return type(optimizer) in [getattr(keras.optimizers, name) for name in ELEMENTWISE] and not sees_others
+
+
+def fresh(thing):
+    """A new optimizer or metric that does the same; a name or a function stays what it is."""
+    if not hasattr(thing, "get_config"):
+        return thing
+    try:
+        copy = type(thing).from_config(thing.get_config())
+    except Exception as error:  # of a class of the reader's
+        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+    for name in set(NOT_DECAYED) & set(vars(thing)):
+        setattr(copy, name, getattr(thing, name))
+    if architecture(copy) != architecture(thing):
+        raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
+    return copy
+
+
+def has_branches(traced):
+    """Has the graph a loop (a GRU that is not unrolled) or a condition? tf.vectorized_map cannot map over these."""
+    graph = traced.graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return any(node.op in ("While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase") for node in nodes)

@@ -63,7 +63,7 @@ def playground():
 # The reader types the two numbers between which a bias on 3 puts right all four images of the page: logits of 3 and the
 # highest other logits, a 3: 2.0, 3.2; a 3: 1.1, 1.5; a 5: 0.5, 2.5; an 8: 1.0, 3.7.
 check_bias_by_hand = Exercise(
-    right=[1.2, 2.0],
+    right=np.array([1.2, 2.0]),
     mistakes=[
         ([0.4, 2.0], "with a bias of 1 the first 3 is still called something else."),
         ([1.2, 2.7], "with a bias of 2.5 the 5 would be called a 3."),

@@ -27,7 +27,7 @@ def pairs_explorer(distilled, hard, pairs=1, what="seed"):
 
 def draw_pairs(figure, distilled, hard, pairs, first, what):
     """Draw `pairs` pairs from number `first` on, after the last the first again (left), and their mean gain (right)."""
-    left, right = empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.8, 0.19, 0.18, 0.7))
+    left, right = empty_axes(figure, (0.1, 0.19, 0.52, 0.7), (0.82, 0.19, 0.16, 0.7))
     accuracies = np.stack([each.reshape(len(hard), -1).mean(axis=1) for each in (distilled, hard)])  # [2, pairs]
     rows = (first - 1 + np.arange(pairs)) % len(hard)
     of_distilled, of_hard = accuracies[:, rows]
@@ -40,7 +40,8 @@ def draw_pairs(figure, distilled, hard, pairs, first, what):
     legend(left, ncols=2, loc="upper center")
     right.axhline(0, color="black", linewidth=0.8)
     reach = 1.5 * np.abs(np.subtract(*accuracies)).max() + 1e-3
-    right.set(ylim=(-reach, reach), xticks=[], ylabel="gain in accuracy", title="mean, 95% interval")
+    right.set(ylim=(-reach, reach), xticks=[], ylabel="mean gain in accuracy", title="95% interval")
+    right.yaxis.set_label_coords(-0.7, 0.5)  # left of ticks such as -0.010
     if pairs == 1:
         gain = of_distilled[0] - of_hard[0]
         right.plot(0, gain, "D", color=DISTILLED)

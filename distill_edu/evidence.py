@@ -95,7 +95,9 @@ class Gains(dict):
     def __or__(self, other):
         if set(self) & set(other):
             raise ValueError(f"Both have a question {sorted(set(self) & set(other))}: give them titles.")
-        return Gains({**self, **other}, self.unit, self.draws)
+        draws = self.draws or other.draws
+        in_some = "" if self.draws == other.draws or " (in some questions)" in draws else " (in some questions)"
+        return Gains({**self, **other}, self.unit, draws + in_some)
 
     __ior__ = __or__
 

@@ -73,7 +73,7 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
         chosen={name: _differing(chosen[name], options) for name, options in plan.items()},
         tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
         students=students,
-        draws="" if course.draw is None else f", and the draw of {course.draw} training examples",
+        draws="" if course.draw is None else f", the draw of {course.draw} training examples",
         when=f"Trained on {max(row['when'] for row in rows)}.",
     )
 

@@ -216,7 +216,10 @@ def test_each_seed_draws_its_own_examples_the_same_in_every_arm(teacher):
         assert np.isclose(nlls(found, "labels")[seed], by_hand(student), rtol=1e-4)
         assert (seen[seed] == Y[rows]).all()
     assert np.allclose(nlls(found, "own"), nlls(found, "soft"))
-    assert "the draw of 10 training examples" in str(found.gains(over="labels"))
+    gains = found.gains(over="labels", title="drawn")
+    assert "batches, the draw of 10 training examples, and the test" in str(gains)
+    all_of_them = compare(DATA, teacher, build, {"labels": {"alpha": 1.0}, "soft": {}}, seeds=2, **SHORT)
+    assert "the draw of 10 training examples (in some questions), and" in str(all_of_them.gains(over="labels") | gains)
 
 
 @pytest.mark.slow

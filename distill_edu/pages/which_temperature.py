@@ -68,7 +68,6 @@ check_error_of_validation = Exercise(
         (0.87 * 0.13 / 500, "that is the variance of the mean: take its square root."),
         (np.sqrt(0.87 * 0.13), "that is the standard deviation of one image: a mean over 500 images varies less."),
         (np.sqrt(0.87 / 500), "the variance of one image, right or wrong, is p (1 - p)."),
-        (np.sqrt(0.87 * 0.13) / 500, "divide the variance by 500 before you take the square root."),
     ],
     otherwise="take the square root of p (1 - p) / n.",
 )

@@ -264,8 +264,8 @@ class HashedBigrams(layers.Layer):
 class FewBits(layers.Dense):
     """A Dense layer that computes with weights of so many `bits`, and trains float weights behind them.
 
-    The weights used lie on 2^bits - 1 levels, evenly spaced around 0, the outermost at the largest weight (by size). The
-    gradient passes the rounding unchanged: the straight-through estimator of Bengio, Léonard and Courville 2013,
+    The weights used lie on 2^bits - 1 levels, evenly spaced around 0, from minus to plus the size of the largest weight.
+    The gradient passes the rounding unchanged: the straight-through estimator of Bengio, Léonard and Courville 2013,
     "Estimating or Propagating Gradients Through Stochastic Neurons", section 4. The biases stay floats.
 
     >>> layer = FewBits(1, bits=2, kernel_initializer=lambda shape, dtype: [[0.9], [-0.6], [0.2]])

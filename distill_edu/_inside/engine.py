@@ -45,9 +45,10 @@ class Group:
         Raises CannotMap before anything is changed. `advance` is told how many updates were made.
         """
         students, steps, _ = table.shape
-        images = bool(_written_anew(self.first.student))  # a map over convolutions is slow, unless XLA compiles it
-        if images and students < 3:
-            raise CannotMap("Compiling takes longer than two students alone.")
+        layers = [layer for layer, _, _ in _written_anew(self.first.student)]
+        images = bool(layers)  # a map over convolutions is slow, unless XLA compiles it
+        if images and (students < 3 or max(getattr(layer, "filters", 0) for layer in layers) > 16):
+            raise CannotMap("Measured: these learn faster one by one.")
         self._require_mappable(table[:, 0])
         at_most = min(steps, AT_MOST)
         table = np.pad(table, ((0, 0), (0, at_most), (0, 0)))  # each call gets a table of one shape

@@ -264,7 +264,7 @@ class HashedBigrams(layers.Layer):
 class FewBits(layers.Dense):
     """A Dense layer that computes with weights of so many `bits`, and trains float weights behind them.
 
-    The weights used lie on 2^bits - 1 levels, evenly spaced around 0, from minus to plus the size of the largest weight.
+    The weights used lie on 2^bits - 1 levels, evenly spaced around 0, up to the size of the largest weight.
     The gradient passes the rounding unchanged: the straight-through estimator of Bengio, Léonard and Courville 2013,
     "Estimating or Propagating Gradients Through Stochastic Neurons", section 4. The biases stay floats.
 

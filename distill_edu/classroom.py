@@ -165,8 +165,9 @@ class Classroom(PartlyTrained):
         for distiller in self.distillers:
             distiller._symbolic_build(iterator, data_batch)  # noqa: SLF001 - Keras's own hook
 
-    def _held_unless_read(self, y=None, callbacks=None, **_):
+    def _held_unless_read(self, step, y=None, callbacks=None, **_):
         """Callbacks may read the students before the end, and so may pipelines, which have no y."""
+        self.trace_again_if_changed(step)  # before a layer that was frozen is looked for among the weights
         return contextlib.nullcontext() if callbacks or y is None else self.held()
 
     @clear_errors(keras.Model.fit)
@@ -174,7 +175,7 @@ class Classroom(PartlyTrained):
         """Train all students: as Distiller.fit, where every number of the history is an array, one for each student."""
         given = by_name(keras.Model.fit, self, *args, **kwargs)
         check_models.require_callbacks_for_many(given.get("callbacks"))
-        with self._held_unless_read(**given):
+        with self._held_unless_read("train", **given):
             history = super().fit(*args, **kwargs)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
@@ -184,7 +185,7 @@ class Classroom(PartlyTrained):
     def evaluate(self, *args, return_dict=False, **kwargs):
         """As Distiller.evaluate, with an array for each number: one value per student."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
-        with self._held_unless_read(**given):
+        with self._held_unless_read("test", **given):
             results = super().evaluate(*args, return_dict=True, **kwargs)
         results = {name: np.asarray(results[name]) for name in sorted(results)}  # Keras 3.13 has tensors, unsorted
         return results if return_dict else list(results.values())

@@ -20,14 +20,14 @@ def softmax(z, t):
 @pytest.mark.parametrize("epoch, t", [(1, 1), (2, 4), (3, 20)])
 def test_the_answer_after_this_epoch_beside_the_teachers(epoch, t):
     figure, words = at(page.learning_explorer(IMAGE, LOGITS[0], EPOCHS, CURVE, NAMES), epoch=epoch, temperature=t)
-    left, right, corner = figure.axes
+    left, right, shown = figure.axes
     p, q = softmax(LOGITS[0], t), softmax(EPOCHS[epoch - 1], t)
     (teacher, teacher_bars, blue), (student, student_bars, green) = bars(left)
     assert (teacher, blue, student, green) == ("teacher", picture.TEACHER.lower(), "student", picture.DISTILLED.lower())
     assert teacher_bars == pytest.approx(p) and student_bars == pytest.approx(q) and ticks(left) == list(NAMES)
     (curve,), (mark,) = lines(right, "None"), lines(right, "o")
     assert list(curve.x) == [1, 2, 3] and list(curve.y) == CURVE and (*mark.x, *mark.y) == (epoch, CURVE[epoch - 1])
-    assert np.array_equal(corner.images[0].get_array(), IMAGE[..., 0])
+    assert np.array_equal(shown.images[0].get_array(), IMAGE[..., 0])
     apart = 50 * np.abs(p - q).sum()
     assert words == (
         f"After {epoch} epochs the student places {apart:.1f}% of its probability on other classes than the teacher, "

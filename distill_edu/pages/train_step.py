@@ -10,7 +10,7 @@ from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, emp
 from distill_edu.probabilities import soft_targets
 
 # Where the bars, the curve and the image stand: left, bottom, width, height, as shares of the figure.
-BOXES = ((0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.375, 0.67), (0.83, 0.27, 0.13, 0.32))
+BOXES = ((0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.23, 0.67), (0.86, 0.39, 0.13, 0.33))
 
 
 def learning_explorer(image, teacher_logits, student_logits, curve, class_names, temperature=4):
@@ -30,7 +30,7 @@ def learning_explorer(image, teacher_logits, student_logits, curve, class_names,
 
     def draw(figure, temperature, epoch):
         p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch - 1], temperature)
-        left, right, corner = empty_axes(figure, *BOXES)
+        left, right, shown = empty_axes(figure, *BOXES)
         answers, title = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}, f"one image at T = {temperature:g}"
         class_bars(left, answers, class_names, ylabel="probability", title=title)
         legend_below(left)
@@ -38,8 +38,8 @@ def learning_explorer(image, teacher_logits, student_logits, curve, class_names,
         right.plot(epoch, curve[epoch - 1], "o", color=DISTILLED)
         right.xaxis.get_major_locator().set_params(integer=True)
         right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
-        corner.imshow(image, cmap="gray_r")
-        corner.set_axis_off()
+        shown.imshow(image, cmap="gray_r")
+        shown.set_axis_off()
         return (
             f"After {epoch} epochs the student places {percent(np.abs(p - q).sum() / 2)} of its probability on other "
             f"classes than the teacher, for this image. Its accuracy on validation data is {curve[epoch - 1]:.3f}."

@@ -50,7 +50,7 @@ STOPS = {
     "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
-    "learning": {"epoch": [0, 1], "temperature": T_STOPS},
+    "learning": {"epoch": [1, 2], "temperature": T_STOPS},
 }
 # Where a slider stands at first, other than at its first stop and at T = 1.
 START = {

@@ -10,31 +10,35 @@ from distill_edu.pages.shared import picture
 
 EPOCHS = np.array([[0.0, 0.1, -0.1], [2.0, 1.0, -1.0], [5.0, 2.5, -1.0]])
 CURVE = [0.1, 0.6, 0.9]
+IMAGE = np.arange(12.0).reshape(3, 4, 1)
 
 
 def softmax(z, t):
     return np.exp(z / t) / np.exp(z / t).sum()
 
 
-@pytest.mark.parametrize("epoch, t", [(0, 1), (1, 4), (2, 20)])
+@pytest.mark.parametrize("epoch, t", [(1, 1), (2, 4), (3, 20)])
 def test_the_answer_after_this_epoch_beside_the_teachers(epoch, t):
-    figure, words = at(page.learning_explorer(LOGITS[0], EPOCHS, CURVE, NAMES), epoch=epoch, temperature=t)
-    left, right = figure.axes
-    p, q = softmax(LOGITS[0], t), softmax(EPOCHS[epoch], t)
+    figure, words = at(page.learning_explorer(IMAGE, LOGITS[0], EPOCHS, CURVE, NAMES), epoch=epoch, temperature=t)
+    left, right, shown = figure.axes
+    p, q = softmax(LOGITS[0], t), softmax(EPOCHS[epoch - 1], t)
     (teacher, teacher_bars, blue), (student, student_bars, green) = bars(left)
     assert (teacher, blue, student, green) == ("teacher", picture.TEACHER.lower(), "student", picture.DISTILLED.lower())
     assert teacher_bars == pytest.approx(p) and student_bars == pytest.approx(q) and ticks(left) == list(NAMES)
     (curve,), (mark,) = lines(right, "None"), lines(right, "o")
-    assert list(curve.x) == [0, 1, 2] and list(curve.y) == CURVE and (*mark.x, *mark.y) == (epoch, CURVE[epoch])
+    assert list(curve.x) == [1, 2, 3] and list(curve.y) == CURVE and (*mark.x, *mark.y) == (epoch, CURVE[epoch - 1])
+    assert np.array_equal(shown.images[0].get_array(), IMAGE[..., 0])
     apart = 50 * np.abs(p - q).sum()
     assert words == (
-        f"After {epoch} epochs teacher and student place {apart:.1f}% of the probability differently on this image. "
-        f"The student's accuracy on validation data is {CURVE[epoch]:.3f}."
+        f"After {epoch} epochs the student places {apart:.1f}% of its probability on other classes than the teacher, "
+        f"for this image. Its accuracy on validation data is {CURVE[epoch - 1]:.3f}."
     )
 
 
-def step(alpha=0.1, t=4.0, power=1.0, sign=1, total=False, calls=((False,), (True,)), who="student", apply=True):
-    """A distillation step. `calls`: the `training` of each call of the teacher, and of the student."""
+def step(
+    alpha=0.1, t=4.0, power=1.0, sign=1, total=False, calls=((False,), (True,)), who="student", apply=True, first=2
+):
+    """A distillation step. `calls`: the `training` of each call of both models; `first`: so many arrays are trained."""
     import tensorflow as tf
 
     from distill_edu import distillation_loss, hard_label_loss
@@ -45,7 +49,7 @@ def step(alpha=0.1, t=4.0, power=1.0, sign=1, total=False, calls=((False,), (Tru
             *_, s = (student(x, training=training) for training in calls[1])
             values = alpha * hard_label_loss(y, s) + (1 - alpha) * power * distillation_loss(z, s, t)
             loss = tf.reduce_sum(values) if total else tf.reduce_mean(values)
-        weights = {"student": student, "teacher": teacher}[who].trainable_variables
+        weights = {"student": student, "teacher": teacher}[who].trainable_variables[:first]
         gradients = [sign * gradient for gradient in tape.gradient(loss, weights)]
         if apply:
             optimizer.apply_gradients(zip(gradients, weights, strict=True))
@@ -69,6 +73,7 @@ def step(alpha=0.1, t=4.0, power=1.0, sign=1, total=False, calls=((False,), (Tru
         ({"alpha": 1.0}, "soft targets' loss is missing"),
         ({"sign": -1}, "uphill"),
         ({"total": True}, "mean of the loss"),
+        ({"first": 1}, "the biases stayed"),
         ({"alpha": 0.5}, "not the one of"),
         ({}, "Correct!"),
     ],
@@ -98,6 +103,8 @@ def changed(change):
     [
         (pipeline, "Correct!"),
         (changed(lambda data: data.shuffle(64, seed=1).batch(64)), "Correct!"),
+        (changed(lambda data: data.shuffle(64, seed=1).batch(1)), "Correct!"),
+        (changed(lambda data: data.batch(1)), "shuffle them before"),
         (lambda x, y, z: pipeline(x, y[::-1].copy(), z), "mixed up"),
         (lambda x, y, z: pipeline(x, y, z[::-1].copy()), "mixed up"),
         (changed(lambda data: data.batch(8)), "shuffle them before"),

@@ -5,46 +5,30 @@ import numpy as np
 from distill_edu.pages.shared.exercise import LABELS, Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.probabilities import kl_divergence, soft_targets
 
-P, Q = np.array([0.7, 0.2, 0.1]), np.array([0.5, 0.3, 0.2])
-# The reader types the gradient of the soft loss with respect to the student's logits, for these P and Q at T = 2.
+# Teacher and student at T = 2, and the same student at T = 1, whose logits are 2 ln 2, 0, 0.
+P, Q, R = np.array([0.7, 0.2, 0.1]), np.array([1 / 2, 1 / 4, 1 / 4]), np.array([2 / 3, 1 / 6, 1 / 6])
+HARD, SOFT = R - [1, 0, 0], 2 * (Q - P)  # the gradients of CE and of T² KL
+# The reader types the gradient of 0.3 CE + 0.7 T² KL with respect to the student's logits; the label is class 0.
 check_gradient_by_hand = Exercise(
-    right=2 * (Q - P),
+    right=0.3 * HARD + 0.7 * SOFT,
     mistakes=[
-        (2 * (P - Q), "the signs are turned: where the student gives too little, the gradient is negative."),
-        (Q - P, "the factor T is missing: T² in front of the loss and 1/T from the logits leave one T."),
-        ((Q - P) / 2, "you forgot the T² in front of the loss."),
-        (4 * (Q - P), "one T too many: dividing the logits by T brings a factor 1/T."),
+        (
+            -0.3 * HARD - 0.7 * SOFT,
+            "the signs are turned: where the student gives too little, the gradient is negative.",
+        ),
+        (0.7 * HARD + 0.3 * SOFT, "alpha is the weight of the hard label, here 0.3."),
+        (0.3 * HARD + 0.7 * (Q - P), "the soft part lacks a factor T: its gradient is T (q - p)."),
+        (0.3 * HARD + 1.4 * SOFT, "one T too many: dividing the logits by T brings a factor 1/T, so one T is left."),
+        (0.3 * (Q - [1, 0, 0]) + 0.7 * SOFT, "the hard label sees the student at T = 1: r, not q."),
+        (0.7 * SOFT, "the hard label's part is missing: r minus 1 for the right class, r for the other classes."),
+        (HARD + SOFT, "weight the two parts with alpha and 1 - alpha."),
     ],
-    otherwise="three numbers, T (q - p) for each class.",
+    otherwise="three numbers, 0.3 times the gradient of CE plus 0.7 times T (q - p).",
 )
 
 
 def _soft(teacher, student, t, power=2):
     return t**power * kl_divergence(soft_targets(teacher, t), soft_targets(student, t))
-
-
-def _cross_entropy(teacher, student, t):
-    return -(t**2) * (soft_targets(teacher, t) * np.log(soft_targets(student, t))).sum(axis=-1)
-
-
-# The reader writes function(teacher_logits, student_logits, temperature) -> T² KL(p || q), one value per example.
-check_soft_loss = Exercise(
-    right=_soft,
-    mistakes=[
-        (lambda a, b, t: _soft(a, b, t, 0), "the factor T² is missing."),
-        (lambda a, b, t: _soft(a, b, t, 1), "the factor is T², not T."),
-        (lambda a, b, t: _soft(b, a, t), "teacher and student have changed places: the teacher's p stands in front."),
-        (lambda a, b, t: t**2 * _soft(a, b, 1), "divide both logits by T."),
-        (lambda a, b, t: _soft(a, b * t, t), "the student's logits are divided by T too."),
-        (lambda a, b, t: -_soft(a, b, t), "the sign is turned: log p - log q, not log q - log p."),
-        (_cross_entropy, "that is the cross-entropy: subtract the teacher's entropy for the KL."),
-        (lambda a, b, t: _soft(a, b, t).sum(), "keep one value per example: sum over the classes only (axis=-1)."),
-        (lambda a, b, t: _soft(a, b, t).mean(), "keep one value per example: the mean over the batch comes later."),
-        (lambda a, b, t: _soft(a, b, t) / a.shape[-1], "add over the classes; the mean is over examples, later."),
-    ],
-    otherwise="T² times the sum of p (log p - log q).",
-    inputs=[(Z_TEACHER, Z_STUDENT, 2.5), (Z_STUDENT[:, :2], Z_TEACHER[:, :2], 5.0)],
-)
 
 
 def _hard(labels, logits, t=1):
@@ -74,4 +58,36 @@ check_total_loss = Exercise(
     ],
     otherwise="the mean of both losses.",
     inputs=[(LABELS, Z_TEACHER, Z_STUDENT, 3.0, 0.2), (LABELS + 1, Z_STUDENT, Z_TEACHER, 1.5, 0.7)],
+)
+
+# The reader writes function(answers, labels) -> the share of the teacher's answers whose first class is the label.
+check_share_in_step = Exercise(
+    right=lambda answers, labels: float((answers.argmax(axis=-1) == labels).mean()),
+    mistakes=[
+        (
+            lambda answers, labels: int((answers.argmax(axis=-1) == labels).sum()),
+            "that is the number; return the share.",
+        ),
+        (
+            lambda answers, labels: float((answers.argmax() == labels).mean()),
+            "take the largest logit of each row (axis=-1), not of the whole table.",
+        ),
+        (
+            lambda answers, labels: float((answers.argmin(axis=-1) == labels).mean()),
+            "the first class has the largest logit, not the smallest.",
+        ),
+        (
+            lambda answers, labels: float((answers.argmax(axis=-1) != labels).mean()),
+            "that is the share of the answers that do not fit.",
+        ),
+        (
+            lambda answers, labels: float(soft_targets(answers)[np.arange(len(labels)), labels].mean()),
+            "that is the mean probability of the labels; count how often the label comes first.",
+        ),
+    ],
+    otherwise="the mean of: is the class with the largest logit the label?",
+    inputs=[
+        (np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [2.0, 0.0, 3.0], [1.0, 5.0, 0.0]]), np.array([0, 1, 0, 2])),
+        (np.array([[1.0, 2.0, 0.0], [0.0, 0.5, 3.0], [2.0, 1.0, 0.0]]), np.array([1, 2, 0])),
+    ],
 )

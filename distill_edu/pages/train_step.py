@@ -6,38 +6,43 @@ import numpy as np
 from distill_edu._inside.backend import keras
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
-from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, legend_below, percent, two_axes
+from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, empty_axes, legend_below, percent
 from distill_edu.probabilities import soft_targets
 
+# Where the bars, the curve and the image stand: left, bottom, width, height, as shares of the figure.
+BOXES = ((0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.23, 0.67), (0.86, 0.39, 0.13, 0.33))
 
-def learning_explorer(teacher_logits, student_logits, curve, class_names, temperature=4):
+
+def learning_explorer(image, teacher_logits, student_logits, curve, class_names, temperature=4):
     """Slide through the epochs of a training: teacher [classes] and student [epochs, classes] answer one image.
 
-    `curve`: the student's accuracy on validation data after each epoch.
+    `image`: [rows, columns, 1]; `curve`: the student's accuracy on validation data after each epoch.
 
-    >>> learning_explorer([4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
+    >>> learning_explorer(np.ones((8, 8, 1)), [4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
     <sliders: epoch, temperature>
     """
     teacher_logits = read_logits(teacher_logits, class_names)
     student_logits = read_logits(student_logits, class_names)
     controls = {
-        "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", max=len(curve) - 1),
+        "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", min=1, max=len(curve)),
         "temperature": temperature_slider(temperature),
     }
 
     def draw(figure, temperature, epoch):
-        p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch], temperature)
-        left, right = two_axes(figure)
+        p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch - 1], temperature)
+        left, right, shown = empty_axes(figure, *BOXES)
         answers, title = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}, f"one image at T = {temperature:g}"
         class_bars(left, answers, class_names, ylabel="probability", title=title)
         legend_below(left)
-        right.plot(curve, color=DISTILLED)
-        right.plot(epoch, curve[epoch], "o", color=DISTILLED)
+        right.plot(range(1, len(curve) + 1), curve, color=DISTILLED)
+        right.plot(epoch, curve[epoch - 1], "o", color=DISTILLED)
         right.xaxis.get_major_locator().set_params(integer=True)
         right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
+        shown.imshow(image, cmap="gray_r")
+        shown.set_axis_off()
         return (
-            f"After {epoch} epochs teacher and student place {percent(np.abs(p - q).sum() / 2)} of the probability "
-            f"differently on this image. The student's accuracy on validation data is {curve[epoch]:.3f}."
+            f"After {epoch} epochs the student places {percent(np.abs(p - q).sum() / 2)} of its probability on other "
+            f"classes than the teacher, for this image. Its accuracy on validation data is {curve[epoch - 1]:.3f}."
         )
 
     return Explorer(draw, controls)
@@ -73,7 +78,8 @@ def check_distillation_step(function):
             return NOT_ATTEMPTED
         if hint := _misused(student, teacher, before, taught):
             return not_yet(hint)
-        verdict = _judge_step(student.get_weights()[0] - before[0], before, taught, x, y)
+        moved = [after - start for after, start in zip(student.get_weights(), before, strict=True)]
+        verdict = _judge_step(np.vstack(moved), before, taught, x, y)
         if verdict != CORRECT:
             return verdict
     return verdict
@@ -113,13 +119,14 @@ def _small_models(seed):
 
 
 def _judge_step(moved, before, taught, x, y, t=4, alpha=0.1):
-    """Compare the student's move with the gradient of both losses by hand: the models are linear."""
+    """Compare the student's move, [inputs + 1, classes], with the gradient of both losses by hand: it is linear."""
     z_s, z_t = x @ before[0] + before[1], x @ taught[0] + taught[1]
+    inputs = np.column_stack([x, np.ones(len(x))])  # the last one is the bias's
 
     def step(alpha, t, power):
         soft = t ** (power - 1) * (soft_targets(z_s, t) - soft_targets(z_t, t))
         hard = soft_targets(z_s) - np.eye(3)[y]
-        return -x.T @ (alpha * hard + (1 - alpha) * soft) / len(x)
+        return -inputs.T @ (alpha * hard + (1 - alpha) * soft) / len(x)
 
     right = step(alpha, t, 2)
     mistakes = [
@@ -130,6 +137,7 @@ def _judge_step(moved, before, taught, x, y, t=4, alpha=0.1):
         (step(1, t, 2), "the soft targets' loss is missing."),
         (-right, "the step goes uphill: apply_gradients subtracts the gradient itself."),
         (right * len(x), "take the mean of the loss over the batch, not the sum."),
+        (right * np.array([[1]] * 4 + [[0]]), "the biases stayed: take all of student.trainable_variables."),
     ]
     return Exercise(right, mistakes, "the step is not the one of 0.1 CE + 0.9 T² KL at T = 4.")(moved)
 
@@ -164,6 +172,7 @@ def _out_of_step(x, batches):
         return "the pipeline should give every example once."
     if not (given_logits[:, :1] == given_x).all() or not (given_y == given_x[:, 0] % 3).all():
         return "examples and their labels or logits are mixed up. Put all three in first, then shuffle."
-    if all((np.diff(part[:, 0]) == 1).all() for part, _, _ in batches):
+    parts = [given_x] if len(batches) == len(x) else [part for part, _, _ in batches]
+    if all((np.diff(part[:, 0]) == 1).all() for part in parts):
         return "the examples come in the old order, at least within a batch; shuffle them before you make batches."
     return None

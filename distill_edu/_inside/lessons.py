@@ -111,7 +111,7 @@ def _train_alone(distiller, examples, rows):
     def batch(numbers):
         return tf.gather(examples.x, numbers), {name: tf.gather(values, numbers) for name, values in given.items()}
 
-    distiller.fit(tf.data.Dataset.from_tensor_slices(rows).map(batch).prefetch(2), verbose=0)
+    distiller.fit(tf.data.Dataset.from_tensor_slices(rows).map(batch).prefetch(2), shuffle=False, verbose=0)
 
 
 def answers(students, x, batch_size=256):

@@ -24,7 +24,7 @@ _HOME = {
     "compare": "experiments",
     "sweep": "experiments",
     "restore_students": "experiments",
-    "trained": "cache",
+    "trained": "experiments",
     "remembered": "cache",
     "Cascade": "cascade",
     "export_litert": "compress",

@@ -130,43 +130,6 @@ def remembered(function, *arguments):
     return kept["result"]
 
 
-def trained(
-    build, data, *, epochs, train=None, stop=False, batch_size=32, optimizer="adam", loss=None, seed=0, **settings
-):
-    """Build a model and train it on labels, or give it the weights that this gave last time: for teachers.
-
-    `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
-    data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
-    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept.
-
-    >>> from distill_edu import load_dataset, models
-    >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
-    27
-    """
-    optimizer = keras.optimizers.get(optimizer)
-    how = [epochs, train, stop, batch_size, optimizer, loss, seed, sorted(settings.items())]
-    name = portable_key("trained", build, data, how)
-    random_state = random.getrandbits(31)
-    keras.utils.set_random_seed(seed)
-    model = build(data, **settings)
-    x, labels = data.train if train is None else train
-    ignored = -1 if np.ndim(labels) > 1 and loss is None else None
-    model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
-    if (weights := recall(name)) is None:
-        require_kept(1, "teacher")
-        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
-            advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
-            callbacks = [best, advance] if stop else [advance]
-            how = {"validation_data": data.valid} if stop else {}
-            model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks, **how)
-        weights = keep(name, [weight.astype("float16") for weight in model.get_weights()])
-    model.set_weights(weights)
-    made_by(model, name)
-    keras.utils.set_random_seed(random_state)
-    return model
-
-
 def _file(key):
     if not isinstance(key, str) or Path(key).name != key or key in ("", ".", ".."):
         raise ValueError(f"key must be the plain name of a file, such as cache.key(...) gives, not {key!r}.")

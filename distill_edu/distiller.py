@@ -129,7 +129,7 @@ class Distiller(DistillerModel):
         pairs = zip(self.hints, features, batch.teacher_features, strict=True)
         hints = [_hint_mean(batch, *pair) for pair in pairs]
         loss = self._alpha.variable * hard.value + (1 - self._alpha.variable) * soft.value
-        loss += sum(hint.weighted(part.value) for hint, part in zip(self.hints, hints, strict=True))
+        loss += sum(hint.weight_variable * part.value for hint, part in zip(self.hints, hints, strict=True))
         return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
 
 

@@ -1,4 +1,4 @@
-"""`compare`: students that differ in what you ask, and nothing else. `sweep`: a table for a grid of settings."""
+"""`compare`: students that differ in what you ask alone. `sweep`: a grid of settings. `trained`: a teacher."""
 
 import itertools
 import numbers
@@ -6,8 +6,11 @@ import random
 
 import numpy as np
 
+from distill_edu import cache
 from distill_edu._inside.backend import keras
+from distill_edu._inside.cache_key import made_by, portable_key
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
+from distill_edu._inside.progress import progress_bar
 from distill_edu.evidence import Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
@@ -150,7 +153,46 @@ def _require_arm(arm, data, teacher, draw):
 
 def _seeds(seeds):
     seeds = range(seeds) if isinstance(seeds, numbers.Integral) else seeds
+    if not len(seeds):
+        raise ValueError("There is no seed to train with: give at least one.")
     return [require_count(seed, "A seed", least=0) for seed in seeds]
+
+
+def trained(
+    build, data, *, epochs, train=None, stop=False, batch_size=32, optimizer="adam", loss=None, seed=0, **settings
+):
+    """Build a model and train it on labels, or give it the weights that this gave last time: for teachers.
+
+    `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
+    data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
+    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept.
+
+    >>> from distill_edu import load_dataset, models
+    >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
+    27
+    """
+    optimizer = keras.optimizers.get(optimizer)
+    how = [epochs, train, stop, batch_size, optimizer, loss, seed, sorted(settings.items())]
+    name = portable_key("trained", build, data, how)
+    random_state = random.getrandbits(31)
+    keras.utils.set_random_seed(seed)
+    model = build(data, **settings)
+    x, labels = data.train if train is None else train
+    ignored = -1 if np.ndim(labels) > 1 and loss is None else None
+    model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
+    if (weights := cache.recall(name)) is None:
+        cache.require_kept(1, "teacher")
+        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+        with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
+            advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
+            callbacks = [best, advance] if stop else [advance]
+            how = {"validation_data": data.valid} if stop else {}
+            model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks, **how)
+        weights = cache.keep(name, [weight.astype("float16") for weight in model.get_weights()])
+    model.set_weights(weights)
+    made_by(model, name)
+    keras.utils.set_random_seed(random_state)
+    return model
 
 
 def sweep(
@@ -179,6 +221,7 @@ def sweep(
     [[1, 0, 12], [4, 0, 12]]
     """
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
+    require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
     if isinstance(build_student, keras.Model):
         raise TypeError("build_student must be a function from a size to a new student, not a student.")
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":

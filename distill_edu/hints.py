@@ -38,10 +38,6 @@ class BaseHint(keras.layers.Layer):
     def weight_variable(self):
         return self._weight.variable
 
-    def weighted(self, value):
-        """weight x value, as a tensor that follows the weight when it is set."""
-        return self.weight_variable * value
-
     def build(self, student_features_shape, teacher_features_shape):
         pass  # most hints have nothing to train
 

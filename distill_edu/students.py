@@ -71,7 +71,11 @@ class Trainer:
         rows = [None if key is None else cache.recall(key) for key in keys]
         todo = [number for number, row in enumerate(rows) if row is None]
         cache.require_kept(len(todo), "students")
+        if todo:
+            _require_labels(self.course)
         orders = [self._order(*wanted[number]) for number in todo]
+        if len({id(order.distiller.student) for order in orders}) < len(orders):
+            raise ValueError("Two students are one model: build each of them anew.")
         groups = [[todo[place] for place in group] for group in grouped(orders)]
         orders = dict(zip(todo, orders, strict=True))
         with progress_bar(len(todo) * self.course.steps, self.progress) as bar:
@@ -142,7 +146,8 @@ class Trainer:
         own = {name: value for name, value in settings.items() if name not in DEFAULTS}
         student = self.course.build(self.course.data, **own)
         if not isinstance(student, keras.Model):
-            raise TypeError(f"The function that builds a student must return a Keras model, not {student!r:.70}.")
+            kind = type(student).__name__
+            raise TypeError(f"The function that builds a student must return a Keras model, not {kind}.")
         return student
 
     def _teacher(self, settings, seed):
@@ -228,6 +233,18 @@ class Trainer:
             per_example = np.where(counts, -places, 0).reshape(len(labels), -1).sum(axis=1)
             scores["nlls"] = (per_example / counts.reshape(len(labels), -1).sum(axis=1)).astype("float16")
         return scores
+
+
+def _require_labels(course):
+    """One label for each example, or for each place of a sequence."""
+    for part in {"train", *course.parts}:
+        x, labels = getattr(course.data, part)
+        shape, labels = np.shape(x), np.asarray(labels)
+        if labels.dtype.kind not in "iu" or labels.shape != shape[: 1 if labels.ndim == 1 else 2]:
+            raise ValueError(
+                f"The labels of {part} are {labels.dtype} of the shape {labels.shape}, x has {shape}: give "
+                "integers [n], one for each row of the logits, or [n, time] for sequences."
+            )
 
 
 def _rows_of(course, wanted, with_weights):

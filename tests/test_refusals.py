@@ -172,7 +172,6 @@ def compiled(**how):
 VALUES = {  # whose, argument -> (call, values)
     "sweep steps": (lambda w, value: swept(steps=value), [0, -5, 2.5, "many"]),
     "sweep batch_size": (lambda w, value: swept(batch_size=value), [0]),
-    "sweep at_once": (lambda w, value: swept(at_once=value), [0]),
     "sweep temperature": (lambda w, value: swept(temperatures=[1, value]), [0]),
     "sweep alpha": (lambda w, value: swept(alphas=value), [2]),
     "sweep seed": (lambda w, value: swept(seeds=[0, value]), [-1, "a"]),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 # Modules that no trained student depends on. One that is not named here counts: a kept result is never a stale one.
-ASIDE = ("__init__", "cascade", "compress", "data", "evidence", "language")
+ASIDE = ("__init__", "cache", "cascade", "compress", "data", "evidence", "language")
 ASIDE += tuple(f"_inside.{name}" for name in ("__init__", "backend", "cache_key", "check_models", "check_steps"))
 ASIDE += tuple(
     f"_inside.{name}" for name in ("check_values", "description", "disk", "progress", "source_code", "time_limit")

@@ -49,7 +49,8 @@ def picture(explorer):
 
 
 def words(explorer):
-    return explorer.query_selector_all(".widget-html-content")[-1].inner_text()
+    texts = [part.inner_text() for part in explorer.query_selector_all(".widget-html-content")]
+    return [text for text in texts if text.strip()][-1]  # after it comes a style, which shows nothing
 
 
 def move(explorer, handle, count):

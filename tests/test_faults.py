@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from small import X, Y, model
 
-from distill_edu import Cascade, Dataset, Distiller, cache, experiments, sweep
+from distill_edu import Cascade, Dataset, Distiller, cache, students, sweep
 from distill_edu._inside import disk  # noqa: TID251 - a disk that is full is made here
 from distill_edu.pages.shared.live import live_distillation
 
 pytestmark = pytest.mark.slow  # some tests start other processes
 DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
-HOW = {"sizes": 4, "steps": 40, "batch_size": 8, "at_once": 1, "progress": False}
+HOW = {"sizes": 4, "steps": 40, "batch_size": 8, "progress": False}
 SWEEP = """
 import os, signal
 from pathlib import Path
@@ -35,7 +35,7 @@ def write_half(path, content, write=Path.write_bytes, written=[]):
 
 Path.write_bytes = write_half
 table = sweep(DATA, model(9), build, seeds=6, **HOW)
-print(table.drop(columns=["seconds", "test_right"]).to_csv())
+print(table.drop(columns="test_right").to_csv())
 """
 
 
@@ -50,7 +50,7 @@ def in_another_process(killed_in_write):
 
 
 def numbers(table):
-    return table.drop(columns=["seconds", "test_right"]).to_csv() + "\n"
+    return table.drop(columns="test_right").to_csv() + "\n"
 
 
 @pytest.fixture
@@ -66,13 +66,12 @@ def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monk
     assert killed.communicate(timeout=600)[0] == "" and killed.returncode == -signal.SIGKILL
     assert len([path for path in folder.iterdir() if path.is_file()]) == 2
     assert len([path for path in folder.iterdir() if path.name.startswith(disk.ASIDE)]) == 1
-    trained, train = [], experiments.train_together
-    count = functools.wraps(train)(lambda settings, *rest: trained.extend(settings) or train(settings, *rest))
-    monkeypatch.setattr(experiments, "train_together", count)
+    trained, train = [], students.train
+    monkeypatch.setattr(students, "train", lambda orders, *rest: trained.extend(orders) or train(orders, *rest))
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*damaged")
         table = sweep(DATA, model(9), build, seeds=6, **HOW)
-    assert list(table.seed) == list(range(6)) and [setting["seed"] for setting in trained] == [2, 3, 4, 5]
+    assert list(table.seed) == list(range(6)) and [order.seed for order in trained] == [2, 3, 4, 5]
 
 
 @pytest.mark.nightly

@@ -38,6 +38,18 @@ WATCH = """view => {
     };
     requestAnimationFrame(frame);
 }"""
+# The luminance of a colour, and of the ground of the page (WCAG 2.2).
+LUMINANCE = """
+    const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+    const light = colour => {
+        pixel.fillStyle = colour;
+        pixel.fillRect(0, 0, 1, 1);
+        const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map(value => value / 255)
+            .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = light(getComputedStyle(document.body).backgroundColor);
+"""
 NOTEBOOK = "window.jupyterapp?.shell.currentWidget"
 RUN = f"""async count => {{
     await window.jupyterapp.commands.execute("notebook:clear-all-cell-outputs");

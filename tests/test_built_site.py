@@ -14,7 +14,7 @@ from statistics import median
 
 import nbformat
 import pytest
-from browser import opened, press, to_and_fro
+from browser import LUMINANCE, opened, press, to_and_fro
 
 from tools.pages import FOLDER, PAGES, execute
 from tools.website import BUILT, FORMATTER, SOURCES, for_the_site
@@ -37,21 +37,16 @@ LETTERS = """() => [...document.querySelectorAll(".picture svg text, .distill-pi
     return parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
 })"""
 # Luminance contrast (WCAG 2.2) of all letters in pictures that stand on the page's own ground.
-CONTRAST = """() => {
-    const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    const light = colour => {
-        pixel.fillStyle = colour;
-        pixel.fillRect(0, 0, 1, 1);
-        const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map(value => value / 255)
-            .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = light(getComputedStyle(document.body).backgroundColor);
+CONTRAST = (
+    "() => {"
+    + LUMINANCE
+    + """
     return [...document.querySelectorAll(".picture svg text, .distill-picture svg text")].map(text => {
         const ink = light(getComputedStyle(text).fill);
         return [(Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05), text.textContent];
     });
 }"""
+)
 
 
 @pytest.fixture(scope="module")

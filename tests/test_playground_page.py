@@ -7,7 +7,7 @@ import shutil
 import nbformat
 import numpy as np
 import pytest
-from browser import Page, jupyterlab, opened, until
+from browser import LUMINANCE, Page, jupyterlab, opened, until
 from drawn import numbers
 from lesson_in_numpy import DEFAULT, lesson
 
@@ -19,16 +19,10 @@ pytestmark = pytest.mark.browser
 SENTENCES = playground.sentences()
 DONE = "() => document.querySelector('.play')?.textContent.includes('↻')"
 # All letters on the screen, of SVGs as far as they are stretched: [pixels, contrast with the page's ground (WCAG 2.2)].
-LETTERS = """() => {
-    const pixel = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
-    const light = colour => {
-        pixel.fillStyle = colour;
-        pixel.fillRect(0, 0, 1, 1);
-        const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map(value => value / 255)
-            .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = light(getComputedStyle(document.body).backgroundColor);
+LETTERS = (
+    "() => {"
+    + LUMINANCE
+    + """
     const own = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
     const seen = [...document.querySelectorAll(".distill-playground *")].filter(element =>
         own(element) && element.getClientRects().length && !element.matches("button.play, select *, style, script"));
@@ -39,6 +33,7 @@ LETTERS = """() => {
         return [parseFloat(style.fontSize) * scale, contrast, element.textContent];
     });
 }"""
+)
 
 
 HEIGHTS = """[...document.querySelectorAll("button, input, select")].filter(one => one.offsetParent)

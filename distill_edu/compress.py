@@ -288,7 +288,7 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
 
 
 def model_cards(groups, data, formats=(None, "int8")):
-    """Join the cards of many models in one table, with technique and size, for the slider of page 17.
+    """Join the cards of many models in one table, with technique and size, for the slider of page 18.
 
     `groups`: technique -> its models, as (size, model). The int8 form of a technique is a technique of its own.
     Models of equal size and format do the same work, so each gets the median of their latencies.

@@ -155,10 +155,17 @@ def mean_square(batch, student_logits, temperature):
 
 
 def _kl(log_p, log_q):
-    """KL(p || q) over the last axis. A class with p = 0 adds 0, also where q is 0 too (0 log 0 = 0)."""
+    """KL(p || q) over the last axis. A class with p = 0 adds 0, also where q is 0 too (0 log 0 = 0).
+
+    As the sum of p (d + exp(-d) - 1), where d = log p - log q: the same, since the second part is the sum of q - p, but
+    no term is below 0. At a high temperature p log p and p log q are nearly equal, and float32 loses their difference.
+    """
     possible = log_p != -float("inf")  # NaN is possible, and stays NaN
-    difference = ops.where(possible, log_p, 0.0) - ops.where(possible, log_q, 0.0)
-    return ops.sum(ops.where(possible, ops.exp(log_p), 0.0) * difference, axis=-1)
+    p, q = ops.exp(log_p), ops.exp(log_q)
+    d = ops.where(possible, log_p, 0.0) - ops.where(possible, log_q, 0.0)
+    near = ops.where(ops.abs(d) < 1, d, 0.0)
+    terms = ops.where(ops.abs(d) < 1, p * (near + ops.expm1(-near)), p * d + q - p)
+    return ops.sum(ops.where(possible, terms, q), axis=-1)
 
 
 def _log_softmax(teacher_logits, student_logits, temperature):

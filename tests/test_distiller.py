@@ -141,6 +141,17 @@ class Counting(keras.layers.Layer):
         return x
 
 
+class CountingInSecret(keras.layers.Layer):
+    """As `Counting`, in a variable of which Keras knows nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = tf.Variable(0.0, name="secret")
+
+    def call(self, x):
+        return x + 0 * self.count.assign_add(1.0)
+
+
 class Training(keras.Model):
     """Calls a layer with training=True, always."""
 
@@ -184,6 +195,14 @@ def test_a_teacher_that_changes_when_it_is_asked_is_refused(name, eagerly):
         with pytest.raises(ValueError, match=f"Asking the teacher changes it, .*{variable}"):
             call(X, Y, batch_size=11, verbose=0)
     assert same(before, everything(), atol=0)
+
+
+def test_a_teacher_that_changes_a_plain_variable_is_refused_in_a_graph():
+    teacher = keras.Sequential([keras.Input((FEATURES,)), CountingInSecret(), keras.layers.Dense(CLASSES)])
+    before = teacher.layers[0].count.numpy()
+    with pytest.raises(ValueError, match="Asking the teacher changes it, .*tf.Variable in .*counting_in_secret"):
+        distiller(teacher=teacher, run_eagerly=False).fit(X, Y, verbose=0)
+    assert teacher.layers[0].count.numpy() == before
 
 
 def test_a_noisy_teacher_stays_noisy():

@@ -156,6 +156,13 @@ def test_at_high_temperatures_it_is_half_the_mean_square_of_centred_logits(name)
     assert np.allclose(soft(name, z, s, 1000.0)[1], -difference / 10, rtol=0.01, atol=2e-3)
 
 
+@pytest.mark.parametrize("name", ["kl", "reverse_kl", "sigmoid"])
+@pytest.mark.parametrize(("temperature", "rtol"), [(1e3, 1e-4), (1e4, 1e-3), (1e6, 0.1)])
+def test_a_high_temperature_costs_few_digits(name, temperature, rtol):
+    z, s = RANDOM.normal(0, 5, (2, 5, 10))
+    assert np.allclose(soft(name, z, s, temperature)[0], oracle(name, z, s, temperature, LABELS), rtol=rtol)
+
+
 @EACH
 def test_saturated_logits_keep_their_value_and_a_gradient(name):
     s = np.array([[90.0, -90.0, 0.0, 5.0], [0.0, 80.0, -80.0, 1.0]])

@@ -53,8 +53,8 @@ NO_PROBABILITIES = [0.5, 1.0, [0.5, 0.6], [0.5, 0.4], [-0.5, 1.5], [-0.5, 0.5], 
 OTHER_CLASSES = [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((3, 3), (3, 1)), ((1,), (3, 3)), ((3, 1), (3, 3))]
 WRONG = [
     *(
-        (lambda t=t: soft_targets([1.0, 2.0], t), "temperature must be a positive number, not")
-        for t in (0, -1, np.nan, np.inf)
+        (lambda t=t: soft_targets([1.0, 2.0], t), "temperature must be a positive number up to 1,000,000, not")
+        for t in (0, -1, np.nan, np.inf, 1.1e6)
     ),
     (lambda: soft_targets([[0.25, 0.75], HALVES]), "looks like probabilities .* give the numbers before the softmax"),
     (lambda: soft_targets([[np.nan, 1.0]]), "contains NaN"),

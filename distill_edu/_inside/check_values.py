@@ -56,9 +56,10 @@ def require_attributes(value, attributes, name, allowed):
 
 
 def require_temperature(temperature):
-    """Return `temperature` as a float above 0."""
+    """Return `temperature` as a float above 0, and low enough for float32 to tell the probabilities apart."""
     why = "the logits are divided by it. 1 leaves the softmax as it is, larger values make it softer"
-    return require_number(temperature, "temperature", "a positive number", lambda value: value > 0, why)
+    allowed = "a positive number up to 1,000,000"
+    return require_number(temperature, "temperature", allowed, lambda value: 0 < value <= 1e6, why)
 
 
 def require_logits(logits, what="logits"):

@@ -6,6 +6,7 @@ import numpy as np
 
 from distill_edu.metrics import holm, paired_gain
 
+STARTS = "the students' starts and batches"
 UNITS = {"accuracy": "accuracy", "nll": "nats saved"}
 
 
@@ -17,6 +18,7 @@ class Experiment:
     [seeds, examples], whether a student is right on a test example (of a sequence the share of its places); `nll`: arm
     -> [seeds, examples], in nats; `classes`: arm -> the predicted classes [seeds, examples, ...]. `judge`: "accuracy"
     or "nll". `students`: arm -> the trained models, for the arms that `compare(..., show=[...])` names.
+    `covers`: what the intervals cover besides the test examples.
     `when`: says when the last of the students was trained.
 
     >>> right = {"labels": np.array([[0, 1], [0, 1]]), "soft": np.array([[1, 1], [0, 1]])}
@@ -34,7 +36,7 @@ class Experiment:
     tried: dict = field(default_factory=dict)
     classes: dict = field(default_factory=dict)
     students: dict = field(default_factory=dict)
-    draws: str = ""
+    covers: str = STARTS
     when: str = ""
 
     def scores(self, arm):
@@ -52,7 +54,7 @@ class Experiment:
         names = [name for name in (only or self.right) if name != over]
         label = f"{title}: " if title else ""
         pairs = {f"{label}{name}": paired_gain(self.scores(name), self.scores(over)) for name in names}
-        return Gains(pairs, UNITS[self.judge], self.draws)
+        return Gains(pairs, UNITS[self.judge], self.covers)
 
     def __or__(self, other):
         """Join the arms of two experiments on the same test examples."""
@@ -61,7 +63,7 @@ class Experiment:
             raise ValueError("Only experiments with the same judge, seeds and test examples can be joined.")
         names = ("right", "nll", "chosen", "tried", "classes", "students")
         tables = {name: {**getattr(self, name), **getattr(other, name)} for name in names}
-        return Experiment(self.judge, draws=self.draws, when=max(self.when, other.when), **tables)
+        return Experiment(self.judge, covers=self.covers, when=max(self.when, other.when), **tables)
 
     def __str__(self):
         seeds, examples = np.shape(next(iter(self.right.values())))[:2]
@@ -88,16 +90,17 @@ class Gains(dict):
     they do not cover another teacher or another split of the data.
     """
 
-    def __init__(self, gains, unit="accuracy", draws=""):
+    def __init__(self, gains, unit="accuracy", covers=STARTS):
         super().__init__(gains)
-        self.unit, self.draws = unit, draws
+        self.unit, self.covers = unit, covers
 
     def __or__(self, other):
         if set(self) & set(other):
             raise ValueError(f"Both have a question {sorted(set(self) & set(other))}: give them titles.")
-        draws = self.draws or other.draws
-        in_some = "" if self.draws == other.draws or " (in some questions)" in draws else " (in some questions)"
-        return Gains({**self, **other}, self.unit, draws + in_some)
+        covers = max(self.covers, other.covers, key=len)
+        if self.covers != other.covers and "in some questions" not in covers:
+            covers += " (in some questions)"
+        return Gains({**self, **other}, self.unit, covers)
 
     __ior__ = __or__
 
@@ -113,7 +116,7 @@ class Gains(dict):
             gain, p = self[name], f"p {corrected:.4f}" if corrected >= 1e-4 else "p < 0.0001"
             interval = f"({gain.low:+.4f} to {gain.high:+.4f}; {gain.wins}/{gain.n})"
             lines.append(f"{name:{width}}  {gain.mean:+.4f} {interval}  {p}  {verdict}")
-        lines.append(f"95% intervals and p cover the students' starts and batches{self.draws}, and the test examples;")
+        lines.append(f"95% intervals and p cover {self.covers}, and the test examples;")
         corrected = f"; p is corrected for {len(self)} questions (Holm)" if len(self) > 1 else ""
         lines.append(f"they do not cover another teacher or another split of the data{corrected}.")
         return "\n".join(lines)

@@ -11,7 +11,7 @@ from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import made_by, portable_key
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
-from distill_edu.evidence import Experiment
+from distill_edu.evidence import STARTS, Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
 from distill_edu.students import Course, Trainer
@@ -76,7 +76,7 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
         chosen={name: _differing(chosen[name], options) for name, options in plan.items()},
         tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
         students=students,
-        draws="" if course.draw is None else f", the draw of {course.draw} training examples",
+        covers=STARTS if course.draw is None else f"{STARTS}, the draw of {course.draw} training examples",
         when=f"Trained on {max(row['when'] for row in rows)}.",
     )
 

@@ -6,7 +6,7 @@ from drawn import at, bars, numbers, ticks
 from gallery import LOGITS, NAMES
 
 from distill_edu.pages.shared.loss import loss_explorer
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, STUDENT, TEACHER
 
 Z_T, Z_S, LABEL = LOGITS[0], LOGITS[1], 2
 
@@ -34,7 +34,7 @@ def test_each_loss_alone(t):
     figure, words = at(loss_explorer(Z_T, Z_S, LABEL, NAMES), temperature=t)
     left, right = figure.axes
     hard, soft = pushes(t)
-    groups = [("teacher p", softmax(Z_T, t), TEACHER), ("student q", softmax(Z_S, t), DISTILLED)]
+    groups = [("teacher p", softmax(Z_T, t), TEACHER), ("student q", softmax(Z_S, t), STUDENT)]
     assert bars(left) == [(label, pytest.approx(heights), colour.lower()) for label, heights, colour in groups]
     groups = [("hard label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft × T²", soft, DISTILLED)]
     assert bars(right) == [

@@ -30,8 +30,10 @@ def test_gains_are_drawn_with_their_intervals_in_their_order():
     assert error_rows(axes) == pytest.approx(np.array(rows))
     assert [label.replace("\u200b", "").replace("\\$", "$") for label in ticks(axes, "y")] == list(GAINS)
     assert axes.get_ylim() == (3.5, -0.5) and axes.get_xlabel() == "gain in accuracy"  # the first on top
-    colours = [picture.DISTILLED, picture.NEUTRAL, picture.HARD, picture.NEUTRAL]
-    assert [line.colour for line in lines(axes, "D")] == [colour.lower() for colour in colours]
+    diamonds = [line for line in axes.lines if line.get_marker() == "D"]
+    fills = [picture.INK, "white", picture.INK, "white"]  # hollow: no verdict
+    assert [line.get_markerfacecolor() for line in diamonds] == fills
+    assert {line.get_color() for line in diamonds} == {picture.INK}
 
 
 @pytest.mark.parametrize("label", ["short", "90 images: a lesson of thirty-nine letters", "W" * 24])

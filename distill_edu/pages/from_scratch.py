@@ -53,6 +53,11 @@ check_total_loss = Exercise(
             "the hard labels see the student at T = 1: no temperature there.",
         ),
         (lambda *given: _total(*given, power=0), "the factor T² of the soft loss is missing."),
+        (lambda *given: _total(*given, power=1), "the soft loss is multiplied by T², not by T."),
+        (
+            lambda y, a, b, t, alpha: (alpha * _hard(y, b) + (1 - alpha) * _soft(b, a, t)).mean(),
+            "KL(teacher ‖ student): the teacher's p comes first.",
+        ),
         (lambda y, a, b, t, _: 2 * _total(y, a, b, t, 0.5), "weight the two losses with alpha and 1 - alpha."),
         (lambda y, *rest: len(y) * _total(y, *rest), "take the mean over the examples, not the sum."),
     ],

@@ -13,21 +13,24 @@ from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bar
 from distill_edu.probabilities import entropy, soft_targets
 
 
-def twin_students(teacher, data, images=90, draws=10, temperature=4):
-    """Train two students on the same few images, draw by draw: from labels, from a teacher's answers: an `Experiment`.
+def twin_students(teacher, data, images=90, draws=10, temperature=4, average=False):
+    """Train students on the same few images, draw by draw: from labels, from a teacher's answers: an `Experiment`.
 
     A student is one weight per pixel and class. It starts at zero and takes 500 steps of gradient descent. `teacher`: a
-    scikit-learn model with `predict_proba`; its answers are softened by the temperature.
+    scikit-learn model with `predict_proba`; its answers are softened by the temperature. `average`: a third student
+    learns from the teacher's average answer to the images of each class.
     """
     (x, y), (x_test, y_test) = (
         (pixels.reshape(len(pixels), -1), classes) for pixels, classes in (data.train, data.test)
     )
-    logits = np.log(teacher.predict_proba(x))
-    lessons = {"labels": np.eye(len(data.class_names))[y], "teacher's answers": soft_targets(logits, temperature)}
+    answers = soft_targets(np.log(teacher.predict_proba(x)), temperature)
+    lessons = {"labels": np.eye(len(data.class_names))[y], "teacher's answers": answers}
+    if average:
+        lessons["average answers"] = np.array([answers[y == c].mean(axis=0) for c in range(len(data.class_names))])[y]
     rows = np.array([np.random.default_rng(draw).choice(len(x), images, replace=False) for draw in range(draws)])
     students = {lesson: _descend(x[rows], targets[rows]) for lesson, targets in lessons.items()}
     right = {lesson: (x_test @ weights).argmax(axis=-1) == y_test for lesson, weights in students.items()}
-    return Experiment("accuracy", right=right, draws=f", the draw of {images} images")
+    return Experiment("accuracy", right=right, covers=f"the draw of {images} images")
 
 
 def _descend(x, targets, steps=500, rate=0.1):
@@ -171,11 +174,12 @@ def _most_similar(rows, c):
     return int(np.where(np.arange(rows.shape[1]) == c, -1, rows.mean(axis=0)).argmax())
 
 
+# Three rows labelled 0, three labelled 1, three labelled 3: each likely mistake finds other classes in them.
 PROBABILITIES = np.array(
     [
-        *([0.6, 0.3, 0.1, 0.0], [0.1, 0.35, 0.15, 0.4]),  # labelled 0
-        *([0.5, 0.2, 0.2, 0.1], [0.3, 0.25, 0.05, 0.4]),  # labelled 1: it is not the likeliest itself
-        *([0.05, 0.2, 0.25, 0.5], [0.2, 0.45, 0.25, 0.1]),  # labelled 3
+        *([0.55, 0.0, 0.25, 0.2], [0.0, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 0.5]),
+        *([0.0, 0.55, 0.45, 0.0], [0.2, 0.3, 0.2, 0.3], [0.25, 0.2, 0.25, 0.3]),
+        *([0.35, 0.15, 0.3, 0.2], [0.1, 0.4, 0.3, 0.2], [0.2, 0.45, 0.0, 0.35]),
     ]
 )
 ONE_ONLY = "you took one example, or the hard answers: average the probabilities over all examples of the class."
@@ -191,7 +195,16 @@ check_most_similar_class = Exercise(
         (lambda p, y, c: _most_similar(p, c), "you averaged over all rows: take those whose label is c."),
         (lambda p, y, c: _most_similar(p[p.argmax(axis=1) == c], c), "group by the labels, not by the answers."),
         (lambda p, y, c: np.argsort(p[y == c].mean(axis=0))[-2], "the second largest may be c itself: leave c out."),
+        (
+            lambda p, y, c: np.delete(p[y == c].mean(axis=0), c).argmax(),
+            "np.delete shifts the numbers of the later classes.",
+        ),
+        (lambda p, y, c: _most_similar(np.median(p[y == c], axis=0)[None], c), "that is the median: take the mean."),
+        (
+            lambda p, y, c: _most_similar((p[:, c] @ p)[None], c),
+            "you weighted all rows by c's probability: take those whose label is c.",
+        ),
     ],
     otherwise="average p over the rows whose label is c, leave c out, and return the number of the largest.",
-    inputs=[(PROBABILITIES, np.array([0, 0, 1, 1, 3, 3]), c) for c in (0, 1, 3)],
+    inputs=[(PROBABILITIES, np.repeat([0, 1, 3], 3), c) for c in (0, 1, 3)],
 )

@@ -9,10 +9,11 @@ import ipywidgets
 from distill_edu._inside.check_values import require_logits
 from distill_edu.pages.shared.picture import Picture
 
-# In JupyterLab a figure is as wide as its window allows, and dark in a dark theme.
+# In JupyterLab a figure is as wide as its window allows, and dark in a dark theme; so are the page's other figures.
 STYLE = """<style>
 .distill-explorer svg { max-width: 100%; height: auto; }
-[data-jp-theme-light="false"] .distill-explorer svg {
+[data-jp-theme-light="false"] .distill-explorer svg,
+[data-jp-theme-light="false"] .jp-Notebook:has(.distill-explorer) .jp-RenderedImage img {
   filter: invert(1) hue-rotate(180deg) brightness(1.3); mix-blend-mode: screen;
 }
 [data-jp-theme-light="false"] .distill-explorer svg image { filter: invert(1) hue-rotate(180deg); }  /* as it was */

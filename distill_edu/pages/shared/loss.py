@@ -3,7 +3,16 @@
 import numpy as np
 
 from distill_edu.pages.shared.explorer import Explorer, alpha_slider, read_logits, temperature_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, legend_below, two_axes
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    NEUTRAL,
+    STUDENT,
+    TEACHER,
+    class_bars,
+    legend_below,
+    two_axes,
+)
 from distill_edu.probabilities import soft_targets
 
 
@@ -32,7 +41,7 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     soft = temperature * (p - q)
     hard = (np.arange(len(class_names)) == label) - soft_targets(student_logits)
     left, right = two_axes(figure)
-    answers = {"teacher p": (p, TEACHER), "student q": (q, DISTILLED)}
+    answers = {"teacher p": (p, TEACHER), "student q": (q, STUDENT)}
     class_bars(left, answers, class_names, ylabel="probability", title=f"soft targets at T = {temperature:g}")
     if alpha is None:
         title, reach = "each loss alone", 1.1

@@ -13,6 +13,7 @@ from distill_edu.metrics import mean_and_reach
 
 # A colour has one meaning in the whole series. The palette is Okabe and Ito's: colour-blind readers can tell it apart.
 TEACHER, HARD, DISTILLED, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#767676"
+STUDENT, INK = "#CC79A7", "#333333"  # a student, however it learned; what is of nobody
 # (colour, is the marker filled?) of the techniques of a trade-off, in their order.
 STYLES = ((TEACHER, True), (HARD, True), (DISTILLED, True), (TEACHER, False), (HARD, False), (DISTILLED, False))
 CLASSES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8C6D00")

@@ -3,10 +3,9 @@
 import numpy as np
 
 from distill_edu.metrics import holm
-from distill_edu.pages.shared.picture import CLASSES, DISTILLED, HARD, NEUTRAL, TEACHER, Picture, legend, plain
+from distill_edu.pages.shared.picture import CLASSES, DISTILLED, HARD, INK, NEUTRAL, TEACHER, Picture, legend, plain
 
 __all__ = ["DISTILLED", "HARD", "NEUTRAL", "TEACHER"]  # pages say plots.TEACHER
-COLOURS = {"it helps": DISTILLED, "it hurts": HARD, "no verdict": NEUTRAL}  # of a verdict: that of the better student
 
 
 def gain_in_words(gain):
@@ -34,14 +33,14 @@ def _after_holm(gains):
 def gains(gains, xlabel):
     """Draw paired gains in rows, each with its 95% interval. `gains`: label -> Gain.
 
-    The colour tells the verdict after Holm's correction for all these gains: distillation is better, hard labels are
-    better, no verdict.
+    A filled diamond has a verdict after Holm's correction for all these gains; a hollow one has none.
     """
     height = 0.8 + 0.4 * len(gains)
     figure, below = Picture(7, height), 0.55 / height
     axes = figure.add_axes((0.3, below, 0.66, 0.9 - below))
     for row, (gain, (_, verdict)) in enumerate(zip(gains.values(), _after_holm(gains).values(), strict=True)):
-        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=COLOURS[verdict], capsize=4)
+        fill = "white" if verdict == "no verdict" else INK
+        axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=INK, markerfacecolor=fill, capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)

@@ -386,8 +386,11 @@ def test_a_lesson_takes_seconds_and_blocks_no_frame(open_playground, capsys):
 
 
 def test_it_works_as_the_output_of_a_cell(browser, tmp_path):
-    cells = ["from distill_edu.pages import unseen_digit as page", "page.playground()"]
-    cells += ["from gallery import GALLERY", "GALLERY['loss with alpha']()"]
+    cells = [
+        *("from distill_edu.pages import unseen_digit as page", "page.playground()"),
+        *("from gallery import GALLERY", "GALLERY['loss with alpha']()"),
+        "from distill_edu.pages.shared import plots; plots.curves([1, 2], {'a': ([1, 2], plots.HARD)}, 'x', 'y')",
+    ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     with jupyterlab(tmp_path) as address:
         nbformat.write(normalise(notebook), tmp_path / "notebooks" / "playground.ipynb")
@@ -406,7 +409,8 @@ def test_it_works_as_the_output_of_a_cell(browser, tmp_path):
         tab.wait_for_function("document.querySelector('.curves svg').getBoundingClientRect().width > 250")
         wider = "[...document.querySelectorAll('.jp-OutputArea-output')].map(one => one.scrollWidth - one.clientWidth)"
         assert max(tab.evaluate(wider)) <= 0
-        assert "invert" in tab.evaluate("getComputedStyle(document.querySelector('.distill-explorer svg')).filter")
+        for figure in (".distill-explorer svg", ".jp-RenderedImage img"):
+            assert "invert" in tab.evaluate(f"getComputedStyle(document.querySelector('{figure}')).filter")
         assert not tab.query_selector_all(".distill-explorer [contenteditable]:visible")
         tab.screenshot(path=tmp_path / "lab.png")
         page.close()

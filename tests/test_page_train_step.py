@@ -30,7 +30,8 @@ def test_the_answer_after_this_epoch_beside_the_teachers(epoch, t):
     assert np.array_equal(shown.images[0].get_array(), IMAGE[..., 0])
     apart = 50 * np.abs(p - q).sum()
     assert words == (
-        f"After {epoch} epochs the student places {apart:.1f}% of its probability on other classes than the teacher, "
+        f"After {epoch} epoch{'s' * (epoch > 1)} the student places {apart:.1f}% of its probability on other classes "
+        "than the teacher, "
         f"for this image. Its accuracy on validation data is {CURVE[epoch - 1]:.3f}."
     )
 
@@ -112,9 +113,12 @@ def changed(change):
         (changed(lambda data: data.shuffle(64)), ".batch(32)"),
         (changed(lambda data: data.shuffle(64).repeat().batch(8)), "leave .repeat() out"),
         (
-            lambda x, y, z: pipeline(*(np.concatenate([part[:1], part[:63]]) for part in (x, y, z))),
+            lambda x, y, z: pipeline(*(np.concatenate([part[:1], part[:69]]) for part in (x, y, z))),
             "every example once",
         ),
+        (changed(lambda data: data.shuffle(64, seed=1).batch(32, drop_remainder=True)), "every example once"),
+        (changed(lambda data: data.shuffle(2, seed=1).batch(8)), "the examples hardly move"),
+        (changed(lambda data: data.map(lambda x, y: (x, {"label": y["labels"]})).batch(8)), "a batch is (x,"),
         (lambda x, y, z: x, "return a tf.data pipeline"),
         (lambda x: x, "raised TypeError"),
         (lambda x, y, z: ..., "Not attempted"),

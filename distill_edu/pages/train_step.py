@@ -37,11 +37,12 @@ def learning_explorer(image, teacher_logits, student_logits, curve, class_names,
         right.plot(range(1, len(curve) + 1), curve, color=DISTILLED)
         right.plot(epoch, curve[epoch - 1], "o", color=DISTILLED)
         right.xaxis.get_major_locator().set_params(integer=True)
-        right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
+        right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="accuracy")
         shown.imshow(image, cmap="gray_r")
         shown.set_axis_off()
         return (
-            f"After {epoch} epochs the student places {percent(np.abs(p - q).sum() / 2)} of its probability on other "
+            f"After {epoch} epoch{'s' * (epoch > 1)} the student places {percent(np.abs(p - q).sum() / 2)} of its "
+            "probability on other "
             f"classes than the teacher, for this image. Its accuracy on validation data is {curve[epoch - 1]:.3f}."
         )
 
@@ -58,6 +59,7 @@ check_trained_numbers = Exercise(
         (STUDENT_NUMBERS + TEACHER_NUMBERS, "the teacher is part of the model, but it is not trained."),
         (STUDENT_NUMBERS - 20, "the biases are missing: one per unit."),
         (STUDENT_NUMBERS - 10, "one of the two layers has no biases yet: there is one per unit."),
+        (784 * 10 + 10, "that is the first layer; the second one is trained, too."),
         (4, "that is the number of arrays; count the numbers in them."),
     ],
     otherwise="add weights and biases of both layers of the student.",
@@ -144,8 +146,8 @@ def _judge_step(moved, before, taught, x, y, t=4, alpha=0.1):
 
 def check_shuffled_pairs(function):
     """The reader writes function(x, y, logits) -> a shuffled tf.data pipeline that keeps each example's own targets."""
-    x = np.arange(64, dtype="float32")[:, None]
-    data, verdict = value(function, x, np.arange(64) % 3, np.concatenate([x, -x], axis=1))
+    x = np.arange(70, dtype="float32")[:, None]  # no whole number of batches
+    data, verdict = value(function, x, np.arange(70) % 3, np.concatenate([x, -x], axis=1))
     if verdict:
         return verdict
     if not hasattr(data, "batch"):
@@ -156,8 +158,10 @@ def check_shuffled_pairs(function):
     return not_yet(hint) if (hint := _out_of_step(x, batches)) else CORRECT
 
 
-def _batches(data, most=65):
+def _batches(data, most=71):
     """The first batches: a pipeline that repeats has no end."""
+    if not isinstance(data.element_spec[1], dict) or {*data.element_spec[1]} != {"labels", "teacher_logits"}:
+        raise ValueError('a batch is (x, {"labels": y, "teacher_logits": z}).')
     return [(np.array(x), np.array(y["labels"]), np.array(y["teacher_logits"])) for x, y in data.take(most)]
 
 
@@ -175,4 +179,6 @@ def _out_of_step(x, batches):
     parts = [given_x] if len(batches) == len(x) else [part for part, _, _ in batches]
     if all((np.diff(part[:, 0]) == 1).all() for part in parts):
         return "the examples come in the old order, at least within a batch; shuffle them before you make batches."
+    if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < 5:
+        return "the examples hardly move: shuffle keeps as many at hand as its first argument says, so take len(x)."
     return None

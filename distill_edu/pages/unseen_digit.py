@@ -29,7 +29,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         left, right = two_axes(figure)
         name, of_class = class_names[omitted], labels == omitted
         biases = [*np.linspace(-2, 8, 41), bias]
-        answers = np.array([_biased(students[omitted], omitted, b).argmax(axis=1) for b in biases])  # (biases, n)
+        answers = np.array([with_added(students[omitted], omitted, b).argmax(axis=1) for b in biases])  # (biases, n)
         correct = answers == labels
         class_accuracy, accuracy = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
         for label, values, colour in ((name, class_accuracy, DISTILLED), ("all", accuracy, NEUTRAL)):
@@ -71,21 +71,23 @@ check_bias_by_hand = Exercise(
         ([2.0, 1.2], "the smaller number comes first."),
         ([-2.0, -1.2], "the sign is turned: the bias raises the logit of the 3."),
     ],
-    otherwise="how far is the 3 below the highest other logit, in each image? Both 3s must rise above it.",
+    otherwise="name the two ends. How far is the 3 below the highest other logit, in each image? Both 3s must rise "
+    "above it, the 5 and the 8 must not.",
 )
 
 
-def _biased(logits, digit, bias):
+def with_added(logits, digit, bias):
+    """Return logits [n, classes] with the bias added to one column."""
     return logits + bias * (np.arange(logits.shape[1]) == digit)
 
 
 RIGHT_BIAS = Exercise(
-    right=_biased,
+    right=with_added,
     mistakes=[
         (lambda z, c, b: z + b, "you added it to every class, which changes no answer: add it to one column."),
-        (lambda z, c, b: _biased(z.T, c, b).T, "you added it to one example (a row): the classes are the columns."),
+        (lambda z, c, b: with_added(z.T, c, b).T, "you added it to one example (a row): the classes are the columns."),
         (lambda z, c, b: z * np.where(np.arange(3) == c, b, 1), "add the bias, do not multiply."),
-        (lambda z, c, b: _biased(z, c, -b), "add the bias, do not subtract it."),
+        (lambda z, c, b: with_added(z, c, -b), "add the bias, do not subtract it."),
         (lambda z, c, b: z, "nothing has changed: add the bias to the column of the digit."),
     ],
     otherwise="add the bias to the column of the digit.",
@@ -104,15 +106,33 @@ def check_with_bias(function):
 
 
 def _accuracies(logits, labels, digit, biases):
-    return [(_biased(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
+    return [(with_added(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
 
 
 def _best_bias(logits, labels, digit, biases):
     return float(biases[np.argmax(_accuracies(logits, labels, digit, biases))])
 
 
-SOME_LOGITS = np.array([[2.0, 0], [1.5, 0], [1.2, 0], [1.0, 0], [0.5, 0], [0.2, 0], [-1.0, 0]])
-SOME_LABELS, SOME_BIASES = np.array([0, 1, 0, 0, 1, 1, 1]), np.array([-2.0, 0.0, 0.7, 1.7, 3.0])
+# Each way to judge a bias chooses another one: all examples, each class alike, "is it the digit?", the digit alone.
+SOME_LOGITS = np.array(
+    [
+        *([2.5, 1.5, 2.0], [3.0, 3.0, -2.0], [1.0, 3.0, 2.0]),
+        *([2.0, -1.0, 0.5], [-2.0, -0.5, 1.5], [2.0, -0.5, 0.5]),
+        *([1.5, 2.5, -1.0], [-1.5, -1.5, -3.0], [-2.0, 0.0, 0.0]),
+    ]
+)
+SOME_LABELS, SOME_BIASES = np.array([1, 2, 1, 0, 2, 1, 2, 0, 1]), np.array([-2.25, -0.75, 0.25, 1.75, 3.25])
+
+
+def _best_by(score, logits, labels, digit, biases):
+    answers = [with_added(logits, digit, bias).argmax(axis=1) for bias in biases]
+    return float(biases[np.argmax([score(each, labels, digit) for each in answers])])
+
+
+def _mean_of_classes(answers, labels, digit):
+    return np.mean([(answers[labels == label] == label).mean() for label in np.unique(labels)])
+
+
 # The reader writes function(logits, labels, digit, biases) -> the bias with the highest accuracy over all classes.
 check_best_bias = Exercise(
     right=_best_bias,
@@ -121,12 +141,17 @@ check_best_bias = Exercise(
             lambda z, y, digit, biases: _best_bias(z[y == digit], y[y == digit], digit, biases),
             "that is the best for the digit alone: the other digits count, too.",
         ),
+        (lambda *given: _best_by(_mean_of_classes, *given), "count all examples alike, not all classes."),
+        (
+            lambda *given: _best_by(lambda answers, y, digit: ((answers == digit) == (y == digit)).mean(), *given),
+            "it is not enough that other digits are not called the digit: each must be right.",
+        ),
         (lambda *given: np.argmax(_accuracies(*given)), "that is the position: return the bias itself."),
         (lambda *given: max(_accuracies(*given)), "that is the accuracy: return the bias that reaches it."),
     ],
     otherwise="try each bias and keep the best.",
     inputs=[
         (SOME_LOGITS, SOME_LABELS, 1, SOME_BIASES),
-        (SOME_LOGITS[:, ::-1], 1 - SOME_LABELS, 0, SOME_BIASES[::-1] + 0.1),
+        (SOME_LOGITS[:, [1, 0, 2]], np.array([1, 0, 2])[SOME_LABELS], 0, SOME_BIASES[::-1] + 0.1),
     ],
 )

@@ -52,10 +52,11 @@ class LiveDistillation(Explorer):
                 self.task = asyncio.run_coroutine_threadsafe(self.train(), self.loop or asyncio.get_running_loop())
             super().update()
 
-    def train_now(self, updates):
-        """Train anew for this many updates at once, without the buttons."""
+    def train_now(self, updates, anew=True):
+        """Train for this many updates at once, without the buttons: anew, or on from where the training stands."""
         self.controls["training"].value = "Stop"
-        self._restart()
+        if anew:
+            self._restart()
         for _ in range(0, updates, self.every):
             self._train_some()
         super().update()
@@ -149,7 +150,7 @@ def draw_training(figure, runs, state, temperature, alpha):
         axes.autoscale()
         axes.set_xlabel("updates")
     left.set(ylabel="loss of the last batches", title=f"T = {temperature:g}, α = {alpha:g}")
-    right.set(ylabel="accuracy on validation data", ylim=(0, 1), title="the student")
+    right.set(ylabel="accuracy on validation data", ylim=(0, 1), title="accuracy")
     updates, losses, accuracies = runs[-1]
     if not updates:
         return f"{state}: no update yet."

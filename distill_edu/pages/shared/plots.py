@@ -36,8 +36,8 @@ def gains(gains, xlabel):
     A filled diamond has a verdict after Holm's correction for all these gains; a hollow one has none.
     """
     height = 0.8 + 0.4 * len(gains)
-    figure, below = Picture(7, height), 0.55 / height
-    axes = figure.add_axes((0.3, below, 0.66, 0.9 - below))
+    figure, below, top = Picture(7, height), 0.55 / height, 1 - 0.1 / height
+    axes = figure.add_axes((0.3, below, 0.66, top - below))
     for row, (gain, (_, verdict)) in enumerate(zip(gains.values(), _after_holm(gains).values(), strict=True)):
         fill = "white" if verdict == "no verdict" else INK
         axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=INK, markerfacecolor=fill, capsize=4)
@@ -46,7 +46,7 @@ def gains(gains, xlabel):
     axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
     widest = max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.bbox.width
     left = max(0.3, widest + 0.03)
-    axes.set_position((left, below, 0.96 - left, 0.9 - below))
+    axes.set_position((left, below, 0.96 - left, top - below))
     return figure
 
 

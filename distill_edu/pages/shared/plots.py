@@ -43,7 +43,8 @@ def gains(gains, xlabel):
         axes.errorbar(gain.mean, row, xerr=gain.high - gain.mean, fmt="D", color=INK, markerfacecolor=fill, capsize=4)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
-    axes.set(ylim=(len(gains) - 0.5, -0.5), xlabel=xlabel)
+    axes.set_ylim(len(gains) - 0.5, -0.5)
+    axes.set_xlabel(xlabel, loc="right")  # it is longer than the axes where the names are long
     widest = max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.bbox.width
     left = max(0.3, widest + 0.03)
     axes.set_position((left, below, 0.96 - left, top - below))

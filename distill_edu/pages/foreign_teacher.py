@@ -6,6 +6,7 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.data import LANGUAGES
+from distill_edu.foreign import ask
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import (
@@ -13,13 +14,13 @@ from distill_edu.pages.shared.picture import (
     TEACHER,
     class_bars,
     empty_axes,
-    legend,
     percent,
     stop_axis,
 )
 
 SHOWN = ("en", "de", "nb", "fr", "es", "it", "pl", "sl", "fi", "tr")  # ten of the twenty languages, one list each
 LONGEST = 32
+COUNTS = (1, 2, 4, 8, 16, 32)
 
 
 def ten_lists(names, labels, seed=0):
@@ -27,7 +28,7 @@ def ten_lists(names, labels, seed=0):
 
     >>> lists = ten_lists(np.array([f"name {i}" for i in range(800)]), np.arange(800) % 20)
     >>> len(lists), lists["Norwegian"][:2]
-    (10, ['name 385', 'name 65'])
+    (10, ['name 225', 'name 525'])
     """
     random, lists = np.random.RandomState(seed), {}
     for place, (code, (language, _)) in enumerate(LANGUAGES.items()):
@@ -35,6 +36,15 @@ def ten_lists(names, labels, seed=0):
             own = sorted(set(names[labels == place].tolist()))
             lists[language] = [own[i] for i in random.permutation(len(own))[:LONGEST]]
     return lists
+
+
+def answers_about_lists(function, in_lists, part, counts=COUNTS):
+    """Number of names in a list -> the logits of a function of probabilities about the list of each name of a part.
+
+    >>> answers_about_lists(lambda texts: [[1.0, 0.0]] * len(texts), lambda x, y, count: x, (["a"], [0]), [1])
+    {1: array([[  0., -inf]], dtype=float32)}
+    """
+    return {count: ask(function, in_lists(*part, count), gives="probabilities") for count in counts}
 
 
 def list_explorer(function, lists, class_names, accuracies, count=1):
@@ -46,15 +56,13 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
     stops = tuple(accuracies)
 
     def draw(figure, language, count):
-        left, right = empty_axes(figure, (0.08, 0.34, 0.56, 0.54), (0.73, 0.2, 0.25, 0.68))
+        left, right = empty_axes(figure, (0.1, 0.34, 0.54, 0.54), (0.74, 0.2, 0.24, 0.68))
         text = ", ".join(lists[language][:count])
         p = np.asarray(function([text]), float)[0]
         own = class_names.index(language)
-        lone = np.where(np.arange(len(p)) == own, p, np.nan)
-        class_bars(left, {None: (p, NEUTRAL)}, class_names, ylabel="probability")
-        left.stairs(lone, np.arange(len(p) + 1) - 0.5, fill=True, color=TEACHER, label=language)
-        left.set_title(f"the teacher's answer to {count} name{'s' if count > 1 else ''}")
-        legend(left, loc="upper right")
+        class_bars(left, {"teacher": (p, TEACHER)}, class_names, ylabel="probability")
+        left.axvline(own, color=NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
+        left.set_title(f"answer to {count} name{'s' if count > 1 else ''} (grey: their language)")
         right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
         stop_axis(right, stops, count)
         right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists")
@@ -68,7 +76,9 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
     return Explorer(
         draw,
         {
-            "language": slider(ipywidgets.Dropdown, "List of names", options=list(lists), value=next(iter(lists))),
+            "language": slider(
+                ipywidgets.Dropdown, "List of names", options=[(name, name) for name in lists], value=next(iter(lists))
+            ),
             "count": stop_slider("Names in the list (number)", "count", stops, count),
         },
     )
@@ -78,7 +88,7 @@ def units(names):
     """CLDR's names of units of measurement in the twenty languages, without those in `names`: texts, labels.
 
     >>> texts, labels = units(["metrów"])
-    >>> texts[0], labels[0], len(texts) == len(labels)
+    >>> texts[0], int(labels[0]), len(texts) == len(labels)
     ('Beaufort', 0, True)
     """
     from babel import Locale
@@ -92,7 +102,7 @@ def units(names):
     return texts, np.array(labels, "int32")
 
 
-def only(found, rows):
+def on_examples(found, rows):
     """The experiment on some of its test examples, a slice of them."""
     tables = {
         name: {arm: table[:, rows] for arm, table in getattr(found, name).items()} for name in ("right", "classes")
@@ -102,7 +112,7 @@ def only(found, rows):
 
 # A teacher of 140 languages names three: no 0.5, da 0.2, ja 0.1. The student's classes: da, nb, sv, and the rest.
 check_bin_by_hand = Exercise(
-    right=[0.2, 0.5, 0, 0.3],
+    right=np.array([0.2, 0.5, 0, 0.3]),
     mistakes=[
         ([0.2, 0.5, 0, 0.2], "the row must sum to 1: Japanese is a part of the rest, too."),
         ([0.2, 0.5, 0, 0.1], "the row must sum to 1: what the teacher did not name is a part of the rest, too."),
@@ -140,9 +150,12 @@ check_classes = Exercise(
             lambda p, t, o, r: _ours(p, t, sorted(o), r),
             "the columns must be in the order of our classes.",
         ),
-        (lambda p, t, o, r: _ours(p, t, o, r, np.exp), "p are probabilities already: no exponential is needed."),
+        (
+            lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
+            "p are probabilities already: divide by the sum, without a softmax.",
+        ),
     ],
-    otherwise="for each of our classes add the columns that are called so after renaming; then divide by the row's sum.",
+    otherwise="for each of our classes add the columns of that name after renaming; then divide each row by its sum.",
     inputs=[
         (
             np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.1, 0.2, 0.3, 0.1, 0.3]]),
@@ -179,7 +192,7 @@ check_smallest = Exercise(
     ],
     otherwise="of the numbers whose accuracy is at least the level, the smallest.",
     inputs=[
-        ({1: 0.3, 16: 0.95, 4: 0.78, 8: 0.85, 12: 0.85}, 0.8),
+        ({1: 0.3, 12: 0.85, 16: 0.95, 4: 0.78, 8: 0.85}, 0.8),
         ({2: 0.5, 1: 0.2, 5: 0.8, 3: 0.6}, 0.6),
     ],
 )

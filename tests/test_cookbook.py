@@ -237,6 +237,25 @@ def _(r):
     assert (again == r.answers).all() and len(list(Path("answers/my-service-1.0").iterdir())) == 4  # batches
 
 
+def test_the_onnx_recipe_runs_where_onnx_is_there(tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx", exc_type=ImportError)
+    ends = [onnx.helper.make_tensor_value_info(name, 1, ["n", width]) for name, width in (("input", 6), ("output", 4))]
+    weights = onnx.numpy_helper.from_array(WEIGHTS, "weights")
+    node = onnx.helper.make_node("MatMul", ["input", "weights"], ["output"])
+    graph = onnx.helper.make_graph([node], "teacher", ends[:1], ends[1:], [weights])
+    opset = [onnx.helper.make_opsetid("", 13)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "teacher.onnx")
+    CHECKS["An ONNX model"](SimpleNamespace(**run("An ONNX model", run(FIRST, {}))))
+
+
+def test_the_pytorch_recipe_runs_where_pytorch_is_there():
+    pytest.importorskip("torch")
+    r = SimpleNamespace(**run("A PyTorch model", run(FIRST, {})))
+    weights, bias = (parameter.detach().numpy() for parameter in r.module.parameters())
+    assert r.answers == pytest.approx(r.x @ weights.T + bias, abs=1e-5)
+
+
 # --- closed forms ---------------------------------------------------------------------------------------------------
 
 

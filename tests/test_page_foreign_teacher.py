@@ -26,11 +26,11 @@ def test_the_bars_are_the_answer_to_the_list_and_the_line_is_the_accuracy_of_eac
     (line,) = lines(right, "s")
     assert line.y.tolist() == list(LIST_ACCURACY.values()) and ticks(right) == ["1", "4"]
     shown = text if len(text) <= 60 else text[:57] + "..."
-    best = NAMES[int(np.argmax(expected))]
+    best, p = NAMES[int(np.argmax(expected))], 100 * np.array(expected)
+    own = "is right" if best == language else f"gives {language}, the right answer, {p[NAMES.index(language)]:.1f}%"
     assert words == (
-        f"{shown}: the teacher says {best} with {100 * max(expected):.1f}%; {language}, the language of the list, gets "
-        f"{100 * expected[NAMES.index(language)]:.1f}%. With {count} name{'s' * (count > 1)} the teacher is right on "
-        f"{LIST_ACCURACY[count]:.3f} of all test lists."
+        f"{shown}: the teacher says {best} with {max(p):.1f}% and {own}. It is right about {LIST_ACCURACY[count]:.3f} "
+        f"of all test lists of {count} name{'s' * (count > 1)}."
     )
 
 

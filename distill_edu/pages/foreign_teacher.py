@@ -67,10 +67,11 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         stop_axis(right, stops, count)
         right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists")
         shown = text if len(text) <= 60 else f"{text[:57]}..."
+        said = f"{class_names[p.argmax()]} with {percent(p.max())}"
+        own = "and is right" if p.argmax() == own else f"and gives {language}, the right answer, {percent(p[own])}"
         return (
-            f"{shown}: the teacher says {class_names[p.argmax()]} with {percent(p.max())}; {language}, the language of "
-            f"the list, gets {percent(p[own])}. With {count} name{'s' if count > 1 else ''} the teacher is right on "
-            f"{accuracies[count]:.3f} of all test lists."
+            f"{shown}: the teacher says {said} {own}. It is right about {accuracies[count]:.3f} of all test lists of "
+            f"{count} name{'s' if count > 1 else ''}."
         )
 
     return Explorer(

@@ -215,10 +215,9 @@ def sweep(
 ):  # fmt: skip
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
 
-    `teacher`: a trained model, or what a teacher from elsewhere has said, see `compare`. `build_student(size)` returns
-    an untrained student. Students of one seed start from the same weights and see the same batches. `seeds`: the seeds,
-    or their number. `steps`: updates of each student. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`:
-    train on `dataset.transfer`, too, which has no labels.
+    `teacher`: a trained model, or answers, see `compare`. `build_student(size)` returns an untrained student. Students
+    of one seed start from the same weights and see the same batches. `seeds`: the seeds, or their number. `steps`: the
+    updates of each. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: learn from dataset.transfer, too.
 
     Columns: size, temperature, alpha, seed, parameters; accuracy, nll (nats), ece and agreement with the teacher on
     three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with

@@ -32,10 +32,12 @@ _HOME = {
     "model_card": "compress",
     "model_cards": "compress",
     "teacher_logits": "models",
+    "as_classes": "foreign",
+    "of_top": "foreign",
     "distillation_loss": "losses",
     "hard_label_loss": "losses",
 }
-_MODULES = ("cache", "compress", "data", "hints", "language", "losses", "metrics", "models", "pages")
+_MODULES = ("cache", "compress", "data", "foreign", "hints", "language", "losses", "metrics", "models", "pages")
 __all__ = [*_HOME, *_MODULES]
 
 

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import hashlib
 import json
 import re
 import secrets
@@ -17,6 +16,7 @@ from scipy.special import softmax
 
 from distill_edu._inside import check_values
 from distill_edu._inside.backend import keras
+from distill_edu._inside.content import content_key
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu._inside.time_limit import within
@@ -50,9 +50,10 @@ class Answers(NamedTuple):
 class Cascade:
     """A student that asks its teacher when it is not confident, and remembers the answers.
 
-    `student`, `teacher`: Keras models or functions, x [n, ...] -> logits [n, classes]. The student answers where its
-    confidence is at least `threshold`. The other examples are looked up in the memory, which keeps the `memory` answers
-    that were used last; the teacher is called once, for all examples that are not there.
+    `student`, `teacher`: Keras models or functions, x [n, ...] -> logits [n, classes]. A function that gives
+    probabilities becomes one by functools.partial(teacher_logits, function, gives="probabilities"). The student answers
+    where its confidence is at least `threshold`. The other examples are looked up in the memory, which keeps the
+    `memory` answers that were used last; the teacher is called once, for all examples that are not there.
     `confidence`: "max", "margin" or "entropy". `temperature` divides the student's logits, see
     metrics.temperature_scaling. If the teacher raises an error, gives NaN or needs more than `timeout` seconds, the
     student answers, and a warning says so. Several threads may use one cascade. After Viola and Jones 2001, section 4.
@@ -117,7 +118,7 @@ class Cascade:
         probabilities = self._student_probabilities(x)
         sources = np.full(len(x), "student", dtype="<U7")
         unsure = np.flatnonzero(CONFIDENCES[self.confidence](probabilities) < self.threshold)
-        keys = {row: _content_key(x[row]) for row in unsure}
+        keys = {row: content_key(x[row]) for row in unsure}
         known = self._recall(dict.fromkeys(keys.values()))
         new = {}  # key -> the first row with this example, which is not in the memory
         for row, key in keys.items():
@@ -309,12 +310,3 @@ def _call(model, x):
     """The model's output as arrays. Without `model.predict`, which two threads may not use at the same time."""
     output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
     return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
-
-
-def _content_key(example):
-    """A short text that is the same for equal examples, however long the other texts of the batch are."""
-    if example.dtype.kind in "US":
-        content = b"text" + repr(example.tolist()).encode()
-    else:  # equal bytes may be other numbers, or stand in other places
-        content = f"{example.dtype.str} {example.shape}".encode() + np.ascontiguousarray(example).tobytes()
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -9,6 +9,7 @@ import numpy as np
 from distill_edu import cache
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import made_by, portable_key
+from distill_edu._inside.check_models import require_answers, require_asked
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
 from distill_edu.evidence import STARTS, Experiment
@@ -27,13 +28,16 @@ def compare(
 ):  # fmt: skip
     """Train students in several arms, with the same starts and the same batches: an `Experiment` that says who won.
 
-    `data`: a Dataset; of sequences x is [n, time], and labels are -1 where nothing counts. `teacher`: a trained model,
-    or None. `student(data, **settings)` returns a new student, such as models.mlp. `arms`: name -> the settings in
-    which this arm differs; settings that all share are given beside it (hidden=64, alpha=0.0). An arm may set:
+    `data`: a Dataset; of sequences x is [n, time], and labels are -1 where nothing counts. `teacher`: a trained model;
+    what a teacher from elsewhere has said, {"train": teacher_logits(function, x)}, also for "transfer", and for "valid"
+    and "test", where agreement is wanted; or None. `student(data, **settings)` returns a new student, such as
+    models.mlp. `arms`: name -> the settings in which this arm differs; settings that all share are given beside it
+    (hidden=64, alpha=0.0). An arm may set:
 
     - temperature, alpha, soft_loss, student_loss: as Distiller.compile; rate: the optimizer's learning rate;
     - hints: one, or a tuple of several; every student gets fresh ones;
-    - teacher: another model; a function (x, y) -> model, called for each seed; or {"hints": model} for the hints alone;
+    - teacher: another model, or other answers; a function (x, y) -> model, called for each seed; or {"hints": model}
+      for the hints alone;
     - targets: a function (soft targets, labels, random generator) -> soft targets, which are learned instead;
     - train: (x, y) in the place of data.train; transfer=True adds data.transfer, which has no labels;
     - mask=False: padding counts, too; anything else is an argument of `student`.
@@ -135,7 +139,8 @@ def _require_plan(plan, data, teacher, draw, judge):
     if judge not in DETAILS:
         raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
     for options in plan.values():
-        _require_arm(options[0], data, teacher, draw)
+        for option in options:
+            _require_arm(option, data, teacher, draw)
 
 
 def _require_arm(arm, data, teacher, draw):
@@ -149,6 +154,14 @@ def _require_arm(arm, data, teacher, draw):
             "sequences, whose padding is marked in the labels."
         )
     named_soft_loss(arm.get("soft_loss", "kl"))
+    own = arm.get("teacher")
+    answering = teacher if own is None or isinstance(own, dict) and "hints" in own else own
+    if isinstance(answering, dict):
+        require_answers(
+            answering, arm.get("train") or data.train, data, transfer, hints and answering is (own or teacher)
+        )
+    elif own is None:
+        require_asked(teacher)
 
 
 def _seeds(seeds):
@@ -202,9 +215,9 @@ def sweep(
 ):  # fmt: skip
     """Train a student for every size, temperature, alpha and seed: a pandas table with one row per student.
 
-    `build_student(size)` returns an untrained student. Students of one seed start from the same weights and see the
-    same batches. `seeds`: the seeds, or their number. `steps`: updates of each student. `soft_loss`, `student_loss`:
-    see Distiller.compile. `transfer`: train on `dataset.transfer`, too, which has no labels.
+    `teacher`: a trained model, or answers, see `compare`. `build_student(size)` returns an untrained student. Students
+    of one seed start from the same weights and see the same batches. `seeds`: the seeds, or their number. `steps`: the
+    updates of each. `soft_loss`, `student_loss`: see Distiller.compile. `transfer`: learn from dataset.transfer, too.
 
     Columns: size, temperature, alpha, seed, parameters; accuracy, nll (nats), ece and agreement with the teacher on
     three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
@@ -221,7 +234,7 @@ def sweep(
     [[1, 0, 12], [4, 0, 12]]
     """
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
-    require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
+    require_asked(teacher, or_none=False)
     if isinstance(build_student, keras.Model):
         raise TypeError("build_student must be a function from a size to a new student, not a student.")
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from distill_edu._inside.backend import keras, only_errors
+from distill_edu._inside.cache_key import made_elsewhere
 from distill_edu._inside.check_models import require_image_size, require_stateless
 from distill_edu._inside.check_values import (
     looks_like_probabilities,
@@ -15,6 +16,7 @@ from distill_edu._inside.check_values import (
 )
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
+from distill_edu.foreign import ask
 
 layers = keras.layers
 BLOCK = 2**15  # rows of logits that are checked at once
@@ -130,17 +132,26 @@ def _embedding(numbers, count, width):
     return layers.Dense(width, use_bias=False)(keras.ops.one_hot(numbers, count))
 
 
-def teacher_logits(teacher, x, batch_size=256):
+def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
     """Compute the teacher's logits for x once, to train on many times: a float32 array [len(x), ..., classes].
 
-    `teacher`: a Keras model or layer. `x`: an array, a dictionary or list of arrays, or a pipeline, as for
-    `teacher.predict`. Raises ValueError for an empty x, for NaN and for outputs that are probabilities.
+    `teacher`: a Keras model or layer, or any function from a list or an array of examples to logits or, as `gives`
+    says, to "probabilities". `x`: an array, a dictionary or list of arrays, or a pipeline, as for `teacher.predict`;
+    for a function a list or an array. `kept`: a folder for a function's answers, see `foreign.ask`. Raises ValueError
+    for an empty x, for NaN, and for outputs that are not what `gives` says.
 
     >>> teacher = keras.Sequential([keras.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
     >>> teacher_logits(teacher, np.array([[1.0, 2.0, 3.0]]))
     array([[6., 6.]], dtype=float32)
+    >>> teacher_logits(lambda texts: [[0.5, 0.5] for text in texts], ["Haus"], gives="probabilities").round(3)
+    array([[-0.693, -0.693]], dtype=float32)
     """
-    require_attributes(teacher, ["built", "count_params"], "teacher", "a Keras model")
+    if not isinstance(teacher, keras.Layer):
+        logits = ask(teacher, x, batch_size, gives=gives, kept=kept)
+        made_elsewhere(logits)
+        return logits
+    if gives != "logits" or kept is not None:
+        raise ValueError("gives and kept are for functions: what a Keras model says changes with its weights.")
     if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
         raise ValueError("x is empty: give at least one example.")
     require_image_size(teacher, x)

@@ -39,7 +39,7 @@ class Course(NamedTuple):
     """
 
     data: object
-    teacher: object
+    teacher: object  # a model; its answers, {part of the data: logits}; or None
     build: object  # (data, **settings) -> a new student
     steps: int
     batch_size: int = 32
@@ -133,7 +133,7 @@ class Trainer:
         lesson = self._lesson(settings, teacher, seed)
         student = self._student(settings, seed)
         hints = [type(hint).from_config(hint.get_config()) for hint in _as_tuple(settings["hints"])]
-        looked_at = settings["teacher"]["hints"] if isinstance(settings["teacher"], dict) else teacher
+        looked_at = settings["teacher"]["hints"] if _is_for_hints(settings["teacher"]) else teacher
         distiller = Distiller(student=student, teacher=looked_at if hints else None, hints=hints)
         names = ["temperature", "alpha", "student_loss"]
         how = {name: settings[name] for name in names}
@@ -151,25 +151,26 @@ class Trainer:
         return student
 
     def _teacher(self, settings, seed):
-        """The model that answers: the arm's own, one made for this seed's examples, or the experiment's."""
+        """The model that answers, or its answers: the arm's own, made for this seed's examples, or the experiment's."""
         teacher = settings["teacher"]
-        if teacher is None or isinstance(teacher, dict):
+        if teacher is None or _is_for_hints(teacher):
             return self.course.teacher
-        if isinstance(teacher, keras.Layer):
+        if isinstance(teacher, (keras.Layer, dict)):
             return teacher
         place = id(teacher), seed
         if place not in self.asked:
             keras.utils.set_random_seed(seed)
-            self.asked[place] = teacher(*self._examples(settings, seed))
+            x, labels, _ = self._examples(settings, seed)
+            self.asked[place] = teacher(x, labels)
         return self.asked[place]
 
     def _examples(self, settings, seed):
-        """(x, labels) of the training set, or those that this seed draws."""
+        """(x, labels, rows) of the training set, or of the rows that this seed draws."""
         x, labels = self.course.data.train if settings["train"] is None else settings["train"]
         if self.course.draw is None:
-            return x, labels
+            return x, labels, slice(None)
         rows = np.random.default_rng(seed).choice(len(x), self.course.draw, replace=False)
-        return x[rows], labels[rows]
+        return x[rows], labels[rows], rows
 
     def _lesson(self, settings, teacher, seed):
         place = [id(settings["train"]), settings["transfer"], id(teacher), id(settings["targets"]), settings["mask"]]
@@ -180,11 +181,13 @@ class Trainer:
         return self.lessons[tuple(place)]
 
     def _new_lesson(self, settings, teacher, seed):
-        x, labels = self._examples(settings, seed)
+        x, labels, rows = self._examples(settings, seed)
+        said = {part: logits[rows] if part == "train" else logits for part, logits in _answers(teacher).items()}
         if settings["transfer"]:
             more = self.course.data.transfer
             x, labels = np.concatenate([x, more]), np.concatenate([labels, np.full(len(more), -1, labels.dtype)])
-        logits = None if teacher is None else teacher_logits(teacher, x)
+            said = said and {"train": np.concatenate([said["train"], said["transfer"]])}
+        logits = said["train"] if said else None if teacher is None else teacher_logits(teacher, x)
         if settings["targets"] is not None:
             random = np.random.default_rng(seed if self.course.draw is not None else 0)
             temperature = settings["temperature"]
@@ -214,8 +217,8 @@ class Trainer:
     def _logits_of(self, settings, seed, part):
         """What the student's teacher says about this part, or None."""
         teacher = self._teacher({**DEFAULTS, **settings}, seed)
-        if teacher is None:
-            return None
+        if teacher is None or isinstance(teacher, dict):
+            return _answers(teacher).get(part)
         place = id(teacher), part
         if place not in self.asked:
             self.asked[place] = teacher_logits(teacher, getattr(self.course.data, part)[0])
@@ -250,6 +253,16 @@ def _require_labels(course):
 def _rows_of(course, wanted, with_weights):
     """What a worker does: the rows of one group."""
     return Trainer(course, progress=False, jobs=1).rows(wanted, [n for n, one in enumerate(with_weights) if one])
+
+
+def _is_for_hints(teacher):
+    """Is it {"hints": model}, or None, a model, a function, or answers?"""
+    return isinstance(teacher, dict) and "hints" in teacher
+
+
+def _answers(teacher):
+    """What a teacher from elsewhere has said: part of the data -> logits; {} where a model answers, or nobody."""
+    return teacher if isinstance(teacher, dict) else {}
 
 
 def _as_tuple(hints):

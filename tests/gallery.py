@@ -11,6 +11,7 @@ import pandas
 from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.few_bits import bits_explorer
+from distill_edu.pages.foreign_teacher import list_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.pairs import pairs_explorer
@@ -99,6 +100,17 @@ NOISE_SAID[:, 2, 0] = ASKED_LABELS
 NOISE_SAID[1, 2, 0, 0] = 3
 
 
+LISTS = {"dog": ["Hund", "chien", "$c_", "x" * 70], "cat": ["Katze", "chat", "gato", "kot"]}
+LIST_ACCURACY = {1: 0.25, 4: 0.875}
+
+
+def by_commas(texts):
+    """Probabilities of NAMES: the more names a text has, the more a cat."""
+    return [
+        [text.count(",") + 1, 1, len(text) % 3 + 1] / np.float64(text.count(",") + 3 + len(text) % 3) for text in texts
+    ]
+
+
 def adder(writes, sure):
     """A model that writes these symbols and the end, each with the probability `sure`; backwards to other questions."""
     outcomes = [*map(int, writes), 10]
@@ -146,6 +158,7 @@ GALLERY = {
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
+    "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
     "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),

@@ -19,7 +19,7 @@ import pytest
 import tensorflow as tf
 from small import hard_values, logits, reported, same, soft_values, weights
 
-from distill_edu import Distiller, hints, losses, soft_targets
+from distill_edu import Distiller, hints, losses, soft_targets, teacher_logits
 from distill_edu.metrics import accuracy, nll
 
 PAGE = Path(__file__).parent.parent / "docs" / "cookbook.md"
@@ -180,6 +180,7 @@ def libraries(monkeypatch):
 
         def eval(self):
             self.training = False
+            return self
 
         def __call__(self, x):
             assert not self.training and isinstance(x, Tensor)
@@ -232,7 +233,27 @@ def _(r):
 @of("A model behind HTTP")
 def _(r):
     assert r.answers == pytest.approx(r.x @ WEIGHTS, abs=1e-5) and r.answers.dtype == "float32"
-    assert (np.load("answers.npy") == r.answers).all()
+    again = teacher_logits(len, r.x, kept="answers/my-service-1.0")  # nobody is asked
+    assert (again == r.answers).all() and len(list(Path("answers/my-service-1.0").iterdir())) == 4  # batches
+
+
+def test_the_onnx_recipe_runs_where_onnx_is_there(tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx", exc_type=ImportError)
+    ends = [onnx.helper.make_tensor_value_info(name, 1, ["n", width]) for name, width in (("input", 6), ("output", 4))]
+    weights = onnx.numpy_helper.from_array(WEIGHTS, "weights")
+    node = onnx.helper.make_node("MatMul", ["input", "weights"], ["output"])
+    graph = onnx.helper.make_graph([node], "teacher", ends[:1], ends[1:], [weights])
+    opset = [onnx.helper.make_opsetid("", 13)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "teacher.onnx")
+    CHECKS["An ONNX model"](SimpleNamespace(**run("An ONNX model", run(FIRST, {}))))
+
+
+def test_the_pytorch_recipe_runs_where_pytorch_is_there():
+    pytest.importorskip("torch")
+    r = SimpleNamespace(**run("A PyTorch model", run(FIRST, {})))
+    weights, bias = (parameter.detach().numpy() for parameter in r.module.parameters())
+    assert r.answers == pytest.approx(r.x @ weights.T + bias, abs=1e-5)
 
 
 # --- closed forms ---------------------------------------------------------------------------------------------------
@@ -369,11 +390,12 @@ def _(r):
 @of("A random forest, or anything of scikit-learn")
 def _(r):
     sharpen(r.distiller.student)
-    votes = r.forest.oob_decision_function_
-    assert np.exp(r.answers) == pytest.approx(np.maximum(votes, 0.01)) and list(r.forest.classes_) == [0, 1, 2, 3]
-    assert r.forest.predict_proba(r.x).max(axis=1).mean() > votes.max(axis=1).mean() + 0.1  # too sure
-    z = logits(r.student, r.x)
-    require_losses(r.distiller, r.x, cached(r.y, r.answers), soft_values(r.answers, z, 1.0), hard_values(r.y, z))
+    votes, y = r.forest.predict_proba(r.new), r.y[32:]
+    assert np.exp(r.answers) == pytest.approx(0.96 * votes + 0.01) and list(r.forest.classes_) == [0, 1, 2, 3]
+    assert np.exp(r.answers).sum(axis=1) == pytest.approx(1) and (votes == 0).any()
+    assert r.forest.predict_proba(r.x[:32]).max(axis=1).mean() > votes.max(axis=1).mean() + 0.1  # too sure
+    z = logits(r.student, r.new)
+    require_losses(r.distiller, r.new, cached(y, r.answers), soft_values(r.answers, z, 1.0), hard_values(y, z))
 
 
 @of("An API that names its top three")

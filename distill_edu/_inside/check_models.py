@@ -4,7 +4,7 @@ import warnings
 
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
-from distill_edu._inside.check_values import last_activation, require_number
+from distill_edu._inside.check_values import last_activation, require_logits, require_number
 
 
 def require_alpha(value):
@@ -27,7 +27,10 @@ def require_models(student, teacher):
         raise TypeError("student is None: give the model to be trained.")
     for model, message in ((teacher, TEACHER_PROBABILITIES), (student, STUDENT_PROBABILITIES)):
         if model is not None and not isinstance(model, keras.Layer):
-            raise TypeError(f"student and teacher must be Keras models, not {type(model).__name__}.")
+            raise TypeError(
+                f"student and teacher must be Keras models, not {type(model).__name__}. A teacher from elsewhere is "
+                'asked once: fit(x, {"labels": y, "teacher_logits": teacher_logits(function, x)}).'
+            )
         if model is not None and last_activation(model) == "softmax":
             raise ValueError(message)
     if teacher is not None and not teacher.built:
@@ -99,6 +102,33 @@ def require_teacher(teacher):
             "There is neither a teacher nor teacher_logits. Give Distiller(student=..., teacher=...), or train "
             'and evaluate on (x, {"labels": y, "teacher_logits": teacher_logits(teacher, x)}).'
         )
+
+
+def require_asked(teacher, or_none=True):
+    """A model, or the answers of a teacher from elsewhere: of a function it is not known what it reads."""
+    if not isinstance(teacher, (keras.Layer, dict)) and not (or_none and teacher is None):
+        raise TypeError(
+            f"teacher must be a Keras model or a dictionary of answers, not {type(teacher).__name__}. A teacher from "
+            'elsewhere may not read what the student reads, so ask it first: {"train": teacher_logits(function, x)}.'
+        )
+
+
+def require_answers(answers, train, data, transfer, compares_hints):
+    """{part of the data: logits}, one row for each example. `train`: (x, labels); `transfer`: is it learned from?"""
+    inputs = {"train": train[0], "valid": data.valid[0], "test": data.test[0], "transfer": data.transfer}
+    needed = ["train", "transfer"] if transfer else ["train"]
+    if not set(needed) <= set(answers) <= set(inputs):
+        raise ValueError(
+            f"A teacher's answers are a dictionary of train, valid, test and transfer ({' and '.join(needed)} must be "
+            f"there), not of {', '.join(map(str, answers)) or 'nothing'}."
+        )
+    for part, logits in answers.items():
+        require_logits(logits, f"teacher[{part!r}]")
+        if inputs[part] is None or len(logits) != len(inputs[part]):
+            count = 0 if inputs[part] is None else len(inputs[part])
+            raise ValueError(f"teacher[{part!r}] has {len(logits)} rows for {count} examples: give one for each.")
+    if compares_hints:
+        raise ValueError('Hints compare hidden layers, and answers have none: give teacher={"hints": model}, too.')
 
 
 def require_image_size(model, x, whose="teacher"):

@@ -1,0 +1,210 @@
+"""Page "Can you distil a model that you did not train?": what a foreign teacher says about lists, and the exercises."""
+
+import dataclasses
+
+import ipywidgets
+import numpy as np
+
+from distill_edu.data import LANGUAGES
+from distill_edu.foreign import ask
+from distill_edu.pages.shared.exercise import Exercise
+from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.shared.picture import (
+    NEUTRAL,
+    TEACHER,
+    class_bars,
+    empty_axes,
+    percent,
+    stop_axis,
+)
+
+SHOWN = ("en", "de", "nb", "fr", "es", "it", "pl", "sl", "fi", "tr")  # ten of the twenty languages, one list each
+LONGEST = 32
+COUNTS = (1, 2, 4, 8, 16, 32)
+
+
+def ten_lists(names, labels, seed=0):
+    """Language -> a list of 32 different names of it, for ten of the twenty languages.
+
+    >>> lists = ten_lists(np.array([f"name {i}" for i in range(800)]), np.arange(800) % 20)
+    >>> len(lists), lists["Norwegian"][:2]
+    (10, ['name 225', 'name 525'])
+    """
+    random, lists = np.random.RandomState(seed), {}
+    for place, (code, (language, _)) in enumerate(LANGUAGES.items()):
+        if code in SHOWN:
+            own = sorted(set(names[labels == place].tolist()))
+            lists[language] = [own[i] for i in random.permutation(len(own))[:LONGEST]]
+    return lists
+
+
+def answers_about_lists(function, in_lists, part, counts=COUNTS):
+    """Number of names in a list -> the logits of a function of probabilities about the list of each name of a part.
+
+    >>> answers_about_lists(lambda texts: [[1.0, 0.0]] * len(texts), lambda x, y, count: x, (["a"], [0]), [1])
+    {1: array([[  0., -inf]], dtype=float32)}
+    """
+    return {count: ask(function, in_lists(*part, count), gives="probabilities") for count in counts}
+
+
+def list_explorer(function, lists, class_names, accuracies, count=1):
+    """Slide how many names of one language the teacher reads, and choose one of the lists.
+
+    `function`: a list of texts -> probabilities [n, classes]. `lists`: language -> names. `accuracies`: number of
+    names -> the teacher's accuracy on lists of so many.
+    """
+    stops = tuple(accuracies)
+
+    def draw(figure, language, count):
+        left, right = empty_axes(figure, (0.1, 0.34, 0.54, 0.54), (0.74, 0.2, 0.24, 0.68))
+        text = ", ".join(lists[language][:count])
+        p = np.asarray(function([text]), float)[0]
+        own = class_names.index(language)
+        class_bars(left, {"teacher": (p, TEACHER)}, class_names, ylabel="probability")
+        left.axvline(own, color=NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
+        left.set_title(f"answer to {count} name{'s' if count > 1 else ''} (grey: their language)")
+        right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
+        stop_axis(right, stops, count)
+        right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists")
+        shown = text if len(text) <= 60 else f"{text[:57]}..."
+        said = f"{class_names[p.argmax()]} with {percent(p.max())}"
+        own = "and is right" if p.argmax() == own else f"and gives {language}, the right answer, {percent(p[own])}"
+        return (
+            f"{shown}: the teacher says {said} {own}. It is right about {accuracies[count]:.3f} of all test lists of "
+            f"{count} name{'s' if count > 1 else ''}."
+        )
+
+    return Explorer(
+        draw,
+        {
+            "language": slider(
+                ipywidgets.Dropdown, "List of names", options=[(name, name) for name in lists], value=next(iter(lists))
+            ),
+            "count": stop_slider("Names in the list (number)", "count", stops, count),
+        },
+    )
+
+
+def units(names):
+    """CLDR's names of units of measurement in the twenty languages, without those in `names`: texts, labels.
+
+    >>> texts, labels = units(["metrów"])
+    >>> texts[0], int(labels[0]), len(texts) == len(labels)
+    ('Beaufort', 0, True)
+    """
+    from babel import Locale
+
+    known, texts, labels = {name.casefold() for name in names}, [], []
+    for place, code in enumerate(LANGUAGES):
+        own = {unit["long"] for unit in Locale.parse(code).unit_display_names.values() if "long" in unit}
+        own = sorted(text for text in own if text.casefold() not in known)
+        texts += own
+        labels += [place] * len(own)
+    return texts, np.array(labels, "int32")
+
+
+def with_units(words):
+    """The data set with units of measurement behind the names of its test set.
+
+    >>> from distill_edu import load_dataset
+    >>> with_units(load_dataset("languages"))
+    Dataset 'languages': 12660 train, 2140 valid, 9406 test; 20 classes
+    """
+    both = zip(words.test, units(words.train[0]), strict=True)
+    return dataclasses.replace(words, test=tuple(np.concatenate(pair) for pair in both))
+
+
+def on_examples(found, rows):
+    """The experiment on some of its test examples, a slice of them."""
+    tables = {
+        name: {arm: table[:, rows] for arm, table in getattr(found, name).items()} for name in ("right", "classes")
+    }
+    return dataclasses.replace(found, **tables)
+
+
+# A teacher of 140 languages names three: no 0.5, da 0.2, ja 0.1. The student's classes: da, nb, sv, and the rest.
+check_bin_by_hand = Exercise(
+    right=np.array([0.2, 0.5, 0, 0.3]),
+    mistakes=[
+        ([0.2, 0.5, 0, 0.2], "the row must sum to 1: Japanese is a part of the rest, too."),
+        ([0.2, 0.5, 0, 0.1], "the row must sum to 1: what the teacher did not name is a part of the rest, too."),
+        ([0.2, 0.5, 0.3, 0], "nothing says that the rest is Swedish: it belongs to the fourth class."),
+        ([0.5, 0.2, 0, 0.3], "mind the order of the student's classes: Danish comes first."),
+        ([2 / 7, 5 / 7, 0, 0], "that drops the rest: here it has a class of its own."),
+        ([0.2, 0, 0, 0.8], "Norwegian is called no by the teacher and nb by the student."),
+    ],
+    otherwise="first Danish, then Norwegian, Swedish, and all that is left.",
+)
+
+
+def _ours(p, theirs, ours, rename, keep=None, join=np.sum):
+    """`keep`: what becomes of the sums of our classes; by default they are divided by their sum."""
+    names = [rename.get(name, name) for name in theirs]
+    columns = [join(p[:, [k for k, name in enumerate(names) if name == one]], axis=1) for one in ours]
+    q = np.stack(columns, axis=1)
+    return q / q.sum(axis=1, keepdims=True) if keep is None else keep(q)
+
+
+# function(p [n, theirs], theirs, ours, rename) -> probabilities of our classes [n, ours], which sum to 1
+check_classes = Exercise(
+    right=_ours,
+    mistakes=[
+        (lambda p, t, o, r: _ours(p, t, o, r, lambda q: q), "the rows do not sum to 1 yet: divide each by its sum."),
+        (
+            lambda p, t, o, r: _ours(p, t, o, r, lambda q: q / q.sum(axis=0)),
+            "those are sums over the examples: divide each row by its own sum.",
+        ),
+        (
+            lambda p, t, o, r: _ours(p, t, o, r, join=lambda some, axis: some[:, -1]),
+            "two of their classes become one of ours: add their probabilities.",
+        ),
+        (
+            lambda p, t, o, r: _ours(p, t, sorted(o), r),
+            "the columns must be in the order of our classes.",
+        ),
+        (
+            lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
+            "p are probabilities already: divide by the sum, without a softmax.",
+        ),
+    ],
+    otherwise="for each of our classes add the columns of that name after renaming; then divide each row by its sum.",
+    inputs=[
+        (
+            np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.1, 0.2, 0.3, 0.1, 0.3]]),
+            ["no", "nn", "ja", "da", "cs"],
+            ["nb", "da", "cs"],
+            {"no": "nb", "nn": "nb"},
+        ),
+        (np.array([[0.5, 0.1, 0.4], [0.2, 0.7, 0.1]]), ["a", "b", "c"], ["z", "a"], {"b": "z"}),
+    ],
+)
+
+
+# function(accuracies {number of names: accuracy}, wanted) -> the smallest number that reaches it
+check_smallest = Exercise(
+    right=lambda accuracies, wanted: min(count for count, right in accuracies.items() if right >= wanted),
+    mistakes=[
+        (
+            lambda accuracies, wanted: next(count for count, right in accuracies.items() if right >= wanted),
+            "the dictionary need not be in order: take the smallest of all numbers that reach the level.",
+        ),
+        (lambda accuracies, wanted: max(accuracies, key=accuracies.get), "that is the best number, not the smallest."),
+        (
+            lambda accuracies, wanted: min(count for count, right in accuracies.items() if right > wanted),
+            "exactly the level is enough: >=.",
+        ),
+        (
+            lambda accuracies, wanted: min(accuracies, key=lambda count: abs(accuracies[count] - wanted)),
+            "that is the number that comes closest, which may lie below the level.",
+        ),
+        (
+            lambda accuracies, wanted: min(right for right in accuracies.values() if right >= wanted),
+            "that is an accuracy: return the number of names.",
+        ),
+    ],
+    otherwise="of the numbers whose accuracy is at least the level, the smallest.",
+    inputs=[
+        ({1: 0.3, 12: 0.85, 16: 0.95, 4: 0.78, 8: 0.85}, 0.8),
+        ({2: 0.5, 1: 0.2, 5: 0.8, 3: 0.6}, 0.6),
+    ],
+)

@@ -5,10 +5,12 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pandas
 from scipy.special import log_softmax
 
 from distill_edu import Distiller, Vocabulary, as_next_letter, language, load_dataset, models
 from distill_edu._inside.backend import keras, tf
+from distill_edu.metrics import paired_gain
 
 LENGTH, OF_A_ROUND = 21, 768  # letters of a row, with language and end; names of a round
 COLDER = (0.5, 0.6, 0.7, 0.8, 0.9, 1)  # temperatures at which students write
@@ -140,22 +142,45 @@ def _per_text(values, mask):
     return np.where(mask, values, 0).sum(axis=1) / mask.sum(axis=1)
 
 
-def cold_twin(forward, entropies):
-    """What the students of `forward` show at the temperatures at which they are as spread as `entropies` [seeds] say.
+def points(table):
+    """Entropy, surprise, and the cost of real names of each student: [temperatures, seeds, 3]."""
+    measures = table["entropy"], *(table[name].astype(float).mean(axis=-1) for name in ("surprise", "nll"))
+    return np.stack(measures, axis=-1)
 
-    `forward`: what `follow` found at the temperatures COLDER. Between two of them values are interpolated. Returns
-    "temperature" [seeds], and "nll" and "surprise", [seeds, examples].
+
+def summary(found):
+    """A row for each lesson: the means over its students that write at T = 1, in nats per letter."""
+    rows = {name: points(table)[-1].mean(axis=0) for name, table in found.items()}
+    return pandas.DataFrame(rows, index=["entropy", "surprise", "real names"]).T.round(3)
+
+
+def saved(found, measure, lesson, over):
+    """How many nats per letter the students of a lesson save against those of another, start by start: a Gain."""
+    less, more = (found[name][measure][-1].astype(float) for name in (lesson, over))
+    return paired_gain(more, less)
+
+
+def cold_twin(forward, other):
+    """The students of the lesson `forward`, each at the temperature at which it is as spread as its twin in `other`.
+
+    Both: what `follow` found, `forward` at the temperatures COLDER; between two of them values are interpolated.
+    Returns "temperature" [seeds], and "nll" and "surprise" as `follow`, [1, seeds, ...].
     """
-    twin = {"temperature": [], "nll": [], "surprise": []}
-    for seed, target in enumerate(entropies):
-        place = np.interp(target, forward["entropy"][:, seed], np.arange(len(COLDER)))
-        low, share = int(place), place % 1
-        high = min(low + 1, len(COLDER) - 1)
-        twin["temperature"].append(np.interp(place, np.arange(len(COLDER)), COLDER))
-        for measure in ("nll", "surprise"):
-            below, above = (forward[measure][at, seed].astype(float) for at in (low, high))
-            twin[measure].append((1 - share) * below + share * above)
-    return {measure: np.array(values) for measure, values in twin.items()}
+    places = [
+        np.interp(target, curve, np.arange(len(COLDER)))
+        for target, curve in zip(other["entropy"][-1], forward["entropy"].T, strict=True)
+    ]
+    twin = {"temperature": np.interp(places, np.arange(len(COLDER)), COLDER)}
+    for measure in ("nll", "surprise"):
+        table = forward[measure].astype(float)
+        twin[measure] = np.array([[_between(table[:, seed], place) for seed, place in enumerate(places)]])
+    return twin
+
+
+def _between(table, place):
+    """The row at this place, such as 1.25 of the way through the rows."""
+    low = min(int(place), len(table) - 2)
+    return (low + 1 - place) * table[low] + (place - low) * table[low + 1]
 
 
 def gradient_noise(estimators, teacher, data, batches=60, of=64):

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas
-from scipy.special import log_softmax
 
 from distill_edu import Distiller, Vocabulary, as_next_letter, language, load_dataset, models
 from distill_edu._inside.backend import keras, tf
+from distill_edu.data import PADDING
 from distill_edu.metrics import paired_gain
 
-LENGTH, OF_A_ROUND = 21, 768  # letters of a row, with language and end; names of a round
+LENGTH, OF_A_ROUND, READ = 17, 512, 5120  # symbols of a row; names of a round; names that students read first
 COLDER = (0.5, 0.6, 0.7, 0.8, 0.9, 1)  # temperatures at which students write
-TESTED, WRITTEN = 1000, 512  # names of the test set, and names that a student writes to be judged
+TESTED, WRITTEN = 1000, 400  # names of the test set, and names that a student writes to be judged
 
 
-def names(rounds=10):
+def names(rounds=22):
     """Names of languages and places in twenty languages, as rows of letters: a Dataset of x and next letters.
 
     The first symbol of a row says the language. The training set has the names of all rounds.
@@ -34,7 +34,7 @@ def names(rounds=10):
 
 
 def teacher_network(data):
-    return models.letter_gru(data.class_names, 128, width=32, dropout=0.3, name="teacher")
+    return models.letter_gru(data.class_names, 128, width=32, dropout=0.5, name="teacher")
 
 
 def student_network(data):
@@ -44,20 +44,21 @@ def student_network(data):
 def follow(learn, teacher, data, lessons, seeds=5):
     """Let students learn in each lesson, from the same starts, and judge them: lesson -> what `judge` returns.
 
-    `lessons`: lesson -> (whose text, soft loss, rounds, sampling temperatures), for
-    `learn(distiller, whose, texts, rounds)`. `texts`: whose text -> names of each round [rounds, names, length], in an
-    order of each seed. A student has read people's names once before. Arrays: [temperatures, seeds, ...].
+    `lessons`: lesson -> (whose text, soft loss, rounds, learning rate, sampling temperatures), for
+    `learn(distiller, whose, texts, rounds, rate)`. `texts`: whose text -> names of each round, [rounds, names, length],
+    in an order of each seed. A student has read people's names once before. Arrays: [temperatures, seeds, ...].
     """
     student, texts = student_network(data), _texts(teacher, data)
     distillers = {loss: _distiller(student, teacher, loss) for loss in ("kl", *(each[1] for each in lessons.values()))}
     starts = _starts(distillers["kl"], data, seeds)
-    orders = [np.random.default_rng(seed).permutation(len(data.train[0])) for seed in range(seeds)]
+    orders = [np.random.default_rng(seed).permutation(len(texts["people"])) for seed in range(seeds)]
     found = {}
-    for name, (whose, soft_loss, rounds, temperatures) in lessons.items():
+    for name, (whose, soft_loss, rounds, rate, temperatures) in lessons.items():
         judged = []
         for start, order in zip(starts, orders, strict=True):
             _begin(distillers[soft_loss], start)
-            learn(distillers[soft_loss], whose, {who: _rounds(rows[order]) for who, rows in texts.items()}, rounds)
+            of_rounds = {who: _rounds(rows[order]) for who, rows in texts.items()}
+            learn(distillers[soft_loss], whose, of_rounds, rounds, rate)
             judged.append([judge(student, teacher, data, temperature) for temperature in temperatures])
         measures = {measure: [[at[measure] for at in each] for each in judged] for measure in judged[0][0]}
         found[name] = {measure: np.swapaxes(values, 0, 1) for measure, values in measures.items()}
@@ -66,7 +67,7 @@ def follow(learn, teacher, data, lessons, seeds=5):
 
 def _texts(teacher, data):
     """Whose text -> names [n, length]: people's, and the teacher's in the same languages."""
-    people = _rows(*data.train)
+    people = _rows(*data.train)[:READ]
     return {"people": people, "teacher": language.sample(teacher, people[:, :1], LENGTH)}
 
 
@@ -93,7 +94,7 @@ def _begin(distiller, weights):
 
 
 def _starts(distiller, data, seeds):
-    """The weights of students that have read people's names once, with the teacher's marks."""
+    """The weights of students that have read READ names of people once, with the teacher's marks."""
     weights = []
     for seed in range(seeds):
         keras.utils.set_random_seed(seed)  # all of them first: it makes TensorFlow forget what it has prepared
@@ -104,7 +105,8 @@ def _starts(distiller, data, seeds):
 def _start(distiller, data, weights, seed):
     _begin(distiller, weights)
     distiller.optimizer.learning_rate = 0.01
-    x, labels = (part[np.random.default_rng(seed).permutation(len(part))] for part in data.train)
+    order = np.random.default_rng(seed).permutation(len(data.train[0][:READ]))
+    x, labels = (part[order] for part in data.train)
     distiller.fit(x, {"labels": labels, "mask": labels != -1}, batch_size=64, shuffle=False, verbose=0)
     return distiller.student.get_weights()
 
@@ -113,7 +115,8 @@ def judge(student, teacher, data, temperature=1.0):
     """Judge a student that writes at this temperature, in nats per letter.
 
     "nll": what real names cost it [examples]. Of its own names: "entropy", its own (one number); "surprise", what they
-    cost the teacher [texts]; "divergence", the reverse KL to the teacher [texts].
+    cost the teacher [texts]; "divergence", the reverse KL to the teacher [texts]. Padding is never written, so its
+    probability counts nowhere; "padding" is what the student gives to it nevertheless (one number).
     """
     x, labels = data.test
     own = language.sample(student, x[:WRITTEN, :1], LENGTH, temperature, seed=99)
@@ -125,16 +128,23 @@ def judge(student, teacher, data, temperature=1.0):
         "entropy": _per_text(-(q * log_q).sum(axis=-1), mask).mean(),
         "surprise": _per_text(_cost(log_p, letters), mask).astype("float16"),
         "divergence": _per_text((q * (log_q - log_p)).sum(axis=-1), mask).astype("float16"),
+        "padding": _per_text(_softmax(student.predict_on_batch(own_x))[..., PADDING], mask).mean(),
     }
 
 
+def _softmax(logits):
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
 def _log_probabilities(model, x, temperature):
-    return log_softmax(model.predict_on_batch(x) / temperature, axis=-1)
+    """Of all symbols but padding, which is number 0: [texts, places, symbols - 1]."""
+    return np.log(_softmax(model.predict_on_batch(x)[..., 1:].astype(float) / temperature))
 
 
 def _cost(log_p, letters):
     """-log p of each letter, [texts, places]."""
-    return -np.take_along_axis(log_p, np.maximum(letters, 0)[..., None], axis=-1)[..., 0]
+    return -np.take_along_axis(log_p, np.maximum(letters - 1, 0)[..., None], axis=-1)[..., 0]
 
 
 def _per_text(values, mask):

@@ -62,7 +62,7 @@ class Distiller(DistillerModel):
     ):
         """Set the optimizer, the temperature T > 0, the weight `alpha` of the hard labels in [0, 1], and `metrics`.
 
-        `soft_loss`: "kl", "reverse_kl", "decoupled", "sigmoid" (yes or no), "mean_square" (numbers), a function (see
+        `soft_loss`: a name in losses.SOFT_LOSSES ("kl", "reverse_kl", "jensen_shannon", ...), a function (see
         `losses.soft_loss`), or None for labels and hints alone. `student_loss(labels, logits)`: one value per label, or
         per example; None takes the loss that fits soft_loss, for classes the cross-entropy. With soft_loss=None labels
         are classes, unless student_loss.task is "yes_no" or "numbers". `others`: as for keras.Model.compile. With

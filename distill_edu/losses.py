@@ -1,14 +1,15 @@
 """The losses of distillation, from logits, one value per example. Soft losses have names: see `SOFT_LOSSES`."""
 
-from distill_edu._inside import check_steps
+import math
+
+from distill_edu._inside import log_probabilities
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_models import require_weight
-from distill_edu._inside.check_steps import checked_temperature
+from distill_edu._inside.check_values import require_number
 from distill_edu._inside.tasks import TASKS, classes_of, no_soft_loss
 
 ops = keras.ops
-# Name -> function (batch, student_logits, temperature): what `compile(soft_loss=...)` knows. See `soft_loss`.
-SOFT_LOSSES = {}
+SOFT_LOSSES = {}  # name -> function (batch, student_logits, temperature): what `compile(soft_loss=...)` knows
 
 
 def distillation_loss(teacher_logits, student_logits, temperature):
@@ -21,7 +22,7 @@ def distillation_loss(teacher_logits, student_logits, temperature):
     >>> float(distillation_loss([[2.0, 0.0]], [[0.0, 0.0]], temperature=1.0)[0])
     0.327...
     """
-    log_p, log_q = _log_softmax(teacher_logits, student_logits, temperature)
+    log_p, log_q = log_probabilities.of_both(teacher_logits, student_logits, temperature)
     return temperature**2 * _kl(log_p, log_q)
 
 
@@ -89,7 +90,7 @@ def reverse_kl(batch, student_logits, temperature):
     Gu et al. 2024, "MiniLLM", section 2.1, there for sequences and at T = 1. Infinite where the teacher rules a class
     out and the student does not.
     """
-    log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
+    log_p, log_q = log_probabilities.of_both(batch.teacher_logits, student_logits, temperature)
     return temperature**2 * _kl(log_q, log_p)
 
 
@@ -111,10 +112,10 @@ class Decoupled:
         self.target, self.others = require_weight(target, "target"), require_weight(others, "others")
 
     def __call__(self, batch, student_logits, temperature):
-        log_p, log_q = _log_softmax(batch.teacher_logits, student_logits, temperature)
+        log_p, log_q = log_probabilities.of_both(batch.teacher_logits, student_logits, temperature)
         target = classes_of(batch.labels, otherwise=ops.argmax(log_p, axis=-1))
         target = ops.one_hot(target, log_p.shape[-1], dtype="bool")
-        teacher, student = (_decoupled(each, target) for each in (log_p, log_q))
+        teacher, student = (log_probabilities.of_target_and_others(each, target) for each in (log_p, log_q))
         tckd, nckd = (_kl(p, q) for p, q in zip(teacher, student, strict=True))
         return temperature**2 * (self.target * tckd + self.others * nckd)
 
@@ -126,7 +127,39 @@ class Decoupled:
         return cls(**config)
 
 
-SOFT_LOSSES["decoupled"] = Decoupled()
+@keras.saving.register_keras_serializable(package="distill_edu")
+class JensenShannon:
+    """T^2 (beta KL(p || m) + (1 - beta) KL(q || m)), m = beta p + (1 - beta) q: a dial between both directions.
+
+    p: teacher, q: student. At 0 it is the forward KL, at 1 the reverse KL, as in TRL's GKDTrainer; near 0 it is about
+    beta x forward KL, near 1 (1 - beta) x reverse KL. Agarwal et al. 2024, "On-Policy Distillation", equation 1.
+
+    >>> JensenShannon(beta=0.1).get_config()
+    {'beta': 0.1}
+    """
+
+    task = "classes"
+
+    def __init__(self, beta=0.5):
+        self.beta = require_number(beta, "beta", "between 0 (forward KL) and 1 (reverse KL)", lambda b: 0 <= b <= 1)
+
+    def __call__(self, batch, student_logits, temperature):
+        if self.beta in (0, 1):
+            return (forward_kl, reverse_kl)[int(self.beta)](batch, student_logits, temperature)
+        both = log_probabilities.of_both(batch.teacher_logits, student_logits, temperature)
+        log_p, log_q = (ops.maximum(each, -1e30) for each in both)  # at -inf the gradient would be NaN
+        log_m = ops.logsumexp(ops.stack([log_p + math.log(self.beta), log_q + math.log1p(-self.beta)]), axis=0)
+        return temperature**2 * (self.beta * _kl(log_p, log_m) + (1 - self.beta) * _kl(log_q, log_m))
+
+    def get_config(self):
+        return {"beta": self.beta}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+SOFT_LOSSES |= {"decoupled": Decoupled(), "jensen_shannon": JensenShannon()}
 
 
 @soft_loss("sigmoid", task="yes_no")
@@ -135,8 +168,7 @@ def sigmoid_kl(batch, student_logits, temperature):
 
     For one yes/no output, or several labels per example. With one output it is `distillation_loss` of (z, 0).
     """
-    both = _same_shape(batch.teacher_logits, student_logits)
-    log_p, log_q = (_log_yes_no(logits / checked_temperature(temperature)) for logits in both)
+    log_p, log_q = log_probabilities.of_yes_and_no(batch.teacher_logits, student_logits, temperature)
     return temperature**2 * ops.sum(_kl(log_p, log_q), axis=-1)
 
 
@@ -147,18 +179,15 @@ def mean_square(batch, student_logits, temperature):
     For regression, boxes, keypoints; for logits as in Ba and Caruana 2014, "Do Deep Nets Really Need to be Deep?",
     equation 1 (there half the sum).
     """
-    teacher, student = _same_shape(batch.teacher_logits, student_logits)
+    teacher, student = log_probabilities.in_same_shape(batch.teacher_logits, student_logits)
     return ops.mean(ops.square(teacher - student), axis=-1)
-
-
-# --- what they share ------------------------------------------------------------------------------------------------
 
 
 def _kl(log_p, log_q):
     """KL(p || q) over the last axis. A class with p = 0 adds 0, also where q is 0 too (0 log 0 = 0).
 
-    As the sum of p (d + exp(-d) - 1), where d = log p - log q: the same, since the second part is the sum of q - p, but
-    no term is below 0. At a high temperature p log p and p log q are nearly equal, and float32 loses their difference.
+    Summed as p (d + exp(-d) - 1), d = log p - log q, which adds the sum of q - p, 0, and has no negative terms: float32
+    loses the difference of p log p and p log q where a high temperature makes them nearly equal.
     """
     possible = log_p != -float("inf")  # NaN is possible, and stays NaN
     p, q = ops.exp(log_p), ops.exp(log_q)
@@ -166,30 +195,3 @@ def _kl(log_p, log_q):
     near = ops.where(ops.abs(d) < 1, d, 0.0)
     terms = ops.where(ops.abs(d) < 1, p * (near + ops.expm1(-near)), p * d + q - p)
     return ops.sum(ops.where(possible, terms, q), axis=-1)
-
-
-def _log_softmax(teacher_logits, student_logits, temperature):
-    """The log-probabilities of both models at the temperature, in float32."""
-    logits, temperature = _same_shape(teacher_logits, student_logits), checked_temperature(temperature)
-    check_steps.require_classes(logits[1].shape[-1])
-    return [ops.log_softmax(each / temperature, axis=-1) for each in logits]
-
-
-def _log_yes_no(logits):
-    """[..., outputs] -> [..., outputs, 2]: log sigmoid and log (1 - sigmoid)."""
-    return ops.stack([ops.log_sigmoid(logits), ops.log_sigmoid(-logits)], axis=-1)
-
-
-def _decoupled(log_p, target):
-    """[..., classes] -> log-probabilities of (target, all others) [..., 2], and of the others among themselves."""
-    of_target = ops.sum(ops.where(target, log_p, 0.0), axis=-1)
-    others = ops.where(target, -float("inf"), log_p)
-    of_others = ops.logsumexp(others, axis=-1)
-    return ops.stack([of_target, of_others], axis=-1), ops.log_softmax(others, axis=-1)
-
-
-def _same_shape(teacher_logits, student_logits):
-    """Both in float32. Raises ValueError for different shapes."""
-    pair = [ops.cast(logits, "float32") for logits in (teacher_logits, student_logits)]
-    check_steps.require_same_shape(*(tuple(logits.shape) for logits in pair))
-    return pair

@@ -132,8 +132,14 @@ WRITTEN = {
     }
     for model, letter in (("teacher", "e"), ("hard labels", "_"), ("distilled", "g"))
 }
-COLDER = {0.5: [(1.0, 1.5), (1.1, 1.4), (0.9, 1.6)], 1: [(2.0, 2.5), (2.2, 2.6), (2.1, 2.3)]}
-OTHERS = {"reverse KL": [(1.4, 2.0), (1.5, 2.2), (1.6, 1.9)], "its own text": [(2.4, 3.0), (2.5, 2.7), (2.3, 2.6)]}
+COLDER = {  # entropy, surprise, cost of real names
+    0.5: [(1.0, 1.5, 3.5), (1.1, 1.4, 3.6), (0.9, 1.6, 3.4)],
+    1: [(2.0, 2.5, 2.9), (2.2, 2.6, 2.8), (2.1, 2.3, 2.7)],
+}
+OTHERS = {
+    "reverse KL": [(1.4, 2.0, 3.1), (1.5, 2.2, 3.3), (1.6, 1.9, 3.2)],
+    "its own text": [(2.4, 3.0, 2.4), (2.5, 2.7, 2.6), (2.3, 2.6, 2.5)],
+}
 TWINS = {"labels": np.array([[0, 1], [0, 0], [1, 1]]), "answers": np.array([[1, 1], [0, 1], [1, 0]])}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {

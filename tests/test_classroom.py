@@ -156,7 +156,7 @@ LABELS = {
 
 @pytest.mark.parametrize(
     "loss",
-    [*losses.SOFT_LOSSES, losses.Decoupled(0.5, 3)],
+    [*losses.SOFT_LOSSES, losses.Decoupled(0.5, 3), losses.JensenShannon(0.2)],
     ids=lambda loss: loss if isinstance(loss, str) else type(loss).__name__,
 )
 def test_every_loss_and_unlabelled_examples_and_cached_logits(teacher, loss):

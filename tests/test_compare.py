@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small import CLASSES, FEATURES, RANDOM, X, Y, logits
 
-from distill_edu import Dataset, Distiller, Ensemble, cache, compare, load_dataset, metrics, models, trained
+from distill_edu import Dataset, Distiller, Ensemble, cache, compare, load_dataset, losses, metrics, models, trained
 from distill_edu import hints as hint_kinds
 from distill_edu._inside import engine, lessons  # noqa: TID251 - each student alone needs its batches
 
@@ -67,12 +67,14 @@ ARMS = {
     "hot": {"temperature": 8.0, "alpha": 0.0},
     "wide": {"units": 9},
     "reverse": {"soft_loss": "reverse_kl"},
+    "between": {"soft_loss": losses.JensenShannon(0.2)},
 }
 AS_ALONE = {
     "labels": ({"alpha": 1.0}, {}),
     "hot": ({"temperature": 8.0, "alpha": 0.0}, {}),
     "wide": ({}, {"units": 9}),
     "reverse": ({"soft_loss": "reverse_kl"}, {}),
+    "between": ({"soft_loss": losses.JensenShannon(0.2)}, {}),
 }
 
 

@@ -48,7 +48,11 @@ STOPS = {
     "starts": {"count": [200, 1000]},
     "lists": {"language": ["dog", "cat"], "count": [1, 4]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
-    "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
+    "peaks": {
+        "apart": [4, 8, 12, 16, 20, 24],
+        "share": [0.5, 0.7, 0.9],
+        "beta": [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1],
+    },
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
     "learning": {"epoch": [1, 2], "temperature": T_STOPS},
@@ -59,7 +63,7 @@ START = {
     "trade-off": {"kilobytes": 32, "microseconds": 36},
     "cascade": {"threshold": 0.9},
     "bias": {"bias": 0},
-    "peaks": {"share": 0.7},
+    "peaks": {"share": 0.7, "beta": 0},
     "learning": {"temperature": 4},
 }
 

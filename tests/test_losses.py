@@ -47,6 +47,13 @@ def decoupled(z, s, y, t, target=1.0, others=8.0):
     return t**2 * (target * tckd + others * nckd)
 
 
+def jensen_shannon(z, s, y, t, beta=0.5):
+    """Agarwal et al. 2024, equation 1."""
+    p, q = softmax(z / t), softmax(s / t)
+    m = beta * p + (1 - beta) * q
+    return t**2 * (beta * kl(p, m) + (1 - beta) * kl(q, m))
+
+
 def sigmoid(z, s, y, t):
     """Of every output the KL of (yes, no)."""
     p, q = (np.stack([1 / (1 + np.exp(-each / t)), 1 / (1 + np.exp(each / t))], axis=1) for each in (z, s))
@@ -58,7 +65,8 @@ def squares(z, s, y, t):
     return np.mean([(a - b) ** 2 for a, b in zip(z, s, strict=True)])
 
 
-ORACLES = {"kl": forward, "reverse_kl": reverse, "decoupled": decoupled, "sigmoid": sigmoid, "mean_square": squares}
+ORACLES = {"kl": forward, "reverse_kl": reverse, "decoupled": decoupled, "jensen_shannon": jensen_shannon}
+ORACLES |= {"sigmoid": sigmoid, "mean_square": squares}
 TASKS = dict.fromkeys(ORACLES, "classes") | {"sigmoid": "yes_no", "mean_square": "numbers"}
 EACH = pytest.mark.parametrize("name", ORACLES)
 Z, S = RANDOM.randn(5, CLASSES) * 3, RANDOM.randn(5, CLASSES) * 3
@@ -168,11 +176,11 @@ def test_saturated_logits_keep_their_value_and_a_gradient(name):
     s = np.array([[90.0, -90.0, 0.0, 5.0], [0.0, 80.0, -80.0, 1.0]])
     value, gradient = soft(name, -s, s, 1.0, LABELS[:2])
     assert np.allclose(value, oracle(name, -s, s, 1.0, LABELS[:2]), rtol=1e-4) and np.isfinite(gradient).all()
-    # The reverse KL weighs by the student's own probabilities, so where it is sure, it learns nothing.
-    assert np.abs(gradient).max() > 0.1 or name == "reverse_kl"
+    # These weigh by the student's own probabilities, so where it is sure, it learns nothing.
+    assert np.abs(gradient).max() > 0.1 or name in ("reverse_kl", "jensen_shannon")
 
 
-@pytest.mark.parametrize("name", ["kl", "decoupled", "sigmoid"])
+@pytest.mark.parametrize("name", ["kl", "decoupled", "jensen_shannon", "sigmoid"])
 @pytest.mark.parametrize("too", [False, True])
 def test_a_class_that_the_teacher_rules_out_adds_nothing(name, too):
     """0 log 0 = 0, in the value and in the gradient, also where the student rules it out as well."""
@@ -216,6 +224,44 @@ def test_the_weights_of_decoupled_are_the_papers_and_may_be_others():
     assert losses.SOFT_LOSSES["decoupled"].get_config() == {"target": 1.0, "others": 8.0}
     got, _ = soft(losses.Decoupled(0.5, 2), Z, S, 2.0)
     assert np.allclose(got, [decoupled(*each, 2.0, 0.5, 2) for each in zip(Z, S, LABELS, strict=True)], rtol=1e-4)
+
+
+@pytest.mark.parametrize("beta", [0.01, 0.3, 0.9])
+@pytest.mark.parametrize("t", [1.0, 4.0])
+def test_the_dial_between_both_directions_is_the_papers_formula(beta, t):
+    loss = losses.JensenShannon(beta)
+    got, gradient = soft(loss, Z, S, t)
+    expected = [jensen_shannon(*each, t, beta) for each in zip(Z, S, LABELS, strict=True)]
+    assert np.allclose(got, expected, rtol=1e-4, atol=1e-6) and (got < t**2 * np.log(2)).all()
+    for c in range(CLASSES):
+        move = 1e-5 * np.eye(CLASSES)[c]
+        up, down = (
+            np.array([jensen_shannon(z, s + sign * move, 0, t, beta) for z, s in zip(Z, S, strict=True)])
+            for sign in (1, -1)
+        )
+        assert gradient[:, c] == pytest.approx((up - down) / 2e-5, rel=2e-3, abs=1e-4)
+    other = soft(losses.JensenShannon(1 - beta), S, Z, t)[0]
+    assert np.allclose(got, other, rtol=1e-4, atol=1e-6)  # beta counts the teacher, 1 - beta the student
+    same_models = soft(loss, Z, Z, t)
+    assert np.allclose(same_models[0], 0, atol=1e-6 * t**2) and np.allclose(same_models[1], 0, atol=1e-5 * t)
+
+
+def test_the_ends_of_the_dial_are_both_kls_and_near_an_end_a_little_of_one():
+    for end, name in ((0, "kl"), (1, "reverse_kl")):
+        expected = soft(name, Z, S, 2.0)
+        assert all(map(np.array_equal, soft(losses.JensenShannon(end), Z, S, 2.0), expected))
+        near = soft(losses.JensenShannon(abs(end - 1e-4)), Z, S, 2.0)
+        assert all(np.allclose(a / 1e-4, b, rtol=0.05, atol=0.01) for a, b in zip(near, expected, strict=True))
+
+
+def test_what_one_model_rules_out_costs_the_dial_at_most_log_2():
+    """Teacher (1/2, 1/2, 0), student (0, 1/2, 1/2): at beta = 1/2 half a log 2, by hand."""
+    z, s = np.array([[0.0, 0.0, -INF]]), np.array([[-INF, 0.0, 0.0]])
+    value, gradient = soft("jensen_shannon", z, s, 1.0)
+    assert value == pytest.approx([np.log(2) / 2], rel=1e-5)
+    assert gradient == pytest.approx(np.array([[0, -np.log(2) / 8, np.log(2) / 8]]), abs=1e-5)
+    nothing_shared = soft("jensen_shannon", z, np.array([[-INF, -INF, 0.0]]), 1.0)
+    assert nothing_shared[0] == pytest.approx([np.log(2)], rel=1e-5) and np.isfinite(nothing_shared[1]).all()
 
 
 @pytest.mark.parametrize("labels", [None, np.eye(CLASSES)[LABELS] * (LABELS >= 0)[:, None]], ids=["none", "one-hot"])
@@ -284,7 +330,10 @@ def test_fit_and_evaluate_report_the_closed_form(name):
     assert not same(weights(one.student), weights(model()))
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", losses.Decoupled(0.5, 3)], ids=["its name", "its weights"])
+SAVED = {"its name": "sigmoid", "its weights": losses.Decoupled(0.5, 3), "its beta": losses.JensenShannon(0.2)}
+
+
+@pytest.mark.parametrize("loss", SAVED.values(), ids=SAVED)
 def test_it_is_saved_and_loaded_with_the_distiller(loss, tmp_path):
     one = compiled(loss)
     labels = TARGETS[one.task.name]

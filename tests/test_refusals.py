@@ -192,6 +192,7 @@ VALUES = {  # whose, argument -> (call, values)
     "hint's weight": (lambda w, value: setattr(Hint("a", "b"), "weight", value), [-1]),
     "Decoupled target": (lambda w, value: losses.Decoupled(target=value), [-1]),
     "Decoupled others": (lambda w, value: losses.Decoupled(others=value), ["x"]),
+    "JensenShannon beta": (lambda w, value: losses.JensenShannon(beta=value), [-0.1, 1.1, NAN, "x"]),
     "Hint student_layer": (lambda w, value: Hint(value, "conv1"), [1]),
     "load_dataset data set": (lambda w, value: load_dataset(value), ["minst5k", None]),
     "compile soft_loss": (lambda w, value: w.one.compile(soft_loss=value), ["kullback"]),

@@ -1,4 +1,4 @@
-"""Page "Whose words should the student read?": a bump under two peaks, colder sampling, exercises."""
+"""Page "Whose words should the student read?": a dial between both KLs, colder sampling, exercises."""
 
 import numpy as np
 
@@ -6,11 +6,12 @@ from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import CLASSES, empty_axes, legend, percent, plain, with_room
 from distill_edu.pages.shared.plots import DISTILLED, NEUTRAL, TEACHER
-from distill_edu.probabilities import entropy, kl_divergence, soft_targets
+from distill_edu.probabilities import kl_divergence, soft_targets
 
 PLACES = np.arange(41)
 RARE = 0.005  # a letter of a lower probability is rare
-REVERSE = CLASSES[3]  # the colour of the student of the reverse divergence
+REVERSE, DIAL = CLASSES[3], CLASSES[1]  # the colours of the students of the reverse divergence, and of the dial
+BETAS = (0, 0.1, 0.3, 0.5, 0.7, 0.9, 1)
 LOOKS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))  # of the lessons
 
 
@@ -28,69 +29,85 @@ def two_peaks(apart, share):
     return share * bump(20 - apart / 2, 2) + (1 - share) * bump(20 + apart / 2, 2)
 
 
-def nearest_bumps(p):
-    """Find the bump of the lowest KL(p, bump) and the bump of the lowest KL(bump, p)."""
-    return BUMPS[kl_divergence(p, BUMPS).argmin()], BUMPS[kl_divergence(BUMPS, p).argmin()]
+def divergence(p, q, beta):
+    """beta KL(p, m) + (1 - beta) KL(q, m) with m = beta p + (1 - beta) q; at 0 KL(p, q), at 1 KL(q, p)."""
+    if beta in (0, 1):
+        return kl_divergence(q, p) if beta else kl_divergence(p, q)
+    mixture = beta * p + (1 - beta) * q
+    return beta * kl_divergence(p, mixture) + (1 - beta) * kl_divergence(q, mixture)
 
 
-def peaks_explorer(apart=2, share=0.7):
-    """Slide the two peaks of a teacher apart: each divergence puts a student of one bump in another place."""
+def nearest_bump(p, beta):
+    """The bump of the lowest divergence from the teacher's p."""
+    return BUMPS[divergence(p, BUMPS, beta).argmin()]
+
+
+def peaks_explorer(apart=4, share=0.7, beta=0):
+    """Slide the two peaks of a teacher apart, and the dial between both KLs: where is the best student of one bump?"""
     controls = {
-        "apart": stop_slider("Peaks apart (letters)", "apart", (2, 4, 6, 8, 12, 16, 20, 24), apart),
-        "share": stop_slider("Left peak (share of p)", "share", (0.5, 0.6, 0.7, 0.8, 0.9), share),
+        "apart": stop_slider("Peaks apart (letters)", "apart", (4, 8, 12, 16, 20, 24), apart),
+        "share": stop_slider("Left peak (share of p)", "share", (0.5, 0.7, 0.9), share),
+        "beta": stop_slider("β (0 forward, 1 reverse KL)", "beta", BETAS, beta),
     }
     return Explorer(draw_peaks, controls)
 
 
-def draw_peaks(figure, apart, share):
-    """Draw the teacher's two peaks and the nearest bump by each divergence; return a sentence."""
+def draw_peaks(figure, apart, share, beta):
+    """Draw the teacher's two peaks and the nearest bump at beta, between those of both ends; return a sentence."""
     (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.72))
     p = two_peaks(apart, share)
-    forward, reverse = nearest_bumps(p)
+    students = {at: nearest_bump(p, at) for at in (0, 1, beta)}
     axes.stairs(p, np.arange(42) - 0.5, fill=True, color=TEACHER, alpha=0.45, label="teacher p")
-    axes.plot(PLACES, forward, color=DISTILLED, label="lowest KL(p, q): forward")
-    axes.plot(PLACES, reverse, color=REVERSE, linestyle="--", label="lowest KL(q, p): reverse")
+    axes.plot(PLACES, students[0], color=DISTILLED, label="β = 0: lowest forward KL(p, q)")
+    axes.plot(PLACES, students[1], color=REVERSE, linestyle="--", label="β = 1: lowest reverse KL(q, p)")
+    axes.plot(PLACES, students[beta], color=DIAL, linewidth=3, alpha=0.6, label=f"β = {beta:g}: student q")
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
     legend(axes, loc="upper right")
     rare, right = p < RARE, PLACES > 20
-    rarely = [percent(q[rare].sum()) for q in (p, forward, reverse)]
-    beyond = [percent(q[right].sum()) for q in (p, forward, reverse)]
+    rarely, beyond = ([percent(q[where].sum()) for q in (p, students[beta])] for where in (rare, right))
     return (
-        f"Peaks {apart} apart, {percent(share)} in the left one. Letters that the teacher says less than "
-        f"{percent(RARE)} of the time get {rarely[0]} from it, {rarely[1]} from the forward student, {rarely[2]} from "
-        f"the reverse one. The right half gets {beyond[0]}, {beyond[1]} and {beyond[2]}."
+        f"Peaks {apart} apart, {percent(share)} in the left one; β = {beta:g}. To letters that the teacher writes less "
+        f"than {percent(RARE)} of the time it gives {rarely[0]}, the student {rarely[1]}. To the right half it gives "
+        f"{beyond[0]}, the student {beyond[1]}."
     )
+
+
+# --- colder students ------------------------------------------------------------------------------------------------
 
 
 def colder_explorer(colder, lessons):
     """Slide the temperature at which students write, beside students of other lessons that write at T = 1.
 
-    `colder`: temperature -> (entropy, surprise) of each start, [starts, 2], in nats; `lessons`: lesson -> the same, of
-    up to four other lessons.
+    `colder`: temperature -> (entropy, surprise, cost of real names) of each start, [starts, 3], in nats; `lessons`:
+    lesson -> the same, of up to four other lessons.
     """
     stops = tuple(colder)
-    curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 2]
+    curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 3]
     lessons = {name: np.asarray(points, float) for name, points in lessons.items()}
 
     def draw(figure, temperature):
         (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
         chosen = curve[stops.index(temperature)]
         for line in curve.swapaxes(0, 1):
-            axes.plot(*line.T, color=DISTILLED, linewidth=0.8)
-        axes.plot(*chosen.T, "o", color=DISTILLED, label="forward KL, colder and colder")
+            axes.plot(*line.T[:2], color=DISTILLED, linewidth=0.8)
+        axes.plot(*chosen.T[:2], "o", color=DISTILLED, label=f"forward KL, written at T = {temperature:g}")
         for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
-            axes.plot(*points.T, marker, color=colour, markersize=5, label=plain(name))
-        entropies, surprises = np.concatenate([*curve, *lessons.values()]).T
+            axes.plot(*points.T[:2], marker, color=colour, markersize=5, label=plain(name))
+        entropies, surprises = np.concatenate([*curve, *lessons.values()]).T[:2]
         axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
-        axes.set(xlabel="entropy of the student (nats)", ylabel="surprise (nats)")
+        axes.set(xlabel="entropy of the student (nats per letter)", ylabel="surprise (nats per letter)")
         legend(axes, loc="upper left")
-        means = {f"forward KL at T = {temperature:g}": chosen, **lessons}
-        listed = "; ".join("{} {:.3f} and {:.3f}".format(name, *points.mean(axis=0)) for name, points in means.items())
-        return f"Entropy and surprise, means in nats: {listed}."
+        means = {f"Forward KL, written at T = {temperature:g}": chosen, **lessons}
+        return " ".join(
+            "{}: entropy {:.2f}, surprise {:.2f}, real names {:.2f} nats.".format(name, *points.mean(axis=0))
+            for name, points in means.items()
+        )
 
     control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
     return Explorer(draw, {"temperature": control}, height=3.4)
 
+
+# --- exercises ------------------------------------------------------------------------------------------------------
 
 # KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5).
 check_reverse_by_hand = Exercise(
@@ -128,17 +145,25 @@ check_reverse_kl = Exercise(
     inputs=[(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)],
 )
 
-# function(logits, T) -> the mean entropy of softmax(logits / T), in nats
-check_entropy_at = Exercise(
-    right=lambda z, T: entropy(soft_targets(z, T)).mean(),
+ENTROPIES, AT = np.array([1.0, 1.4, 2.0]), np.array([0.5, 0.8, 1.0])
+
+# function(target, temperatures, entropies) -> the temperature at which the entropy is the target, interpolated
+check_temperature_of = Exercise(
+    right=lambda target, temperatures, entropies: np.interp(target, entropies, temperatures),
     mistakes=[
-        (lambda z, T: entropy(soft_targets(z)).mean(), "the temperature has no effect yet."),
-        (lambda z, T: entropy(soft_targets(z * T)).mean(), "you multiplied the logits by T: divide them."),
-        (lambda z, T: entropy(soft_targets(z, T)), "give their mean: one number."),
-        (lambda z, T: entropy(soft_targets(z, T)).sum(), "you added the rows' entropies up: take their mean."),
-        (lambda z, T: entropy(soft_targets(z, T)).mean() / np.log(2), "that is in bits: nats are wanted."),
-        (lambda z, T: entropy(soft_targets(z, T).mean(axis=0)), "first each row's entropy, then the mean."),
+        (
+            np.interp,
+            "np.interp(x, xp, fp): the entropies are xp.",
+        ),
+        (
+            lambda target, temperatures, entropies: temperatures[np.abs(entropies - target).argmin()],
+            "that is the nearest temperature that was tried: interpolate between two.",
+        ),
+        (
+            lambda target, temperatures, entropies: np.interp(target, entropies, entropies),
+            "that is an entropy: return a temperature.",
+        ),
     ],
-    otherwise="entropy(soft_targets(logits, T)), and its mean.",
-    inputs=[(Z_TEACHER, 0.5), (Z_STUDENT, 2.0)],
+    otherwise="np.interp(target, entropies, temperatures).",
+    inputs=[(1.3, AT, ENTROPIES), (1.7, AT, ENTROPIES)],
 )

@@ -5,14 +5,87 @@ from functools import lru_cache
 import ipywidgets
 import numpy as np
 
-from distill_edu.data import running_sums
+from distill_edu._inside.backend import keras
+from distill_edu.data import END, PADDING, Vocabulary, as_next_letter, running_sums
+from distill_edu.models import letter_transformer
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, empty_axes, percent
 
 DIGITS = 8
+PROMPT, LENGTH = 9, 18  # eight digits and "="; with eight symbols of an answer, and its end
+VOCABULARY = Vocabulary("0123456789.=")
 COLOURS = (TEACHER, DISTILLED, HARD)
 QUESTIONS = ("49633779", "12345678", "10203040", "99999999", "50505050", "27182818")  # suggestions
+
+
+def lesson(questions, texts):
+    """Questions such as "49633779=" and what stands behind them, as (x, labels): integers [n, 17].
+
+    >>> [x.shape for x in lesson(["49633779="], ["8"])]
+    [(1, 17), (1, 17)]
+    """
+    whole = [question + text for question, text in zip(questions, texts, strict=True)]
+    return as_next_letter(VOCABULARY.encode(whole, LENGTH), prompt=PROMPT)[:2]
+
+
+def test_of(questions, answers):
+    """Questions without a text behind them, and their answers at place 0, see `Writes`: x and labels, [n, 17]."""
+    labels = np.full((len(questions), LENGTH - 1), -1)
+    labels[:, 0] = VOCABULARY.encode(answers, 1, end=False)[:, 0]
+    return VOCABULARY.encode(questions, LENGTH - 1, end=False), labels
+
+
+def network(data, width):
+    """A small Transformer that says the next symbol of a sum. `data` is not needed."""
+    return letter_transformer(VOCABULARY, LENGTH - 1, width)
+
+
+def student(data, width=32):
+    """The same, for `compare`: when it is tested, it writes by itself."""
+    entry = keras.Input((LENGTH - 1,), dtype="int32")
+    return keras.Model(entry, Writes(width)(entry))
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class Writes(keras.layers.Layer):
+    """A network that learns as usual, and in a test writes what follows the "=", the most probable symbol each time.
+
+    integers [n, 17] -> logits [n, 17, symbols]. In a test their largest values are what it writes (place i: symbol
+    i + 1), and at place 0 the last symbol before the end: its answer.
+    """
+
+    def __init__(self, width, **keras_arguments):
+        super().__init__(**keras_arguments)
+        self.width, self.network = width, network(None, width)
+
+    def call(self, x, training=False):
+        if training:
+            return self.network(x, training=True)
+        ops, symbols = keras.ops, len(VOCABULARY)
+        rows, never = ops.cast(x, "int32"), 1e9 * ops.one_hot(PADDING, symbols)  # padding is never written
+        rows = ops.concatenate([rows[:, :PROMPT], ops.zeros_like(rows)[:, PROMPT - 1 :]], axis=1)  # (n, 18)
+        for place in range(PROMPT, LENGTH):
+            logits = self.network(rows[:, :-1])[:, place - 1] - never
+            ended = ops.any(rows == END, axis=1)
+            written = ops.where(ended, PADDING, ops.cast(ops.argmax(logits, axis=-1), "int32"))
+            rows = ops.where(ops.arange(LENGTH) == place, written[:, None], rows)
+        counts = ops.cast((rows != END) & (rows != PADDING), "int32")
+        last = ops.take_along_axis(rows, ops.sum(counts, axis=1, keepdims=True) - 1, axis=1)
+        return 9.0 * ops.one_hot(ops.concatenate([last, rows[:, 2:]], axis=1), symbols)
+
+    def compute_output_shape(self, shape):
+        return (*shape, len(VOCABULARY))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def texts_of(classes):
+    """What students wrote, from `Experiment.classes` [..., questions, 17]: texts [..., questions]."""
+    classes = np.asarray(classes)
+    texts = VOCABULARY.decode(classes[..., PROMPT - 1 :].reshape(-1, LENGTH - PROMPT))
+    return np.reshape(texts, classes.shape[:-1])
 
 
 def writing_explorer(models, question, written=0):
@@ -148,3 +221,23 @@ check_first_mistake = Exercise(
     otherwise="compare the trace with running_sums(question).",
     inputs=[("4936=", "4362"), ("4936=", "4472"), ("4936=", "5362"), ("12345=", "13611"), ("507=", "552")],
 )
+
+
+def slipping(questions, share=0.07, seed=0):
+    """Traces in which this share of the additions is wrong, at random; each goes on from what stands there."""
+    random = np.random.default_rng(seed)
+    slip = lambda last: int(random.random() < share) * random.integers(1, 10)
+    return [_trace(question, slip) for question in questions]
+
+
+def mistaken(questions):
+    """Traces of somebody who adds one too much whenever the last digit is a 7."""
+    return [_trace(question, lambda last: last == 7) for question in questions]
+
+
+def _trace(question, mistake):
+    """A trace with mistake(last digit) added to each step but the first, which only copies a digit."""
+    digits = [int(question[0])]
+    for digit in question[1:DIGITS]:
+        digits.append(int(digits[-1] + int(digit) + mistake(digits[-1])) % 10)
+    return "".join(map(str, digits))

@@ -45,7 +45,6 @@ STOPS = {
     "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
-    "starts": {"count": [200, 1000]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
     "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
     "colder": {"temperature": [0.5, 1]},

@@ -1,5 +1,6 @@
 """Page "Why do models hand down their working?": sums written symbol by symbol, a point for each start."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import ipywidgets
@@ -7,10 +8,12 @@ import numpy as np
 
 from distill_edu._inside.backend import keras
 from distill_edu.data import END, PADDING, Vocabulary, as_next_letter, running_sums
+from distill_edu.language import sample
 from distill_edu.models import letter_transformer
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, empty_axes, percent
+from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, Picture, class_bars, empty_axes, percent
+from distill_edu.probabilities import soft_targets
 
 DIGITS = 8
 PROMPT, LENGTH = 9, 18  # eight digits and "="; with eight symbols of an answer, and its end
@@ -29,11 +32,42 @@ def lesson(questions, texts):
     return as_next_letter(VOCABULARY.encode(whole, LENGTH), prompt=PROMPT)[:2]
 
 
-def test_of(questions, answers):
-    """Questions without a text behind them, and their answers at place 0, see `Writes`: x and labels, [n, 17]."""
-    labels = np.full((len(questions), LENGTH - 1), -1)
-    labels[:, 0] = VOCABULARY.encode(answers, 1, end=False)[:, 0]
-    return VOCABULARY.encode(questions, LENGTH - 1, end=False), labels
+def exam(data, count=500):
+    """The data set "sums" for `compare`: the first `count` questions of validation and test, judged by the answer.
+
+    x are symbols, [n, 17]; labels are the answers at place 0, see `Writes`, and -1 elsewhere.
+    """
+    parts = {}
+    for part in ("valid", "test"):
+        questions, answers = (values[:count] for values in getattr(data, part))
+        labels = np.full((count, LENGTH - 1), -1)
+        labels[:, :1] = VOCABULARY.encode(answers.astype(str), 1, end=False)
+        parts[part] = VOCABULARY.encode(questions, LENGTH - 1, end=False), labels
+    traces = [running_sums(question) for question in data.train[0]]
+    return replace(data, train=lesson(data.train[0], traces), **parts)
+
+
+def slipping(questions, share=0.07, seed=0):
+    """Traces in which this share of the additions is wrong, at random; each goes on from what stands there."""
+    random = np.random.default_rng(seed)
+
+    def slip(last):
+        return int(random.random() < share) * random.integers(1, 10)
+
+    return [_trace(question, slip) for question in questions]
+
+
+def mistaken(questions):
+    """Traces of somebody who adds one too much whenever the last digit is a 7."""
+    return [_trace(question, lambda last: last == 7) for question in questions]
+
+
+def _trace(question, mistake):
+    """A trace with mistake(last digit) added to each step but the first, which only copies a digit."""
+    digits = [int(question[0])]
+    for digit in question[1:DIGITS]:
+        digits.append(int(digits[-1] + int(digit) + mistake(digits[-1])) % 10)
+    return "".join(map(str, digits))
 
 
 def network(data, width):
@@ -83,9 +117,44 @@ class Writes(keras.layers.Layer):
 
 def texts_of(classes):
     """What students wrote, from `Experiment.classes` [..., questions, 17]: texts [..., questions]."""
-    classes = np.asarray(classes)
-    texts = VOCABULARY.decode(classes[..., PROMPT - 1 :].reshape(-1, LENGTH - PROMPT))
-    return np.reshape(texts, classes.shape[:-1])
+    rows = np.asarray(classes)[..., PROMPT - 1 :]
+    return np.reshape(VOCABULARY.decode(rows.reshape(-1, LENGTH - PROMPT)), rows.shape[:-1])
+
+
+def write(model, questions, temperature, seed=0):
+    """What a network writes behind each question, drawn at this temperature; at 0 the most probable symbols: texts."""
+    prompts = VOCABULARY.encode(questions, PROMPT, end=False)
+    rows = sample(model, prompts, LENGTH, temperature, seed)
+    return np.array([text[PROMPT:] for text in VOCABULARY.decode(rows)])
+
+
+def network_of(model):
+    """The network in a student that `compare` shows; a network itself stays what it is."""
+    return getattr(model.layers[-1], "network", model)
+
+
+def writes(model):
+    """A network, or a student, as a function for `writing_explorer`."""
+    model = network_of(model)
+
+    def answer(question):
+        (text,) = write(model, [question], temperature=0)
+        rows = VOCABULARY.encode([question + text], LENGTH - 1)
+        p = soft_targets(np.asarray(model(rows))[0, PROMPT - 1 :])
+        return text, p[: len(text) + 1, [*range(3, 13), END]]
+
+    return answer
+
+
+def right(texts, answers):
+    """Is the last symbol the answer? Booleans in the shape of `texts`; `answers`: one text for each question."""
+    return np.vectorize(lambda text, answer: text[-1:] == answer, otypes=[bool])(texts, answers)
+
+
+def confidence(model, questions):
+    """The probability of the most probable next symbol right behind "=", for each question."""
+    logits = np.asarray(network_of(model)(VOCABULARY.encode(questions, LENGTH - 1, end=False)))[:, PROMPT - 1]
+    return soft_targets(logits).max(axis=1)
 
 
 def writing_explorer(models, question, written=0):
@@ -135,26 +204,20 @@ def _sum_in_words(question, written):
     return f"{' + '.join(so_far)} = {total}, so a trace goes on with {last}:"
 
 
-def starts_explorer(shares, chance, what, value):
-    """Slide the number of examples: the share of right answers of each start, as points and not as a mean.
+def starts(shares, chance=0.1):
+    """Draw the share of right answers of each start, as points and not as a mean: a Picture.
 
-    `shares`: number of examples -> share of right answers of each start; `chance`: of a guess; `what`: the name of
-    what is counted; `value`: the first stop.
+    `shares`: number of traces -> share of right answers of each start; `chance`: of a guess.
     """
-
-    def draw(figure, count):
-        (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
-        for place, (number, points) in enumerate(shares.items()):
-            x = place + np.linspace(-0.15, 0.15, len(points))
-            axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
-        axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
-        axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
-        axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
-        axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
-        listed = ", ".join(f"{share:.3f}" for share in shares[count])
-        return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
-
-    return Explorer(draw, {"count": stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)})
+    figure = Picture(7, 2.8)
+    (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
+    for place, points in enumerate(shares.values()):
+        axes.plot(place + np.linspace(-0.2, 0.2, len(points)), points, "D", color=DISTILLED, markersize=6)
+    axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
+    axes.text(-0.45, chance + 0.02, "a guess", fontsize=8)
+    axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
+    axes.set(xlim=(-0.5, len(shares) - 0.5), ylim=(0, 1.04), xlabel="traces in the lesson", ylabel="answers right")
+    return figure
 
 
 # The trace of 372=: 3, 3 + 7 = 10, 3 + 7 + 2 = 12.
@@ -195,7 +258,7 @@ check_keep_right = Exercise(
         (_chosen(_right, lambda trace, answer: answer), "those are the answers: give the traces."),
     ],
     otherwise="compare the last symbol of each trace with its answer.",
-    inputs=[(["302", "353", "20", "02", "55"], ["2", "5", "2", "2", "5"]), (["11", "", "131"], ["1", "4", "3"])],
+    inputs=[(["302", "353", "20", "02", "55"], ["2", "5", "2", "2", "5"]), (["11", "24", "131"], ["1", "3", "3"])],
 )
 
 
@@ -221,23 +284,3 @@ check_first_mistake = Exercise(
     otherwise="compare the trace with running_sums(question).",
     inputs=[("4936=", "4362"), ("4936=", "4472"), ("4936=", "5362"), ("12345=", "13611"), ("507=", "552")],
 )
-
-
-def slipping(questions, share=0.07, seed=0):
-    """Traces in which this share of the additions is wrong, at random; each goes on from what stands there."""
-    random = np.random.default_rng(seed)
-    slip = lambda last: int(random.random() < share) * random.integers(1, 10)
-    return [_trace(question, slip) for question in questions]
-
-
-def mistaken(questions):
-    """Traces of somebody who adds one too much whenever the last digit is a 7."""
-    return [_trace(question, lambda last: last == 7) for question in questions]
-
-
-def _trace(question, mistake):
-    """A trace with mistake(last digit) added to each step but the first, which only copies a digit."""
-    digits = [int(question[0])]
-    for digit in question[1:DIGITS]:
-        digits.append(int(digits[-1] + int(digit) + mistake(digits[-1])) % 10)
-    return "".join(map(str, digits))

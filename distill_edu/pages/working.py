@@ -32,7 +32,7 @@ def lesson(questions, texts):
     return as_next_letter(VOCABULARY.encode(whole, LENGTH), prompt=PROMPT)[:2]
 
 
-def exam(data, count=500):
+def exam(data, count=400):
     """The data set "sums" for `compare`: the first `count` questions of validation and test, judged by the answer.
 
     x are symbols, [n, 17]; labels are the answers at place 0, see `Writes`, and -1 elsewhere.
@@ -70,7 +70,7 @@ def _trace(question, mistake):
     return "".join(map(str, digits))
 
 
-def network(data, width):
+def network(data, width=32):
     """A small Transformer that says the next symbol of a sum. `data` is not needed."""
     return letter_transformer(VOCABULARY, LENGTH - 1, width)
 
@@ -85,8 +85,8 @@ def student(data, width=32):
 class Writes(keras.layers.Layer):
     """A network that learns as usual, and in a test writes what follows the "=", the most probable symbol each time.
 
-    integers [n, 17] -> logits [n, 17, symbols]. In a test their largest values are what it writes (place i: symbol
-    i + 1), and at place 0 the last symbol before the end: its answer.
+    integers [n, 17] -> logits [n, 17, symbols]. In a test their largest values are what it writes, from place 8 on (at
+    place i stands symbol i + 1), and at place 0 the last symbol before the end: its answer.
     """
 
     def __init__(self, width, **keras_arguments):
@@ -106,7 +106,8 @@ class Writes(keras.layers.Layer):
             rows = ops.where(ops.arange(LENGTH) == place, written[:, None], rows)
         counts = ops.cast((rows != END) & (rows != PADDING), "int32")
         last = ops.take_along_axis(rows, ops.sum(counts, axis=1, keepdims=True) - 1, axis=1)
-        return 9.0 * ops.one_hot(ops.concatenate([last, rows[:, 2:]], axis=1), symbols)
+        said = ops.concatenate([last, ops.zeros_like(rows[:, 2:PROMPT]), rows[:, PROMPT:]], axis=1)
+        return 9.0 * ops.one_hot(said, symbols)
 
     def compute_output_shape(self, shape):
         return (*shape, len(VOCABULARY))

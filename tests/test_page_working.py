@@ -1,9 +1,9 @@
-"""Page "Why do models hand down their working?": sums symbol by symbol, a point for each start."""
+"""Page "Why do models hand down their working?": sums symbol by symbol, students that write by themselves in a test."""
 
 import keras
 import numpy as np
 import pytest
-from drawn import at, bars, lines, ticks
+from drawn import at, bars, ticks
 from gallery import ADDERS, GALLERY
 from matplotlib.colors import to_hex
 
@@ -69,16 +69,6 @@ def test_a_question_is_asked_once_while_the_other_slider_moves():
     assert asked == ["49633779="]
 
 
-def test_every_start_is_a_point():
-    shares = {200: [0.1, 0.05, 0.12], 1000: [0.2, 0.98, 1.0]}
-    (axes,) = page.starts(shares).axes
-    for place, (line, points) in enumerate(zip(lines(axes, "D"), shares.values(), strict=True)):
-        assert line.y.tolist() == points and np.abs(line.x - place).max() < 0.3 and len(set(line.x)) == 3
-        assert line.colour == picture.DISTILLED.lower()
-    (chance,) = [line for line in lines(axes) if line.style == "--"]
-    assert set(chance.y) == {0.1} and ticks(axes) == ["200", "1,000"] and axes.get_ylabel() == "answers right"
-
-
 QUESTIONS = np.array(["49633779=", "12345678=", "77777777="])
 
 
@@ -97,22 +87,13 @@ def test_a_student_in_a_test_writes_as_sample_does_and_its_answer_stands_first(f
     symbol = favourite if favourite == END else page.VOCABULARY.numbers[favourite]
     bias.assign(5.0 * np.eye(len(page.VOCABULARY))[symbol] + 9.0 * np.eye(len(page.VOCABULARY))[0])  # no padding
     x, labels = page.exam(data, 20).test
-    written = page.texts_of(np.asarray(student(x, training=False)).argmax(axis=-1))
+    said = np.asarray(student(x, training=False)).argmax(axis=-1)
+    written = page.VOCABULARY.decode(said[:, 8:])
     expected = page.write(network, data.test[0][:20], temperature=0)
-    assert written.tolist() == expected.tolist() and set(map(len, expected)) - {1}
-    answers = np.asarray(student(x, training=False))[:, 0].argmax(axis=-1)
+    assert written == expected.tolist() and set(map(len, expected)) - {1}
     right = page.right(expected, data.test[1][:20].astype(str))
-    assert ((answers == labels[:, 0]) == right).all() and (labels[:, 1:] == -1).all()
+    assert ((said[:, 0] == labels[:, 0]) == right).all() and (labels[:, 1:] == -1).all()
     assert np.allclose(student(x, training=True), network(x))
-
-
-def test_slips_are_random_and_a_belief_is_not():
-    traces = page.slipping(QUESTIONS.repeat(2000), share=0.1)
-    steps = np.array([[*map(int, trace)] for trace in traces])
-    digits = np.array([[*map(int, question[:8])] for question in QUESTIONS.repeat(2000)])
-    wrong = (steps[:, :-1] + digits[:, 1:] - steps[:, 1:]) % 10 != 0
-    assert (steps[:, 0] == digits[:, 0]).all() and abs(wrong.mean() - 0.1) < 0.01
-    assert page.mistaken(["12345678=", "70000000=", "07100000="]) == ["13605186", "78888888", "07999999"]
 
 
 def test_confidence_is_that_of_the_first_symbol_behind_the_question():

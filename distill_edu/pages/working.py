@@ -1,4 +1,4 @@
-"""Page "Why do models hand down their working?": sums written symbol by symbol, a point for each start."""
+"""Page "Why do models hand down their working?": sums written symbol by symbol, and the exercises."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -12,7 +12,7 @@ from distill_edu.language import sample
 from distill_edu.models import letter_transformer
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, Picture, class_bars, empty_axes, percent
+from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, percent
 from distill_edu.probabilities import soft_targets
 
 DIGITS = 8
@@ -45,29 +45,6 @@ def exam(data, count=400):
         parts[part] = VOCABULARY.encode(questions, LENGTH - 1, end=False), labels
     traces = [running_sums(question) for question in data.train[0]]
     return replace(data, train=lesson(data.train[0], traces), **parts)
-
-
-def slipping(questions, share=0.07, seed=0):
-    """Traces in which this share of the additions is wrong, at random; each goes on from what stands there."""
-    random = np.random.default_rng(seed)
-
-    def slip(last):
-        return int(random.random() < share) * random.integers(1, 10)
-
-    return [_trace(question, slip) for question in questions]
-
-
-def mistaken(questions):
-    """Traces of somebody who adds one too much whenever the last digit is a 7."""
-    return [_trace(question, lambda last: last == 7) for question in questions]
-
-
-def _trace(question, mistake):
-    """A trace with mistake(last digit) added to each step but the first, which only copies a digit."""
-    digits = [int(question[0])]
-    for digit in question[1:DIGITS]:
-        digits.append(int(digits[-1] + int(digit) + mistake(digits[-1])) % 10)
-    return "".join(map(str, digits))
 
 
 def network(data, width=32):
@@ -114,12 +91,6 @@ class Writes(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "width": self.width}
-
-
-def texts_of(classes):
-    """What students wrote, from `Experiment.classes` [..., questions, 17]: texts [..., questions]."""
-    rows = np.asarray(classes)[..., PROMPT - 1 :]
-    return np.reshape(VOCABULARY.decode(rows.reshape(-1, LENGTH - PROMPT)), rows.shape[:-1])
 
 
 def write(model, questions, temperature, seed=0):
@@ -203,22 +174,6 @@ def _sum_in_words(question, written):
     if written == DIGITS:
         return f"The sum is {total}, the answer {last}, and the trace ends here:"
     return f"{' + '.join(so_far)} = {total}, so a trace goes on with {last}:"
-
-
-def starts(shares, chance=0.1):
-    """Draw the share of right answers of each start, as points and not as a mean: a Picture.
-
-    `shares`: number of traces -> share of right answers of each start; `chance`: of a guess.
-    """
-    figure = Picture(7, 2.8)
-    (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
-    for place, points in enumerate(shares.values()):
-        axes.plot(place + np.linspace(-0.2, 0.2, len(points)), points, "D", color=DISTILLED, markersize=6)
-    axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
-    axes.text(-0.45, chance + 0.02, "a guess", fontsize=8)
-    axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
-    axes.set(xlim=(-0.5, len(shares) - 0.5), ylim=(0, 1.04), xlabel="traces in the lesson", ylabel="answers right")
-    return figure
 
 
 # The trace of 372=: 3, 3 + 7 = 10, 3 + 7 + 2 = 12.

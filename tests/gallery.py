@@ -24,7 +24,7 @@ from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import trust_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
 from distill_edu.pages.whose_words import colder_explorer, peaks_explorer
-from distill_edu.pages.working import starts_explorer, writing_explorer
+from distill_edu.pages.working import writing_explorer
 from distill_edu.pages.write import names_explorer
 
 SWEEP = pandas.DataFrame(
@@ -120,7 +120,6 @@ def adder(writes, sure):
 
 
 ADDERS = {"teacher": adder("43258528", 0.9), "traces": adder("43258527", 0.6), "answers": adder("8", 0.3)}
-STARTS = {200: [0.1, 0.05, 0.12], 1000: [0.2, 0.98, 1.0]}
 KNOWN = {"suomi", "roma", "$x", "e0"}
 WRITTEN = {
     model: {
@@ -163,7 +162,6 @@ GALLERY = {
     "bits": lambda: bits_explorer(MENDED, SOME_WEIGHTS),
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
-    "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
     "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
     "peaks": peaks_explorer,

@@ -45,7 +45,6 @@ STOPS = {
     "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"steps": [0, 25, 50], "share": [0, 0.5]},
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
-    "starts": {"count": [200, 1000]},
     "lists": {"language": ["dog", "cat"], "count": [1, 4]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
     "peaks": {

@@ -1,11 +1,14 @@
-"""Page "Why do models hand down their working?": sums symbol by symbol, a point for each start."""
+"""Page "Why do models hand down their working?": sums symbol by symbol, students that write by themselves in a test."""
 
+import keras
 import numpy as np
 import pytest
-from drawn import at, bars, lines, numbers, ticks
-from gallery import ADDERS, GALLERY, STARTS
+from drawn import at, bars, ticks
+from gallery import ADDERS, GALLERY
 from matplotlib.colors import to_hex
 
+from distill_edu import load_dataset
+from distill_edu.data import END
 from distill_edu.pages import working as page
 from distill_edu.pages.shared import picture
 
@@ -66,14 +69,35 @@ def test_a_question_is_asked_once_while_the_other_slider_moves():
     assert asked == ["49633779="]
 
 
-@pytest.mark.parametrize("count, said", [(200, "200"), (1000, "1,000")])
-def test_every_start_is_a_point_and_a_number(count, said):
-    figure, words = at(GALLERY["starts"](), count=count)
-    (axes,) = figure.axes
-    for place, (line, (number, shares)) in enumerate(zip(lines(axes, "D"), STARTS.items(), strict=True)):
-        assert line.y.tolist() == shares and np.abs(line.x - place).max() < 0.2 and len(set(line.x)) == 3
-        assert line.colour == (picture.DISTILLED if number == count else picture.NEUTRAL).lower()
-    (chance,) = [line for line in lines(axes) if line.style == "--"]
-    assert set(chance.y) == {0.1} and ticks(axes) == ["200", "1,000"] and axes.get_ylabel() == "answers right"
-    assert words.startswith(f"{said} traces: right on ")
-    assert numbers(words.removeprefix(said)) == [*STARTS[count], 0.1]
+QUESTIONS = np.array(["49633779=", "12345678=", "77777777="])
+
+
+def test_a_lesson_has_labels_behind_the_question_alone():
+    x, labels = page.lesson(QUESTIONS[:1], ["8"])
+    assert page.VOCABULARY.decode(x) == ["49633779=8"] and (labels[0, :8] == -1).all()
+    assert labels[0, 8:10].tolist() == [3 + 8, END] and (labels[0, 10:] == -1).all()
+
+
+@pytest.mark.parametrize("favourite", ["8", "=", END])
+def test_a_student_in_a_test_writes_as_sample_does_and_its_answer_stands_first(favourite):
+    keras.utils.set_random_seed(3)
+    student = page.student(None, width=8)
+    network, data = student.layers[-1].network, load_dataset("sums")
+    *_, bias = network.get_layer("logits").weights
+    symbol = favourite if favourite == END else page.VOCABULARY.numbers[favourite]
+    bias.assign(5.0 * np.eye(len(page.VOCABULARY))[symbol] + 9.0 * np.eye(len(page.VOCABULARY))[0])  # no padding
+    x, labels = page.exam(data, 20).test
+    said = np.asarray(student(x, training=False)).argmax(axis=-1)
+    written = page.VOCABULARY.decode(said[:, 8:])
+    expected = page.write(network, data.test[0][:20], temperature=0)
+    assert written == expected.tolist() and set(map(len, expected)) - {1}
+    right = page.right(expected, data.test[1][:20].astype(str))
+    assert ((said[:, 0] == labels[:, 0]) == right).all() and (labels[:, 1:] == -1).all()
+    assert np.allclose(student(x, training=True), network(x))
+
+
+def test_confidence_is_that_of_the_first_symbol_behind_the_question():
+    student = page.student(None, width=8)
+    _, p = page.writes(student)(QUESTIONS[0])
+    assert page.confidence(student, QUESTIONS)[0] >= p[0].max() > 0  # p: of ten digits and the end
+    assert p.shape[1] == 11

@@ -1,19 +1,51 @@
-"""Page "What does a smaller model cost?": accuracy over latency and bytes, and the exercises."""
+"""Page "What does a smaller model cost?": the cards of many models, accuracy over latency, and the exercises."""
+
+from pathlib import Path
 
 import numpy as np
 import pandas
 
+from distill_edu import cache, compress
+from distill_edu._inside.cache_key import portable_key
+from distill_edu._inside.source_code import tokens
 from distill_edu.metrics import mean_and_reach, pareto_front
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
+from distill_edu.pages.shared.picture import NEUTRAL, STYLES, empty_axes, legend, plain, with_room
+
+
+def model_cards(groups, data):
+    """A table of models, see `compress.model_cards`. Bytes and accuracies are remembered, latencies measured now.
+
+    Models of equal size and format do the same work, whatever their weights are, so one of them is measured.
+    """
+    table = pandas.DataFrame(_cards_without_times(groups, data))
+    models = {size: model for pairs in groups.values() for size, model in pairs}
+    for size, model in models.items():
+        for form in ("float32", "int8"):
+            content = compress.export_litert(model, None if form == "float32" else form, data.train[0][:200])
+            rows = (table["size"] == size) & (table.format == form)
+            table.loc[rows, "us"], _ = compress.latency(content, data.test[0][:1])
+            table.loc[rows, "batch_us"], _ = compress.latency(content, data.test[0][:32])
+    return table
+
+
+def _cards_without_times(groups, data):
+    """Column -> values. Not `remembered`: whether LiteRT is here is found out inside a function of compress."""
+    code = tokens(Path(compress.__file__).read_text("utf-8"))
+    name = portable_key("cards", code, list(groups.items()), data)
+    if (kept := cache.recall(name)) is None:
+        cache.require_kept(1, "table of models")
+        table = compress.model_cards(groups, data)
+        kept = cache.keep(name, table.drop(columns=[each for each in table if "us" in each.split("_")]).to_dict("list"))
+    return kept
 
 
 def tradeoff_explorer(table):
     """Slide a budget in kilobytes and microseconds: the best model within it, its cost, the Pareto front.
 
-    `table`: what `compress.model_cards` returns, a row for each model and seed with the columns technique (up to 6),
-    size, bytes, us, valid_accuracy and test_accuracy. Validation data choose the model, test data judge it.
+    `table`: what `model_cards` returns, a row for each model and seed with the columns technique (up to 6), size,
+    bytes, us, valid_accuracy and test_accuracy. Validation data choose the model and the front, test data judge them.
     """
     if table.technique.nunique() > len(STYLES):
         raise ValueError(f"There are {table.technique.nunique()} techniques: at most {len(STYLES)} can be told apart.")
@@ -22,7 +54,7 @@ def tradeoff_explorer(table):
         "kilobytes": _budget("Size at most (KB)", "kilobytes", points.kilobytes),
         "microseconds": _budget("Latency at most (µs)", "microseconds", points.us),
     }
-    return Explorer(lambda figure, **values: draw_tradeoff(figure, points, **values), controls, height=3.4)
+    return Explorer(lambda figure, **budget: _draw_tradeoff(figure, points, **budget), controls, height=3.4)
 
 
 def _budget(label, name, values):
@@ -31,36 +63,23 @@ def _budget(label, name, values):
     return stop_slider(label, name, stops, stops[-1])
 
 
-def draw_tradeoff(figure, points, kilobytes=np.inf, microseconds=np.inf, shown=None):
-    """Draw test accuracy over latency, bytes as the area of a marker, models outside of the budget pale.
-
-    `points`: what `tradeoff_points` returns; `shown`: the techniques to draw, all by default. The axes stay the same.
-    """
+def _draw_tradeoff(figure, points, kilobytes, microseconds):
+    """Draw test accuracy over latency, bytes as the area of a marker, models outside of the budget pale."""
     (axes,) = empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
     low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
     axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
-    budget, limited = (kilobytes, microseconds), np.isfinite(kilobytes)
     # The title has the budget: every stop of a slider changes the picture, also where it changes no point.
-    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs" if limited else "")
+    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs")
     for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
-        if shown is None or technique in shown:
-            _draw_points(axes, points[points.technique == technique], budget, colour, filled)
-            axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
-    points = points if shown is None else points[points.technique.isin(shown)]
-    within = points[_fits(points, *budget)]
-    front = within[pareto_front(within.us, within.test_accuracy)].sort_values("us")
+        _draw_points(axes, points[points.technique == technique], (kilobytes, microseconds), colour, filled)
+        axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
+    within = points[_fits(points, kilobytes, microseconds)]
+    front = within[pareto_front(within.us, within.valid_accuracy)].sort_values("us")
     axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     axes.scatter([], [], _area(10), c="none", edgecolors=NEUTRAL, label="10 KB")
     legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
-    return _choose(axes, points, *budget) if limited else ""
-
-
-def tradeoff(table, shown=None):
-    """Return `draw_tradeoff` without a budget as a Picture. `table`: see `tradeoff_explorer`."""
-    figure = Picture(7, 3.4)
-    draw_tradeoff(figure, tradeoff_points(table), shown=shown)
-    return figure
+    return _choose(axes, points, kilobytes, microseconds)
 
 
 def tradeoff_points(table):

@@ -1,18 +1,132 @@
-"""Page "Why do models hand down their working?": sums written symbol by symbol, a point for each start."""
+"""Page "Why do models hand down their working?": sums written symbol by symbol, and the exercises."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import ipywidgets
 import numpy as np
 
-from distill_edu.data import running_sums
+from distill_edu._inside.backend import keras
+from distill_edu.data import END, PADDING, Vocabulary, as_next_letter, running_sums
+from distill_edu.language import sample
+from distill_edu.models import letter_transformer
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, class_bars, empty_axes, percent
+from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, percent
+from distill_edu.probabilities import soft_targets
 
 DIGITS = 8
+PROMPT, LENGTH = 9, 18  # eight digits and "="; with eight symbols of an answer, and its end
+VOCABULARY = Vocabulary("0123456789.=")
 COLOURS = (TEACHER, DISTILLED, HARD)
 QUESTIONS = ("49633779", "12345678", "10203040", "99999999", "50505050", "27182818")  # suggestions
+
+
+def lesson(questions, texts):
+    """Questions such as "49633779=" and what stands behind them, as (x, labels): integers [n, 17].
+
+    >>> [x.shape for x in lesson(["49633779="], ["8"])]
+    [(1, 17), (1, 17)]
+    """
+    whole = [question + text for question, text in zip(questions, texts, strict=True)]
+    return as_next_letter(VOCABULARY.encode(whole, LENGTH), prompt=PROMPT)[:2]
+
+
+def exam(data, count=400):
+    """The data set "sums" for `compare`: the first `count` questions of validation and test, judged by the answer.
+
+    x are symbols, [n, 17]; labels are the answers at place 0, see `Writes`, and -1 elsewhere.
+    """
+    parts = {}
+    for part in ("valid", "test"):
+        questions, answers = (values[:count] for values in getattr(data, part))
+        labels = np.full((count, LENGTH - 1), -1)
+        labels[:, :1] = VOCABULARY.encode(answers.astype(str), 1, end=False)
+        parts[part] = VOCABULARY.encode(questions, LENGTH - 1, end=False), labels
+    traces = [running_sums(question) for question in data.train[0]]
+    return replace(data, train=lesson(data.train[0], traces), **parts)
+
+
+def network(data, width=32):
+    """A small Transformer that says the next symbol of a sum. `data` is not needed."""
+    return letter_transformer(VOCABULARY, LENGTH - 1, width)
+
+
+def student(data, width=32):
+    """The same, for `compare`: when it is tested, it writes by itself."""
+    entry = keras.Input((LENGTH - 1,), dtype="int32")
+    return keras.Model(entry, Writes(width)(entry))
+
+
+@keras.saving.register_keras_serializable(package="distill_edu")
+class Writes(keras.layers.Layer):
+    """A network that learns as usual, and in a test writes what follows the "=", the most probable symbol each time.
+
+    integers [n, 17] -> logits [n, 17, symbols]. In a test their largest values are what it writes, from place 8 on (at
+    place i stands symbol i + 1), and at place 0 the last symbol before the end: its answer.
+    """
+
+    def __init__(self, width, **keras_arguments):
+        super().__init__(**keras_arguments)
+        self.width, self.network = width, network(None, width)
+
+    def call(self, x, training=False):
+        if training:
+            return self.network(x, training=True)
+        ops, symbols = keras.ops, len(VOCABULARY)
+        rows, never = ops.cast(x, "int32"), 1e9 * ops.one_hot(PADDING, symbols)  # padding is never written
+        rows = ops.concatenate([rows[:, :PROMPT], ops.zeros_like(rows)[:, PROMPT - 1 :]], axis=1)  # (n, 18)
+        for place in range(PROMPT, LENGTH):
+            logits = self.network(rows[:, :-1])[:, place - 1] - never
+            ended = ops.any(rows == END, axis=1)
+            written = ops.where(ended, PADDING, ops.cast(ops.argmax(logits, axis=-1), "int32"))
+            rows = ops.where(ops.arange(LENGTH) == place, written[:, None], rows)
+        counts = ops.cast((rows != END) & (rows != PADDING), "int32")
+        last = ops.take_along_axis(rows, ops.sum(counts, axis=1, keepdims=True) - 1, axis=1)
+        said = ops.concatenate([last, ops.zeros_like(rows[:, 2:PROMPT]), rows[:, PROMPT:]], axis=1)
+        return 9.0 * ops.one_hot(said, symbols)
+
+    def compute_output_shape(self, shape):
+        return (*shape, len(VOCABULARY))
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def write(model, questions, temperature, seed=0):
+    """What a network writes behind each question, drawn at this temperature; at 0 the most probable symbols: texts."""
+    prompts = VOCABULARY.encode(questions, PROMPT, end=False)
+    rows = sample(model, prompts, LENGTH, temperature, seed)
+    return np.array([text[PROMPT:] for text in VOCABULARY.decode(rows)])
+
+
+def network_of(model):
+    """The network in a student that `compare` shows; a network itself stays what it is."""
+    return getattr(model.layers[-1], "network", model)
+
+
+def writes(model):
+    """A network, or a student, as a function for `writing_explorer`."""
+    model = network_of(model)
+
+    def answer(question):
+        (text,) = write(model, [question], temperature=0)
+        rows = VOCABULARY.encode([question + text], LENGTH - 1)
+        p = soft_targets(np.asarray(model(rows))[0, PROMPT - 1 :])
+        return text, p[: len(text) + 1, [*range(3, 13), END]]
+
+    return answer
+
+
+def right(texts, answers):
+    """Is the last symbol the answer? Booleans in the shape of `texts`; `answers`: one text for each question."""
+    return np.vectorize(lambda text, answer: text[-1:] == answer, otypes=[bool])(texts, answers)
+
+
+def confidence(model, questions):
+    """The probability of the most probable next symbol right behind "=", for each question."""
+    logits = np.asarray(network_of(model)(VOCABULARY.encode(questions, LENGTH - 1, end=False)))[:, PROMPT - 1]
+    return soft_targets(logits).max(axis=1)
 
 
 def writing_explorer(models, question, written=0):
@@ -62,28 +176,6 @@ def _sum_in_words(question, written):
     return f"{' + '.join(so_far)} = {total}, so a trace goes on with {last}:"
 
 
-def starts_explorer(shares, chance, what, value):
-    """Slide the number of examples: the share of right answers of each start, as points and not as a mean.
-
-    `shares`: number of examples -> share of right answers of each start; `chance`: of a guess; `what`: the name of
-    what is counted; `value`: the first stop.
-    """
-
-    def draw(figure, count):
-        (axes,) = empty_axes(figure, (0.1, 0.2, 0.86, 0.7))
-        for place, (number, points) in enumerate(shares.items()):
-            x = place + np.linspace(-0.15, 0.15, len(points))
-            axes.plot(x, points, "D", color=DISTILLED if number == count else NEUTRAL, markersize=6)
-        axes.axhline(chance, color="black", linewidth=0.8, linestyle="--")
-        axes.text(-0.35, chance + 0.02, "a guess", fontsize=8)
-        axes.set_xticks(range(len(shares)), [f"{number:,}" for number in shares])
-        axes.set(xlim=(-0.4, len(shares) - 0.6), ylim=(0, 1.04), xlabel=what, ylabel="answers right")
-        listed = ", ".join(f"{share:.3f}" for share in shares[count])
-        return f"{count:,} {what}: right on {listed} of the questions, one number for each start. A guess: {chance:g}."
-
-    return Explorer(draw, {"count": stop_slider(f"{what.capitalize()} (number)", "count", tuple(shares), value)})
-
-
 # The trace of 372=: 3, 3 + 7 = 10, 3 + 7 + 2 = 12.
 check_trace_by_hand = Exercise(
     right=302,
@@ -122,7 +214,7 @@ check_keep_right = Exercise(
         (_chosen(_right, lambda trace, answer: answer), "those are the answers: give the traces."),
     ],
     otherwise="compare the last symbol of each trace with its answer.",
-    inputs=[(["302", "353", "20", "02", "55"], ["2", "5", "2", "2", "5"]), (["11", "", "131"], ["1", "4", "3"])],
+    inputs=[(["302", "353", "20", "02", "55"], ["2", "5", "2", "2", "5"]), (["11", "24", "131"], ["1", "3", "3"])],
 )
 
 

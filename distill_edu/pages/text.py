@@ -11,8 +11,8 @@ from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bar
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: the reader may type any other word.
-WORDS = ("Frankreich", "Suomen kieli", "Angola", "franco suizo", "Deutschland")
-WORDS += ("Allemagne", "Saksa", "Magyarország", "Xyzzy")
+WORDS = ("Indonèsia", "Angola", "Marshallöarna", "gammelhøytysk", "Deutschland")
+WORDS += ("Saksa", "Suomen kieli", "Magyarország", "Xyzzy")
 
 
 def word_explorer(models, class_names, word, temperature=1):

@@ -63,12 +63,11 @@ def write_names(model, vocabulary, count=25):
     """Let a model write `count` names of each language at each temperature: temperature -> language -> names.
 
     >>> import keras
-    >>> vocabulary = Vocabulary([*load_dataset("languages").class_names, "a"])
-    >>> a = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 23, 24))
-    >>> write_names(keras.Sequential([keras.Input((None,)), a]), vocabulary, count=1)[1]["Finnish"]
-    ['aaaaaaaaaaaaaaaaaaaa']
+    >>> a = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 4, 5))  # it always writes "a"
+    >>> write_names(keras.Sequential([keras.Input((None,)), a]), Vocabulary(["Finnish", "a"]), count=1)[1]
+    {'Finnish': ['aaaaaaaaaaaaaaaaaaaa']}
     """
-    languages = load_dataset("languages").class_names
+    languages = [symbol for symbol in vocabulary.symbols if len(symbol) > 1]  # the tags
     tags = np.repeat(vocabulary.encode([[language] for language in languages], 1, end=False), count, axis=0)
     written = {}
     for temperature in TEMPERATURES:

@@ -27,7 +27,7 @@ def names_as_letters(tested=1000):
     """The names of "languages" for models of the next letter: a Dataset and its Vocabulary.
 
     x are tags and letters [n, 20], y the letter after each of them, or -1 where nothing counts. `tested`: so many names
-    of the test set, drawn.
+    of the test set, drawn. (A small İ has two letters: one training name is cut off before its end.)
 
     >>> names, vocabulary = names_as_letters()
     >>> names, len(vocabulary)

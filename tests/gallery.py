@@ -77,9 +77,9 @@ TRUST = {  # [seeds, examples], right or not
     (60, 0.5): np.array([[1, 1, 0, 0], [1, 1, 0, 1]]),
 }
 SPELLERS = {
-    "teacher": lambda words: [[len(words[0]), 3, 1]],
-    "student": lambda words: [[1, len(words[0]), 2]],
-    "third": lambda words: [[-1, 1, len(words[0])]],
+    "teacher": lambda letters: [[np.count_nonzero(letters) - 2, 3, 1]],  # without the spaces at both ends
+    "student": lambda letters: [[1, np.count_nonzero(letters) - 2, 2]],
+    "third": lambda letters: [[-1, 1, np.count_nonzero(letters) - 2]],
 }
 COPIES = {  # which of nine images each of three students is right about
     name: {count: np.arange(27).reshape(3, 9) ** 2 % 10 < level + count / 100 for count in (0, 300)}
@@ -120,7 +120,7 @@ def adder(writes, sure):
 
 
 ADDERS = {"teacher": adder("43258528", 0.9), "traces": adder("43258527", 0.6), "answers": adder("8", 0.3)}
-KNOWN = {"suomi", "roma", "$x", "e0"}
+REAL = {"Finnish": {"suomi", "e1"}, "Italian": {"roma", "$x", "e0", "suomi"}}
 WRITTEN = {
     model: {
         temperature: {
@@ -163,7 +163,7 @@ GALLERY = {
     "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
-    "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
+    "names": lambda: names_explorer(WRITTEN, REAL, "Finnish"),
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),

@@ -14,7 +14,7 @@ import ipywidgets
 import numpy as np
 import pytest
 from drawn import at
-from gallery import CARDS, GALLERY, KNOWN, LOGITS, NAMES
+from gallery import CARDS, GALLERY, LOGITS, NAMES, REAL
 from matplotlib.transforms import Bbox
 
 from distill_edu.pages import smaller_models, text, working, write
@@ -169,7 +169,7 @@ def test_a_still_picture_may_be_of_another_stop(named):
     [
         lambda models: text.word_explorer(models, NAMES, "a"),
         lambda models: working.writing_explorer(models, "49633779"),
-        lambda models: write.names_explorer(models, KNOWN, "Finnish"),
+        lambda models: write.names_explorer(models, REAL, "Finnish"),
     ],
 )
 def test_no_model_and_four_models_are_refused(explorer):

@@ -7,6 +7,7 @@ import pytest
 from drawn import at, bars, ticks
 from gallery import NAMES, SPELLERS
 
+from distill_edu import as_letters
 from distill_edu.pages import text as page
 from distill_edu.pages.shared import picture
 
@@ -20,7 +21,7 @@ def test_every_model_answers_this_word_at_t(word, t):
     answers = []
     colours = (picture.TEACHER, picture.HARD, picture.DISTILLED)
     for (label, heights, colour), (name, model), expected in zip(bars(axes), SPELLERS.items(), colours, strict=True):
-        z = np.array(model([word])[0]) / t
+        z = np.array(model(as_letters([word]))[0]) / t
         p = np.exp(z) / np.exp(z).sum()
         assert (label, colour) == (name, expected.lower()) and heights == pytest.approx(p)
         answers.append(f"{name} {NAMES[p.argmax()]} {100 * p.max():.1f}%")
@@ -31,11 +32,11 @@ def test_every_model_answers_this_word_at_t(word, t):
 def test_while_t_slides_the_models_are_not_asked_again():
     asked = []
 
-    def model(words):
-        asked.extend(words)
+    def model(letters):
+        asked.append("".join(map(chr, letters[0])).strip(" \0"))
         return [[1, 2, -3]]
 
-    widget = page.word_explorer({"a": model}, NAMES, "one")
+    widget = page.word_explorer({"a": model}, NAMES, "One")
     at(widget, temperature=4)
     assert asked == ["one"]
     at(widget, word="two")

@@ -4,27 +4,29 @@ from functools import lru_cache
 
 import ipywidgets
 
+from distill_edu.data import as_letters
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, require_up_to_three, slider, temperature_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, legend, percent
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: the reader may type any other word.
-WORDS = ("Frankreich", "Suomen kieli", "Angola", "franco suizo", "Deutschland")
-WORDS += ("Allemagne", "Saksa", "Magyarország", "Xyzzy")
+WORDS = ("Indonèsia", "Angola", "Marshallöarna", "gammelhøytysk", "Deutschland")
+WORDS += ("Saksa", "Suomen kieli", "Magyarország", "Xyzzy")
 
 
 def word_explorer(models, class_names, word, temperature=1):
     """Type a word and see what each model answers; slide T over the answers.
 
-    `models`: name -> function from [word] to logits [1, classes]; one to three models: teacher, student of hard
-    labels, distilled student.
+    `models`: name -> model, or function, from letters [1, 24] to logits [1, classes], see as_letters; one to three
+    models: teacher, student of hard labels, distilled student.
     """
     require_up_to_three(models)
 
     @lru_cache(maxsize=1)  # the models do not answer again while T slides
     def logits_of_models(word):
-        return {name: read_logits(model([word]), class_names, f"logits of {name}")[0] for name, model in models.items()}
+        answers = {name: model(as_letters([word])) for name, model in models.items()}
+        return {name: read_logits(each, class_names, f"logits of {name}")[0] for name, each in answers.items()}
 
     def draw(figure, word, temperature):
         (axes,) = empty_axes(figure, (0.1, 0.34, 0.88, 0.55))

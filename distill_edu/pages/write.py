@@ -1,20 +1,87 @@
-"""Page "Can a small model learn to write?": names that models write, and the exercises."""
+"""Page "Can a small model learn to write?": names as letters, the names that models write, and the exercises."""
+
+from collections import Counter
 
 import ipywidgets
 import numpy as np
 
+from distill_edu.data import Dataset, Vocabulary, as_next_letter, load_dataset
+from distill_edu.language import sample
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
 
+LENGTH = 21  # a tag, at most 19 letters, and the end
+RARE = 20  # a letter that the training names have less often is unknown
+TEMPERATURES = (0.25, 0.5, 0.75, 1, 1.5)
 SHOWN = 8  # names of each model in the figure
 
 
-def names_explorer(written, known, language, temperature=1):
+def _texts(part, languages):
+    """The names of a part as lists of symbols: the language's tag, then the letters."""
+    pairs = zip(*part, strict=True)
+    return [[languages[label], *word.lower()] for word, label in pairs if len(word) < LENGTH - 1]
+
+
+def names_as_letters(tested=1000):
+    """The names of "languages" for models of the next letter: a Dataset and its Vocabulary.
+
+    x are tags and letters [n, 20], y the letter after each of them, or -1 where nothing counts. `tested`: so many names
+    of the test set, drawn. (A small İ has two letters: one training name is cut off before its end.)
+
+    >>> names, vocabulary = names_as_letters()
+    >>> names, len(vocabulary)
+    (Dataset 'names': 11614 train, 1989 valid, 1000 test; 100 classes, 100)
+    """
+    words = load_dataset("languages")
+    often = Counter("".join(words.train[0]).lower())
+    vocabulary = Vocabulary([*words.class_names, *sorted(letter for letter in often if often[letter] >= RARE)])
+    rows = [
+        vocabulary.encode(_texts(part, words.class_names), LENGTH) for part in (words.train, words.valid, words.test)
+    ]
+    rows[2] = rows[2][np.random.RandomState(0).permutation(len(rows[2]))[:tested]]
+    parts = [as_next_letter(part)[:2] for part in rows]
+    return Dataset("names", *parts, class_names=("(padding)", "(end)", "(unknown)", *vocabulary.symbols)), vocabulary
+
+
+def real_names():
+    """language -> all its names, those of the test set, too.
+
+    >>> "suomi" in real_names()["Finnish"]
+    True
+    """
+    words = load_dataset("languages")
+    names = {language: set() for language in words.class_names}
+    for language, *letters in (
+        text for part in (words.train, words.valid, words.test) for text in _texts(part, words.class_names)
+    ):
+        names[language].add("".join(letters))
+    return names
+
+
+def write_names(model, vocabulary, count=25):
+    """Let a model write `count` names of each language at each temperature: temperature -> language -> names.
+
+    >>> import keras
+    >>> a = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 4, 5))  # it always writes "a"
+    >>> write_names(keras.Sequential([keras.Input((None,)), a]), Vocabulary(["Finnish", "a"]), count=1)[1]
+    {'Finnish': ['aaaaaaaaaaaaaaaaaaaa']}
+    """
+    languages = [symbol for symbol in vocabulary.symbols if len(symbol) > 1]  # the tags
+    tags = np.repeat(vocabulary.encode([[language] for language in languages], 1, end=False), count, axis=0)
+    written = {}
+    for temperature in TEMPERATURES:
+        names = vocabulary.decode(sample(model, tags, LENGTH, temperature)[:, 1:])
+        of_language = np.reshape(names, (len(languages), count)).tolist()
+        written[temperature] = dict(zip(languages, of_language, strict=True))
+    return written
+
+
+def names_explorer(written, real, language, temperature=1):
     """Choose a language and the sampling temperature, and read the names that models write.
 
     `written`: model -> temperature -> language -> at least eight names; one to three models: teacher, student of hard
-    labels, distilled student. `known`: the names of the training data, of any language.
+    labels, distilled student. `real`: language -> its names; what a model writes and is none of them is invented.
     """
     require_up_to_three(written)
     temperatures = next(iter(written.values()))
@@ -32,17 +99,17 @@ def names_explorer(written, known, language, temperature=1):
             names = written[model][temperature][language]
             texts.text(column / 3, 0, model, color=colour, fontsize=9, fontweight="bold", va="top")
             for row, name in enumerate(names[:SHOWN], 1):
-                look = {"color": NEUTRAL if name in known else colour, "fontsize": 9, "va": "top"}
+                look = {"color": NEUTRAL if name in real[language] else colour, "fontsize": 9, "va": "top"}
                 texts.text(column / 3, row, plain(name), **look)
-            share = np.mean([name in known for name in names])
+            share = np.mean([name in real[language] for name in names])
             bars[model] = ([share], colour)
             counted.append(f"{model} {percent(share)} of {len(names)}")
         title = f"{language}, at temperature {temperature:g}"
         texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=title)
         texts.set_axis_off()
         grouped_bars(axes, bars)
-        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names", title="read before")
-        return f"{title}: names that stand in the training data (grey): {'; '.join(counted)}."
+        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names written", title="real names")
+        return f"{title}: names of the data (grey), not invented: {'; '.join(counted)}."
 
     return Explorer(draw, controls)
 

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import inspect
 import json
 import re
 import sys
@@ -278,16 +279,32 @@ class Description:
             config = value.get_config()
         except Exception:  # a class of the reader's that cannot say: its attributes are described
             return None
-        return self._config(config)
+        return self._config(_given(config, type(value)))
 
     def _config(self, value):
         if not isinstance(value, dict):
             return ["list", *map(self._config, value)] if isinstance(value, (list, tuple)) else self.of(value)
         if value.get("class_name") == "__lambda__":
             return ["lambda"]  # its function is an attribute, and its bytecode says where it stood
+        if isinstance(value.get("config"), dict):
+            kind = getattr(sys.modules.get(value.get("module")), str(value.get("class_name")), None)
+            value = {**value, "config": _given(value["config"], kind)}
         pairs = [(name, self._config(each)) for name, each in value.items() if name != "compile_config"]  # of a teacher
         fixed = {name for name, each in pairs if name in NEVER_LAYERS and isinstance(each, str)}
         return ["dict", *([["=", str(name)], ["=", each] if name in fixed else each] for name, each in pairs)]
+
+
+def _given(config, kind):
+    """A configuration of Keras's without what is left at its default: another release has other arguments."""
+    if not (isinstance(kind, type) and kind.__module__.startswith("keras.")):
+        return config
+    defaults = {name: argument.default for name, argument in inspect.signature(kind).parameters.items()}
+    defaults.pop("name", None)  # counted in one release, fixed in another
+    return {name: each for name, each in config.items() if not _is_default(each, defaults.get(name, defaults))}
+
+
+def _is_default(value, default):
+    return type(value) is type(default) and value == default
 
 
 def _bookkeeping(owner):
@@ -305,4 +322,4 @@ def _content(cell):
 
 def _is_counted(name, kind):
     """Is it a name that Keras gives: the class's, with a number or without?"""
-    return isinstance(name, str) and re.sub(r"_\d+$", "", name).replace("_", "") == kind.__name__.lower()
+    return isinstance(name, str) and re.sub(r"_\d+$", "", name).replace("_", "").lower() == kind.__name__.lower()

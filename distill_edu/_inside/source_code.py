@@ -163,10 +163,12 @@ def _source(code, module):
 @functools.lru_cache(maxsize=64)
 def _functions(text, flags):
     """{bytecode: [code objects]} and {first line: [nodes]} of all functions in a file or cell."""
-    codes, nodes = {}, {}
-    for code in nested(compile(text, "<source>", "exec", flags, dont_inherit=True)):
-        codes.setdefault(bytecode(code), []).append(code)
-    for node in ast.walk(ast.parse(text)):
+    codes, nodes, tree = {}, {}, ast.parse(text)
+    # IPython compiles a cell statement by statement: np.exp(x) has other bytecode where the cell imports np.
+    for unit in (tree, *(ast.Module([statement], []) for statement in tree.body)):
+        for code in nested(compile(unit, "<source>", "exec", flags, dont_inherit=True)):
+            codes.setdefault(bytecode(code), []).append(code)
+    for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
             nodes.setdefault(first, []).append(node)

@@ -71,7 +71,7 @@ def levels_explorer(right, weights):
             chosen = {"color": DISTILLED, "zorder": 3} if each == clip else {"color": NEUTRAL, "alpha": 0.35}
             accuracies = [right[stop, each].mean(axis=1) for stop in stops]
             means_over_stops(axes, accuracies, "o-", label=f"{each:g}", **chosen)
-        bits_axis(axes, stops, bits, title="networks, by their outermost level")
+        bits_axis(axes, stops, bits, title="by outermost level")
         legend(axes, fontsize=7, loc="lower left")
         accuracy = np.mean(right[bits, clip])
         return (

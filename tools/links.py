@@ -17,7 +17,7 @@ from importlib.util import find_spec
 if find_spec("distill_edu") is None:
     %pip install --quiet https://github.com/{repository}/archive/{branch}.zip"""
 # In these texts every address on GitHub is ours (other repositories are named in docs/cookbook.md and in the pages).
-TEXTS = ["README.md", "CITATION.cff", "docs/index.md", "docs/teaching.md", ".devcontainer/README.md"]
+TEXTS = ["README.md", "CITATION.cff", "docs/index.md", "docs/teaching.md"]
 OWNER, NAME = r"[\w-]+", r"[\w.-]*\w"
 ADDRESSES = {  # what an address of ours looks like: its form with {owner} and {name}
     rf"github\.com/{OWNER}/{NAME}": "github.com/{owner}/{name}",

@@ -67,10 +67,10 @@ html_theme_options = {
 
 
 def text_of(page):
-    """The words of a built page: its sections with their anchors, and nothing else."""
+    """The prose of a built page: its sections with their anchors, and nothing else."""
     main = re.search(r'<article role="main".*?</article>', page, re.DOTALL)
-    text = re.sub(r"<(script|svg|style|form|nav)\b.*?</\1>", " ", main[0] if main else "", flags=re.DOTALL)
-    text = re.sub(r'<a class="headerlink".*?</a>', "", text)
+    text = re.sub(r"<(script|svg|style|form|nav|pre|summary)\b.*?</\1>", " ", main[0] if main else "", flags=re.DOTALL)
+    text = re.sub(r'<a class="headerlink".*?</a>|<(\w+) lang="[^"]*">.*?</\1>', "", text, flags=re.DOTALL)
     return " ".join(re.sub(r"<(?!/?(section|article)\b)[^>]*>", " ", text).split())
 
 

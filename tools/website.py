@@ -19,10 +19,9 @@ from tools.pages import FOLDER, PAGES, execute, lesson, normalise, stem_of, tags
 ROOT = FOLDER.parent
 SOURCES, BUILT = ROOT / "docs", ROOT / "build" / "pages"
 FORMATTER = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); import frames; frames.register(get_ipython())"
-HINT = """```{note}
+HINT = """\
 This page was run for you: every slider shows pictures that were drawn beforehand. To change a cell, or to have your
-answer to an exercise checked, {ref}`run the page <run-it-yourself>`.
-```"""
+answer to an exercise checked, {ref}`run the page <run-it-yourself>`."""
 ELSEWHERE = "[Answer it in Colab]({colab}) or {{ref}}`elsewhere <run-it-yourself>`, where your answer is checked."
 FOLD = 3  # a cell above the first slider with more lines is folded
 

@@ -10,6 +10,14 @@
     return [...results, ...places.map(place => [docnames[place], titles[place], "", null, 1e3, filenames[place], "title"])];
   };
 
+  // The index knows stems ("entropi"): the excerpt begins at what the text has of them.
+  const excerpt = Search.makeSearchSummary;
+  Search.makeSearchSummary = (page, words, anchor) => {
+    const text = Search.htmlToText(page, anchor).toLowerCase();
+    const begun = word => [word, word.slice(0, -1), word.slice(0, -2)].find(part => text.includes(part)) ?? word;
+    return excerpt(page, new Set([...words].map(begun)), anchor);
+  };
+
   // A browser does not fetch a file for a page that is a file: texts.js has them all (conf.py writes it).
   const fetched = window.fetch;
   window.fetch = (address, ...rest) => {

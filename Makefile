@@ -3,6 +3,8 @@
 # make test      quick, the slow tests, nbval over every page, three pages in a browser: what a push must pass
 # make test_all  everything, with no kept result: for a night
 # make pages     executes and normalises the pages
+# make links     writes the links that follow from the repository's address in pyproject.toml (nothing is executed)
+# make class     writes the pages for a class in build/class: without answers, and for nbgrader
 # make site      builds the pages as a web site in build/site, where every slider works without a kernel
 # make check_site  opens every page of it in a browser
 # make oldest, make newest  the tests with the floors of pyproject.toml, with the newest releases (these need uv)
@@ -23,7 +25,7 @@ PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 \
     --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval.cfg notebooks
 
-.PHONY: lab quick test test_all lint pages site check_site oldest newest unit retrain golden bench mutate FORCE
+.PHONY: lab quick test test_all lint pages links class site check_site oldest newest unit retrain golden bench mutate FORCE
 # The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.
 lab: $(VENV)/lab.stamp
 	$(BIN)/jupyter lab $(firstword $(wildcard notebooks/01_*.ipynb)) \
@@ -41,7 +43,7 @@ test: quick
 COLD := $(CURDIR)/build/cold
 test_all: export DISTILL_EDU_CACHE := $(COLD)
 test_all: export DISTILL_EDU_KEPT := none
-test_all: lint
+test_all: lint $(VENV)/class.stamp
 	rm -rf $(COLD)
 	$(PYTEST) --durations=40
 	$(NBVAL)
@@ -59,12 +61,18 @@ build/cells/stamp: $(wildcard notebooks/*.ipynb) | $(VENV)/test.stamp
 	touch $@
 
 pages: $(VENV)/test.stamp
-	$(BIN)/python tools/pages.py
+	PYTHONPATH=. $(BIN)/python tools/pages.py
+
+links: $(VENV)/test.stamp
+	PYTHONPATH=. $(BIN)/python tools/pages.py --links
+
+class: $(VENV)/lab.stamp
+	PYTHONPATH=. $(BIN)/python tools/class_kit.py
 
 # A page is executed again when it, its module, or what all pages share has changed.
 .SECONDEXPANSION:
 SHARED := $(wildcard distill_edu/*.py distill_edu/_inside/*.py distill_edu/pages/shared/*.py)
-SHARED += docs/frames.py docs/recording.py tools/website.py tools/pages.py
+SHARED += docs/frames.py docs/recording.py tools/website.py tools/pages.py tools/links.py
 build/pages/%.ipynb: notebooks/%.ipynb $(SHARED) $$(wildcard distill_edu/pages/$$(shell echo $$* | cut -c4-).py) | $(VENV)/test.stamp
 	PYTHONPATH=.:docs $(BIN)/python -m tools.website $<
 
@@ -77,7 +85,8 @@ SPHINX := $(BIN)/python -m sphinx -q -E -a -W --keep-going -c docs build/pages
 site: $(patsubst notebooks/%,build/pages/%,$(wildcard notebooks/*.ipynb))
 	PYTHONPATH=.:docs $(BIN)/python -m tools.website
 	$(foreach one,$(LANGUAGES),$(SPHINX) build/site$(patsubst %,/%,$(filter-out en,$(one))) -d build/doctrees/$(one) -D language=$(one) &&) true
-	rm -rf build/site/jupyter_execute  # MyST-NB's copies of the notebooks
+	rm -rf build/site/jupyter_execute build/site/notebooks  # MyST-NB's copies of the notebooks
+	cp -r build/notebooks build/site/notebooks  # the pages, for "Download"
 
 check_site: site
 	SITE=build/site $(BIN)/python -m pytest tests/test_built_site.py
@@ -118,6 +127,7 @@ FORCE:
 NO_NETWORK := resolve|resolution|retries|connection|unreachable|timed out|dns error
 $(VENV)/lab.stamp: EXTRAS := lab
 $(VENV)/test.stamp: EXTRAS := lab,test,site
+$(VENV)/class.stamp: EXTRAS := class
 $(VENV)/%.stamp: pyproject.toml $(STALE)
 	@$(PYTHON) -c '$(SUITABLE)'
 	@echo "Setting up $(VENV): about 2 GB, several minutes the first time."

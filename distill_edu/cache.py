@@ -110,7 +110,7 @@ def require_kept(count, what):
 
 
 def remembered(function, *arguments):
-    """Return function(*arguments), or what it gave last time: for tables that took long to compute.
+    """Return `function(*arguments)`, or what it gave last time: for tables that took long to compute.
 
     The result is of numbers, texts, None, arrays, and lists and dictionaries of them (a tuple comes back as a list).
     The code of the function counts, and all that it uses; files and the web do not.

@@ -94,8 +94,21 @@ def reverse_kl(batch, student_logits, temperature):
     return temperature**2 * _kl(log_q, log_p)
 
 
+class _WithNumbers:
+    """A soft loss with numbers that are saved with it."""
+
+    task = "classes"
+
+    def get_config(self):
+        return dict(vars(self))
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
 @keras.saving.register_keras_serializable(package="distill_edu")
-class Decoupled:
+class Decoupled(_WithNumbers):
     """T^2 (target x TCKD + others x NCKD): the KL in two parts, each with its own weight.
 
     Zhao et al. 2022, "Decoupled Knowledge Distillation", section 3 and equation 7. TCKD compares the probability of
@@ -105,8 +118,6 @@ class Decoupled:
     >>> Decoupled(target=1, others=8).get_config()
     {'target': 1.0, 'others': 8.0}
     """
-
-    task = "classes"
 
     def __init__(self, target=1.0, others=8.0):
         self.target, self.others = require_weight(target, "target"), require_weight(others, "others")
@@ -119,16 +130,9 @@ class Decoupled:
         tckd, nckd = (_kl(p, q) for p, q in zip(teacher, student, strict=True))
         return temperature**2 * (self.target * tckd + self.others * nckd)
 
-    def get_config(self):
-        return {"target": self.target, "others": self.others}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
 
 @keras.saving.register_keras_serializable(package="distill_edu")
-class JensenShannon:
+class JensenShannon(_WithNumbers):
     """T^2 (beta KL(p || m) + (1 - beta) KL(q || m)), m = beta p + (1 - beta) q: a dial between both directions.
 
     p: teacher, q: student. At 0 it is the forward KL, at 1 the reverse KL, as in TRL's GKDTrainer; near 0 it is about
@@ -137,8 +141,6 @@ class JensenShannon:
     >>> JensenShannon(beta=0.1).get_config()
     {'beta': 0.1}
     """
-
-    task = "classes"
 
     def __init__(self, beta=0.5):
         self.beta = require_number(beta, "beta", "between 0 (forward KL) and 1 (reverse KL)", lambda b: 0 <= b <= 1)
@@ -150,13 +152,6 @@ class JensenShannon:
         log_p, log_q = (ops.maximum(each, -1e30) for each in both)  # at -inf the gradient would be NaN
         log_m = ops.logsumexp(ops.stack([log_p + math.log(self.beta), log_q + math.log1p(-self.beta)]), axis=0)
         return temperature**2 * (self.beta * _kl(log_p, log_m) + (1 - self.beta) * _kl(log_q, log_m))
-
-    def get_config(self):
-        return {"beta": self.beta}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 SOFT_LOSSES |= {"decoupled": Decoupled(), "jensen_shannon": JensenShannon()}
@@ -176,8 +171,7 @@ def sigmoid_kl(batch, student_logits, temperature):
 def mean_square(batch, student_logits, temperature):
     """The mean over the outputs of (teacher - student)^2; the temperature plays no part.
 
-    For regression, boxes, keypoints; for logits as in Ba and Caruana 2014, "Do Deep Nets Really Need to be Deep?",
-    equation 1 (there half the sum).
+    For regression; for logits as in Ba and Caruana 2014, "Do Deep Nets Really Need to be Deep?", equation 1.
     """
     teacher, student = log_probabilities.in_same_shape(batch.teacher_logits, student_logits)
     return ops.mean(ops.square(teacher - student), axis=-1)
@@ -186,8 +180,7 @@ def mean_square(batch, student_logits, temperature):
 def _kl(log_p, log_q):
     """KL(p || q) over the last axis. A class with p = 0 adds 0, also where q is 0 too (0 log 0 = 0).
 
-    Summed as p (d + exp(-d) - 1), d = log p - log q, which adds the sum of q - p, 0, and has no negative terms: float32
-    loses the difference of p log p and p log q where a high temperature makes them nearly equal.
+    Summed as p (d + exp(-d) - 1), d = log p - log q: float32 would lose p log p - p log q at a high temperature.
     """
     possible = log_p != -float("inf")  # NaN is possible, and stays NaN
     p, q = ops.exp(log_p), ops.exp(log_q)

@@ -10,7 +10,7 @@ import pandas
 
 from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
-from distill_edu.pages.few_bits import bits_explorer
+from distill_edu.pages.few_bits import bits_explorer, levels_explorer
 from distill_edu.pages.foreign_teacher import list_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.shared.loss import loss_explorer
@@ -86,18 +86,25 @@ COPIES = {  # which of nine images each of three students is right about
     for name, level in (("asked", 5), ("old answers", 4), ("hard labels", 2))
 }
 SOME_WEIGHTS = np.random.RandomState(2).randn(12, 8) / 5
-MENDED = {  # which of four images each of three students is right about
+ROUNDED = {  # which of four images each of three networks is right about
+    (bits, clip): (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 2 * clip
+    for bits, clip, step in ((4, 1, 1), (4, 0.5, 2), (2, 1, 3), (2, 0.5, 4))
+}
+MENDED = {
     lesson: {
-        way: {bits: (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 1 for bits in (4, 2)}
-        for way, step in zip(("rounded", "with labels", "with a teacher"), steps, strict=True)
+        f"{bits} bits, {way}": (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 1
+        for way, step in zip(("rounded", "labels", "teacher"), steps, strict=True)
+        for bits in (4, 2)
     }
     for lesson, steps in {"all": (1, 2, 3), "few": (4, 5, 9)}.items()
 }
 ASKED_LABELS = np.array([1, 2, 1, 0, 3])
 NOISY = np.random.RandomState(1).rand(5, 8, 8, 1)
-NOISE_SAID = np.random.RandomState(5).randint(4, size=(3, 3, 2, 5))  # seeds, stops, shares, images
-NOISE_SAID[:, 2, 0] = ASKED_LABELS
-NOISE_SAID[1, 2, 0, 0] = 3
+NOISE_SAID = {  # updates -> share -> what each of three students answers
+    updates: {share: np.random.RandomState(updates + int(9 * share)).randint(4, size=(3, 5)) for share in (0, 0.5)}
+    for updates in (25, 50)
+}
+NOISE_SAID[50][0][0] = ASKED_LABELS
 
 
 LISTS = {"dog": ["Hund", "chien", "$c_", "x" * 70], "cat": ["Katze", "chat", "gato", "kot"]}
@@ -159,8 +166,9 @@ GALLERY = {
         IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}
     ),
     "copies": lambda: copies_explorer(COPIES, IMAGES, LOGITS, NAMES),
-    "bits": lambda: bits_explorer(MENDED, SOME_WEIGHTS),
-    "noise": lambda: noise_explorer(NOISE_SAID, [0, 25, 50], [0, 0.5], NOISY, ASKED_LABELS, NOISY[0], 0.9),
+    "levels": lambda: levels_explorer(ROUNDED, SOME_WEIGHTS),
+    "bits": lambda: bits_explorer(MENDED, ("rounded", "labels", "teacher"), (4, 2)),
+    "noise": lambda: noise_explorer(NOISE_SAID, NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
     "names": lambda: names_explorer(WRITTEN, REAL, "Finnish"),

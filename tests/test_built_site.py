@@ -16,6 +16,7 @@ import nbformat
 import pytest
 from browser import LUMINANCE, opened, press, to_and_fro
 
+from tools import links
 from tools.pages import FOLDER, PAGES, execute
 from tools.website import BUILT, FORMATTER, SOURCES, for_the_site
 
@@ -56,9 +57,8 @@ def site(tmp_path_factory):
         return Path(SITE).resolve()
     root = tmp_path_factory.mktemp("site")
     cells = [nbformat.v4.new_markdown_cell("# 01 · A small page\n\nWith $e^{x}$ and\n\n$$\\frac{1}{2}$$")]
-    cells += map(
-        nbformat.v4.new_code_cell, ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in SHOWN)]
-    )
+    code = ["from gallery import GALLERY", *(f"GALLERY[{name!r}]()" for name in SHOWN), "softmax = 'of code'"]
+    cells += [*map(nbformat.v4.new_code_cell, code), nbformat.v4.new_markdown_cell("A softmax is in this sentence.")]
     page = root / "01_small.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), page)
     places = f"import sys; sys.path[:0] = {[str(FOLDER.parent), str(Path(__file__).parent)]}; {FORMATTER}"
@@ -143,12 +143,13 @@ def test_one_finds_ones_way(site, browser):
     with opened(browser, (site / "index.html").as_uri()) as here:
         here.tab.click(".distill-playground .play")
         here.tab.wait_for_selector(".distill-playground .end.taught")
-        listed = here.tab.query_selector_all("table tr")[1:]
+        listed = here.tab.query_selector_all("table tbody tr")
         assert [row.inner_text().split()[0] for row in listed] == [path.stem[:2] for path in PAGES]
         assert "make lab" in here.tab.inner_text("#run-it-yourself")
+        assert f"git clone https://github.com/{links.of_the_site()}" in here.tab.inner_text("#run-it-yourself")
         assert here.tab.get_attribute('meta[property="og:image"]', "content").endswith("_static/hook.png")
         here.tab.click("text=What does temperature do, and why T²? >> nth=0")
-        for button, number in ((None, "03"), (".next-page", "04"), (".prev-page", "03")):
+        for button, number in ((None, "02"), (".next-page", "03"), (".prev-page", "02")):
             if button:
                 here.tab.click(button)
             assert number in here.tab.inner_text("h1")
@@ -162,6 +163,44 @@ def test_one_finds_ones_way(site, browser):
         here.tab.click("nav.languages a")
         assert here.tab.get_attribute("html", "lang") == "en"
         assert not here.strangers
+
+
+@pytest.mark.parametrize("query", ["1", "page 01"])
+def test_a_number_finds_its_page(query, site, browser):
+    with opened(browser, f"{(site / 'search.html').as_uri()}?q={query}") as here:
+        here.tab.wait_for_selector("#search-results li a")
+        found = here.tab.locator("#search-results li a").all_inner_texts()
+        assert found[0].startswith("01 · ") and found.count(found[0]) == 1
+        assert not here.errors and not here.strangers
+
+
+def test_a_found_page_has_an_excerpt_and_no_mark_in_its_code(site, browser):
+    with opened(browser, f"{(site / 'search.html').as_uri()}?q=softmax") as here:
+        here.tab.wait_for_selector("#search-results li .context")
+        assert "softmax" in here.tab.inner_text("#search-results li .context >> nth=0").lower()
+        here.tab.click("#search-results li:has(.context) a >> nth=0")
+        here.tab.wait_for_selector("p .highlighted")
+        grounds = "all => all.map(one => getComputedStyle(one).backgroundColor)"
+        assert set(here.tab.eval_on_selector_all("pre .highlighted", grounds)) <= {"rgba(0, 0, 0, 0)"}
+        assert "rgba(0, 0, 0, 0)" not in here.tab.eval_on_selector_all("p .highlighted", grounds)
+
+
+@PAGE
+def test_code_can_be_copied(name, site, browser):
+    with opened(browser, (site / f"{name}.html").as_uri()) as here:
+        here.tab.wait_for_selector(".copybtn", state="attached")
+        assert here.tab.locator(".copybtn").count() == here.tab.locator("div.highlight pre").count()
+
+
+@WHOLE
+@PAGE
+def test_a_page_opens_elsewhere_is_handed_out_and_can_be_edited(name, site, browser):
+    with opened(browser, (site / f"{name}.html").as_uri()) as here:
+        addresses = here.tab.eval_on_selector_all(".launch a", "all => all.map(one => [one.innerText, one.href])")
+        assert [text for text, _ in addresses] == [*links.launch(name, ""), "Edit this page"]
+        assert all(f"{name}.ipynb" in address for _, address in addresses)
+        nbformat.validate(nbformat.read(site / "notebooks" / f"{name}.ipynb", as_version=4))
+        assert "Not attempted" not in here.tab.inner_text("article")
 
 
 def megabytes(folder):

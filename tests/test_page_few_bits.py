@@ -5,22 +5,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drawn import at, error_rows, half_width, lines, numbers, ticks
-from gallery import GALLERY, MENDED, SOME_WEIGHTS
+from gallery import GALLERY, MENDED, ROUNDED, SOME_WEIGHTS
 
 from distill_edu.pages import few_bits as page
 from distill_edu.pages.shared import picture
 
+COLOURS = [colour.lower() for colour in (picture.NEUTRAL, picture.HARD, picture.DISTILLED)]
 
-def levels(weights, bits):
-    """By the definition: the nearest of 2^bits - 1 even levels from -max to max."""
-    places = np.linspace(-1, 1, 2**bits - 1) * np.abs(weights).max()
+
+def levels(weights, bits, clip=1):
+    """By the definition: the nearest of 2^bits - 1 even levels from -clip x max to clip x max."""
+    places = np.linspace(-clip, clip, 2**bits - 1) * np.abs(weights).max()
     return places[np.abs(np.asarray(weights)[..., None] - places).argmin(axis=-1)]
 
 
-@pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_a_weight_goes_to_the_nearest_level(bits):
+@pytest.mark.parametrize("bits, clip", [(2, 1), (2, 0.5), (3, 0.25), (8, 1)])
+def test_a_weight_goes_to_the_nearest_level(bits, clip):
     weights = np.random.RandomState(bits).randn(40, 5)
-    assert page.few_bits(weights, bits) == pytest.approx(levels(weights, bits), abs=1e-6)
+    assert page.few_bits(weights, bits, clip) == pytest.approx(levels(weights, bits, clip), abs=1e-6)
     assert page.few_bits(weights, 2).dtype == "float32"
 
 
@@ -32,52 +34,77 @@ def gradients(layer, x):
     return [answers, *tape.gradient(loss, layer.trainable_variables)]
 
 
+@pytest.mark.parametrize("make", [page.FewBits, page.Rounded, lambda *a, **k: page.Rounded(*a, clip=0.5, **k)])
 @pytest.mark.parametrize("bits", [2, 4])
-def test_the_layer_computes_with_the_levels_and_trains_the_weights(bits):
+def test_the_layer_computes_with_the_levels_and_trains_the_weights(make, bits):
     x = np.random.RandomState(0).randn(6, 5).astype("float32")
-    layer, dense = page.FewBits(3, bits=bits, activation="relu"), keras.layers.Dense(3, activation="relu")
-    found, _ = gradients(layer, x), dense.build(x.shape)
+    layer, dense = make(3, bits, activation="relu"), keras.layers.Dense(3, activation="relu")
+    layer.build(x.shape), dense.build(x.shape)
     kernel, bias = layer.get_weights()
-    dense.set_weights([levels(kernel, bits), bias])
-    for value, expected in zip(found, gradients(dense, x), strict=True):  # as if the weights were the levels
+    dense.set_weights([levels(kernel, bits, getattr(layer, "clip", 1)), bias])
+    for value, expected in zip(
+        gradients(layer, x), gradients(dense, x), strict=True
+    ):  # as if the weights were the levels
         assert np.abs(value).max() > 0 and np.allclose(value, expected, atol=1e-5)
 
 
-def test_the_layer_is_saved_with_its_bits(tmp_path):
-    model = keras.Sequential([keras.Input((5,)), page.FewBits(3, bits=2)])
+def test_a_layer_that_rounds_late_trains_with_floats_and_is_used_with_levels():
+    x = np.random.RandomState(0).randn(6, 5).astype("float32")
+    late, soon = (page.Rounded(3, bits=2, clip=0.5, late=late) for late in (True, False))
+    late.build(x.shape), soon.build(x.shape)
+    soon.set_weights(late.get_weights())
+    assert np.allclose(late(x, training=True), x @ late.get_weights()[0], atol=1e-5)
+    assert np.array_equal(late(x), soon(x)) and np.array_equal(soon(x, training=True), soon(x))
+    assert not np.allclose(late(x), late(x, training=True), atol=0.01)
+
+
+@pytest.mark.parametrize("layer", [page.FewBits(3, bits=2), page.Rounded(3, bits=2, clip=0.5, late=True)])
+def test_the_layer_is_saved_with_its_settings(layer, tmp_path):
+    model = keras.Sequential([keras.Input((5,)), layer])
     model.save(tmp_path / "few.keras")
-    again, x = keras.models.load_model(tmp_path / "few.keras"), np.ones((1, 5), "float32")
-    assert again.layers[0].bits == 2 and np.array_equal(again(x), model(x))
+    again = keras.models.load_model(tmp_path / "few.keras", custom_objects={"Rounded": page.Rounded})
+    assert again.layers[0].get_config() == layer.get_config() and layer.get_config()["bits"] == 2
     with pytest.raises(ValueError, match="bits must be"):
-        page.FewBits(3, bits=1)
+        page.Rounded(3, bits=1)
 
 
-@pytest.mark.parametrize("bits, lesson", [(2, "few"), (4, "all")])
-def test_the_levels_in_the_histogram_and_the_accuracy_of_each_way(bits, lesson):
-    figure, words = at(GALLERY["bits"](), bits=bits, lesson=lesson)
+def expected_rows(tables):
+    """(place, mean, low, high) of each number of bits."""
+    rows = [(table.mean(), half_width(table.mean(axis=1))) for table in tables]
+    return [(place, mean, mean - reach, mean + reach) for place, (mean, reach) in enumerate(rows)]
+
+
+@pytest.mark.parametrize("bits, clip", ROUNDED)
+def test_the_levels_in_the_histogram_and_the_accuracy_of_each_outermost_level(bits, clip):
+    figure, words = at(GALLERY["levels"](), bits=bits, clip=clip)
     left, right = figure.axes
     heights, edges = np.histogram(SOME_WEIGHTS, bins=61)
     assert (left.patches[0].get_data().values == heights).all() and (left.patches[0].get_data().edges == edges).all()
     drawn = [line.x[0] for line in lines(left) if line.colour == picture.DISTILLED.lower()]
-    assert drawn == pytest.approx(np.linspace(-1, 1, 2**bits - 1) * np.abs(SOME_WEIGHTS).max())
-    assert right.get_ylim() == (0, 1) and right.get_xlim() == pytest.approx((1.3, -0.3))  # fewer bits to the left
-    expected = []
-    for by_bits in MENDED[lesson].values():
-        for place, each in enumerate(by_bits.values()):
-            reach = half_width(each.mean(axis=1))
-            expected.append((place, each.mean(), each.mean() - reach, each.mean() + reach))
+    assert drawn == pytest.approx(np.linspace(-clip, clip, 2**bits - 1) * np.abs(SOME_WEIGHTS).max())
+    expected = [row for each in (1, 0.5) for row in expected_rows([ROUNDED[4, each], ROUNDED[2, each]])]
     assert error_rows(right) == pytest.approx(np.array(expected), abs=1e-6)
-    means = [line for line in lines(right) if len(line.x) == 2 and line.x[0] != line.x[1]]
-    assert [line.colour for line in means if line.style == "-"] == [
-        colour.lower() for colour in (picture.NEUTRAL, picture.HARD, picture.DISTILLED)
-    ]
-    assert [text.get_text() for text in right.get_legend().get_texts()] == list(MENDED[lesson])
-    assert ticks(right) == ["4", "2"] and right.get_title() == lesson
-    assert [4, 2].index(bits) in [line.x[0] for line in lines(right, "None") if line.x[0] == line.x[1]]
-    means = [by_bits[bits].mean() for by_bits in MENDED[lesson].values()]
-    assert numbers(words) == pytest.approx([bits, 2**bits - 1, *means], abs=6e-4)
+    assert [text.get_text() for text in right.get_legend().get_texts()] == ["1", "0.5"]
+    chosen = [line.colour == picture.DISTILLED.lower() for line in lines(right, "o")]
+    assert chosen == [clip == 1, clip == 0.5] and ticks(right) == ["4", "2"]
+    assert right.get_ylim() == (0, 1) and right.get_xlim() == pytest.approx((-0.3, 1.3))  # fewer bits to the right
+    to_zero = np.mean(levels(SOME_WEIGHTS, bits, clip) == 0)
+    shown = [bits, 2**bits - 1, clip, to_zero, 0, ROUNDED[bits, clip].mean()]
+    assert numbers(words) == pytest.approx(shown, abs=6e-4)
 
 
-def test_one_lesson_needs_no_control():
-    explorer = page.bits_explorer({"all": {"only rounded": MENDED["all"]["rounded"]}}, SOME_WEIGHTS)
-    assert explorer.values == {"bits": 4} and "all: only rounded" in explorer.words.value
+@pytest.mark.parametrize("bits, lesson", [(2, "few"), (4, "all")])
+def test_the_accuracy_of_each_way(bits, lesson):
+    figure, words = at(GALLERY["bits"](), bits=bits, lesson=lesson)
+    (axes,), right = figure.axes, MENDED[lesson]
+    ways = ("rounded", "labels", "teacher")
+    expected = [row for way in ways for row in expected_rows([right[f"{each} bits, {way}"] for each in (4, 2)])]
+    assert error_rows(axes) == pytest.approx(np.array(expected), abs=1e-6)
+    means = [line.colour for line in lines(axes) if len(line.x) == 2 and line.x[0] != line.x[1] and line.style == "-"]
+    assert means == COLOURS and [text.get_text() for text in axes.get_legend().get_texts()] == list(ways)
+    assert ticks(axes) == ["4", "2"] and axes.get_title() == lesson
+    everything = np.concatenate([table.mean(axis=1) for tables in MENDED.values() for table in tables.values()])
+    assert axes.get_ylim()[0] < everything.min() and axes.get_ylim()[1] > everything.max()
+    assert [4, 2].index(bits) in [line.x[0] for line in lines(axes, "None") if line.x[0] == line.x[1]]
+    assert words.startswith(f"{lesson}, {bits} bits. Accuracy: rounded 0.")
+    assert numbers(words) == pytest.approx([bits, *(right[f"{bits} bits, {way}"].mean() for way in ways)], abs=6e-4)

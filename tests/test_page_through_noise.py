@@ -1,4 +1,4 @@
-"""Page "Can knowledge pass through noise?": what students of noise answer, and mixed starts."""
+"""Page "Can knowledge pass through noise?": two faces, mixed starts, teachers, and what students of noise answer."""
 
 import keras
 import numpy as np
@@ -7,30 +7,42 @@ from drawn import at, error_rows, half_width, lines, numbers
 from gallery import ASKED_LABELS, GALLERY, NOISE_SAID, NOISY
 from matplotlib.colors import to_hex
 
+from distill_edu import Dataset
 from distill_edu.pages import through_noise as page
 from distill_edu.pages.shared import picture
 
-RIGHT = (NOISE_SAID == ASKED_LABELS).mean(axis=-1)  # [seeds, stops, shares]
-STOPS, SHARES = [0, 25, 50], [0, 0.5]
+STOPS, SHARES = (25, 50), (0, 0.5)
+PIXELS = np.round(np.random.RandomState(3).rand(40, 4, 4, 1) * 255).astype("float32") / 127.5 - 1
+DATA = Dataset("digits", *[(PIXELS, np.arange(40) % 10)] * 3, class_names=tuple("0123456789"))
 
 
-@pytest.mark.parametrize("stop, share", [(0, 0), (1, 1), (2, 0)])
+def seeded(build, *arguments, **settings):
+    keras.utils.set_random_seed(5)
+    return build(*arguments, **settings)
+
+
+@pytest.mark.parametrize("stop, share", [(0, 0), (1, 1), (1, 0)])
 def test_the_line_of_this_start_its_interval_and_what_the_first_student_answers(stop, share):
-    figure, words = at(GALLERY["noise"](), steps=STOPS[stop], share=SHARES[share])
+    figure, words = at(GALLERY["noise"](), updates=STOPS[stop], share=SHARES[share])
     left, lesson, answers = figure.axes
-    accuracies = RIGHT[:, :, share]  # [seeds, stops]
-    means, reaches = accuracies.mean(axis=0), [half_width(of_stop) for of_stop in accuracies.T]
+    right = {
+        each: np.array([NOISE_SAID[updates][each] == ASKED_LABELS for updates in STOPS]).mean(-1) for each in SHARES
+    }
+    accuracies = right[SHARES[share]]  # [stops, seeds]
+    means, reaches = accuracies.mean(axis=1), [half_width(of_stop) for of_stop in accuracies]
     expected = [(*each, each[1] - reach, each[1] + reach) for *each, reach in zip(STOPS, means, reaches, strict=True)]
     assert error_rows(left) == pytest.approx(np.array(expected))
     assert lines(left, "D")[0].colour == picture.DISTILLED.lower()
-    (other,) = [line for line in lines(left, "None") if len(line.x) == 3]
-    assert other.y == pytest.approx(RIGHT[:, :, 1 - share].mean(axis=0)) and other.colour == picture.NEUTRAL.lower()
+    (other,) = [line for line in lines(left, "None") if line.x.tolist() == list(STOPS)]
+    assert other.y == pytest.approx(right[SHARES[1 - share]].mean(axis=1)) and other.colour == picture.NEUTRAL.lower()
     heights = {line.y[0]: line.colour for line in lines(left, "None") if line.style == "--"}
     assert heights == {0.9: picture.TEACHER.lower(), 0.25: "#000000"}
-    assert [text.get_text() for text in left.texts] == ["teacher", "a guess"]
+    names = {text.get_text(): to_hex(text.get_color()) for text in left.texts}
+    assert set(names) == {"0", "0.5", "teachers", "a guess"}
+    assert [names[f"{each:g}"] == picture.DISTILLED.lower() for each in SHARES] == [share == 0, share == 1]
     assert STOPS[stop] in [line.x[0] for line in lines(left, "None") if len(set(line.x)) == 1]
     assert (lesson.images[0].get_array() == NOISY[0, ..., 0]).all()
-    first = NOISE_SAID[0, stop, share][[3, 0, 1, 4]]  # to the first image of each class
+    first = NOISE_SAID[STOPS[stop]][SHARES[share]][0][[3, 0, 1, 4]]  # to the first image of each class
     assert [(text.get_text(), to_hex(text.get_color())) for text in answers.texts] == [
         (str(answer), (picture.DISTILLED if answer == label else picture.NEUTRAL).lower())
         for label, answer in enumerate(first)
@@ -42,18 +54,45 @@ def test_the_line_of_this_start_its_interval_and_what_the_first_student_answers(
     assert numbers(words) == pytest.approx(expected, abs=6e-4)
 
 
-def test_a_start_that_is_all_anothers_is_called_so():
-    explorer = page.noise_explorer(np.zeros((2, 1, 1, 1), int), [0], [1], NOISY[:1], [0], NOISY[0], 0.5)
-    assert explorer.words.value.startswith("From another start, after 0 updates")
+def test_a_student_trains_the_others_and_is_tested_on_the_digits_and_a_teacher_the_other_way_round():
+    student, teacher = seeded(page.network, DATA), seeded(page.teacher_of(DATA, epochs=0))
+    for model, in_training in ((student, page.OTHERS), (teacher, page.DIGITS)):
+        for training in (True, False):
+            shown = np.array(model(PIXELS, training=training))[0] > -99
+            first, end = in_training if training else ({*(page.OTHERS, page.DIGITS)} - {in_training}).pop()
+            assert np.flatnonzero(shown).tolist() == list(range(first, end))
+    assert all(map(np.array_equal, student.get_weights(), teacher.get_weights())), "they have one start"
 
 
-def test_a_mixed_start_turns_from_one_to_the_other_and_keeps_the_spread():
-    def net(seed):
-        keras.utils.set_random_seed(seed)
-        return keras.Sequential([keras.Input((50,)), keras.layers.Dense(400)])
+def test_a_teacher_is_trained_once_a_seed_and_learns_its_digits_alone():
+    teacher_of = page.teacher_of(DATA, epochs=60)
+    teacher, start = seeded(teacher_of), seeded(page.network, DATA).get_weights()
+    assert seeded(teacher_of) is teacher
+    moved = [
+        np.abs(one - other).reshape(-1, 20).max(axis=0)
+        for one, other in zip(teacher.get_weights()[-2:], start[-2:], strict=True)
+    ]
+    assert all(part[10:].max() == 0 < part[:10].min() for part in moved)
+    keras.utils.set_random_seed(0)
+    expected = np.mean(np.argmax(teacher_of()(PIXELS, training=True), axis=-1) == DATA.test[1])
+    assert page.read_digits(teacher_of, DATA, 1) == pytest.approx([expected], abs=1e-4) and expected > 0.5
 
-    one, other = (net(seed).get_weights()[0] for seed in (0, 1))
-    for share, expected in ((0, one), (1, other), (1 / 3, 3**0.5 / 2 * one + other / 2)):
-        mixed = page.mixed(net(0), net(1), share).get_weights()[0]
-        assert mixed == pytest.approx(expected, abs=1e-6)
-        assert mixed.std() == pytest.approx(one.std(), rel=0.02)
+
+def test_a_mixed_start_turns_from_one_to_the_other_keeps_the_spread_and_may_keep_the_head():
+    one, half, other, head = (
+        seeded(page.network, DATA, **how).get_weights()
+        for how in ({}, {"share": 1 / 3}, {"share": 1}, {"share": 1, "head": (10, 20)})
+    )
+    for first, mixed, last in zip(one, half, other, strict=True):
+        assert mixed == pytest.approx(3**0.5 / 2 * first + last / 2, abs=1e-6)
+        assert first.std() == pytest.approx(last.std(), rel=0.1)
+    assert np.array_equal(head[-2], np.concatenate([other[-2][:, :10], one[-2][:, 10:]], axis=1))
+    assert all(map(np.array_equal, head[:-2], other[:-2])) and not np.allclose(one[0], other[0], atol=0.01)
+
+
+def test_a_step_is_added_to_all_weights_in_their_order():
+    model = seeded(page.network, DATA)
+    before = np.concatenate([np.ravel(part) for part in model.get_weights()])
+    page.move(model, np.arange(before.size, dtype="float32"))
+    after = np.concatenate([np.ravel(part) for part in model.get_weights()])
+    assert after == pytest.approx(before + np.arange(before.size), rel=1e-6)

@@ -25,8 +25,9 @@ from distill_edu import Distiller
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.live import live_distillation
 from distill_edu.pages.shared.picture import Picture
-from tools.pages import FOLDER, PAGES
-from tools.website import SOURCES, for_the_site, list_of_pages
+from tools import links
+from tools.pages import FOLDER, PAGES, lesson, tags
+from tools.website import FOLD, SOURCES, for_the_site, list_of_pages, parts, write_downloads
 
 # Every kind of control: whole numbers, numbers, a typed text, options.
 KINDS = ("pairs", pytest.param("bias", marks=pytest.mark.slow), "working", "noise")
@@ -183,15 +184,54 @@ def test_a_page_of_the_site_has_a_hint_and_no_still_twin_of_a_slider():
                 output.data["text/html"] = "<svg>"
     built = for_the_site(copy.deepcopy(page))
     assert [cell.source for cell in built.cells if ".still(" in cell.source] == [s for s in stills if "\n" in s]
-    assert built.cells[0].source == page.cells[0].source and "run it yourself" in built.cells[1].source
+    assert built.cells[0].source == lesson(page).cells[0].source and "run the page" in built.cells[1].source
     assert not [o for c in built.cells for o in c.get("outputs", ()) if "image/png" in o.get("data", {})]
     nbformat.validate(built)
 
 
-def test_the_list_of_pages_names_every_page_with_its_minutes():
-    for row, path in zip(list_of_pages(PAGES).splitlines()[2:], PAGES, strict=True):
-        minutes = re.fullmatch(rf"\| {path.stem[:2]} \| \[(?!{path.stem}).+\]\({path.name}\) \| (\d+) \|", row)[1]
-        assert 15 <= int(minutes) <= 60
+def test_on_the_site_an_exercise_is_a_question_a_link_and_a_folded_answer(monkeypatch):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "ada/course")
+    page = for_the_site(nbformat.read(PAGES[0], as_version=4))
+    sources = [cell.source for cell in page.cells]
+    assert not [cell for cell in page.cells if "Not attempted" in str(cell.get("outputs"))]
+    assert not [source for source in sources if "page.check_" in source or "archive/main.zip" in source]
+    answers = [place for place, cell in enumerate(page.cells) if "answer" in tags(cell)]
+    assert len(answers) == 3
+    colab = links.launch(PAGES[0].stem, "ada/course")["Open in Colab"]
+    for place in answers:
+        assert f"[Answer it in Colab]({colab})" in sources[place - 1]
+    stubs = [sources[place - 2] for place in answers]
+    assert "my_entropy = ..." not in sources and stubs[1].startswith("def ") and stubs[2].startswith("def ")
+    assert "## Exercises" in stubs[0]
+
+
+def test_long_set_up_above_the_first_slider_is_folded_and_nothing_else():
+    for path in PAGES[:4]:
+        cells = for_the_site(nbformat.read(path, as_version=4)).cells
+        code = [cell for cell in cells if cell.cell_type == "code"]
+        slider = next(place for place, cell in enumerate(code) if "explorer(" in cell.source)
+        for place, cell in enumerate(code):
+            long = len(cell.source.splitlines()) > FOLD
+            assert ("hide-input" in tags(cell)) == (place < slider and long), f"{path.name}: {cell.source}"
+
+
+def test_the_list_of_pages_names_every_page_with_its_part_and_its_minutes():
+    listed = list_of_pages(PAGES)
+    rows = re.findall(r"^\| (\d\d) \| \[(.+)\]\((\S+)\) \| (\d+) \|$", listed, re.MULTILINE)
+    assert [name for _, _, name, _ in rows] == [path.name for path in PAGES], "README lists every page in a part"
+    assert all(name.startswith(number) and 15 <= int(minutes) <= 60 for number, _, name, minutes in rows)
+    assert [title[:6] for title, _, _ in parts()] == ["Part 1", "Part 2", "Part 3", "Part 4"]
+    for title, line, names in parts():
+        assert f"### {title}\n\n{line}\n\n| page" in listed
+        assert f":caption: {title}\n\n" + "\n".join(names) in listed
+
+
+def test_the_site_hands_out_pages_with_the_address_from_which_it_was_built(monkeypatch, tmp_path):
+    monkeypatch.setenv("GITHUB_REPOSITORY", "ada/course")
+    write_downloads(tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [path.name for path in PAGES]
+    page = nbformat.read(tmp_path / PAGES[0].name, as_version=4)
+    assert "github.com/ada/course/archive" in page.cells[1].source and links.repository() not in str(page)
 
 
 def test_every_formula_of_the_pages_becomes_mathml():

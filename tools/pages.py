@@ -1,6 +1,10 @@
-"""Execute and normalise the pages: `make pages`, or `python tools/pages.py notebooks/01_soft_targets.ipynb`."""
+"""Execute and normalise the pages: `make pages`, or `python tools/pages.py notebooks/01_soft_targets.ipynb`.
+
+With `--links` nothing is executed: pages and texts get the links and cells that follow from the repository's address.
+"""
 
 import base64
+import copy
 import re
 import sys
 from pathlib import Path
@@ -8,21 +12,27 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from tools import links
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PAGES = sorted(FOLDER.glob("*.ipynb"))
 HOOK = FOLDER.parent / ".github" / "hook.png"  # README shows it
+ANSWER = r"(<details><summary>Answer</summary>.*?</details>)"
 
 
 def normalise(page):
-    """Drop from a page what differs from run to run and does not teach: ids, times, widget state, Python's version."""
+    """Write what every page has, and drop what differs from run to run: ids, times, widget state, Python's version.
+
+    Every page has a line of links below its title, a cell that installs the package, and its answers in own cells.
+    """
+    page.cells = _with_links([part for cell in page.cells for part in _with_its_answer_apart(cell)])
     kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
     page.metadata = nbformat.from_dict({"kernelspec": kernelspec, "language_info": {"name": "python"}})
     page.nbformat, page.nbformat_minor = 4, 5
     count = 0
     for number, cell in enumerate(page.cells):
         cell.id = f"cell-{number:02}"
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict({"tags": tags(cell)} if tags(cell) else {})
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
@@ -30,6 +40,51 @@ def normalise(page):
             for output in cell.outputs:
                 _normalise_output(output, count)
     return page
+
+
+def stem_of(page):
+    """The name of the page's file, by the number in its title; None for another notebook."""
+    number = re.match(r"# (\d\d) · ", page.cells[0].source) if page.cells else None
+    return next((path.stem for path in FOLDER.glob(f"{number[1]}_*.ipynb")), None) if number else None
+
+
+def lesson(page):
+    """A copy of the page without the links and the cell that `normalise` writes: what its author wrote."""
+    page = copy.deepcopy(page)
+    page.cells = _without_links(page.cells)
+    return page
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def _with_links(cells):
+    cells, stem = _without_links(cells), stem_of(nbformat.v4.new_notebook(cells=cells))
+    if stem:
+        title, rest = (cells[0].source + "\n\n").split("\n\n", 1)
+        cells[0].source = f"{title}\n\n{links.launch_line(stem, links.repository())}\n\n{rest}".rstrip()
+        install = nbformat.v4.new_code_cell(links.install_cell(links.repository()), metadata={"tags": ["install"]})
+        cells.insert(1, install)
+    return cells
+
+
+def _without_links(cells):
+    cells = [cell for cell in cells if "install" not in tags(cell)]
+    if cells:
+        cells[0].source = re.sub(r"^\[Open in Colab\]\(.*\n+", "", cells[0].source, flags=re.MULTILINE)
+    return cells
+
+
+def _with_its_answer_apart(cell):
+    """A cell of text with the answer of an exercise becomes several: each answer stands alone and carries a tag."""
+    if cell.cell_type != "markdown" or not re.search(ANSWER, cell.source, re.DOTALL):
+        return [cell]
+    parts = filter(None, map(str.strip, re.split(ANSWER, cell.source, flags=re.DOTALL)))
+    cells = [nbformat.v4.new_markdown_cell(part) for part in parts]
+    for part in cells:
+        part.metadata = {"tags": ["answer"]} if re.match(ANSWER, part.source, re.DOTALL) else {}
+    return [nbformat.from_dict(part) for part in cells]
 
 
 def _is_progress_bar(output):
@@ -74,9 +129,12 @@ def first_picture(page):
 
 
 if __name__ == "__main__":
-    for path in map(Path, sys.argv[1:] or PAGES):
-        page = normalise(execute(path))
+    only_links = "--links" in sys.argv
+    for path in map(Path, [argument for argument in sys.argv[1:] if argument != "--links"] or PAGES):
+        page = normalise(nbformat.read(path, as_version=4) if only_links else execute(path))
         nbformat.write(page, path)
         if path == PAGES[0]:
             HOOK.write_bytes(first_picture(page))
         print("written", path.name, flush=True)
+    if only_links:
+        links.write_texts()

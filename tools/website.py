@@ -3,6 +3,7 @@
 Without a path, write the other texts of the site: the list of pages, docs/*.md, and the playground.
 """
 
+import itertools
 import re
 import sys
 import time
@@ -12,26 +13,51 @@ import frames
 import nbformat
 
 from distill_edu.pages.shared import playground
-from tools.pages import FOLDER, PAGES, execute, normalise
+from tools import links
+from tools.pages import FOLDER, PAGES, execute, lesson, normalise, stem_of, tags
 
 ROOT = FOLDER.parent
 SOURCES, BUILT = ROOT / "docs", ROOT / "build" / "pages"
 FORMATTER = f"import sys; sys.path.insert(0, {str(SOURCES)!r}); import frames; frames.register(get_ipython())"
-HINT = """```{note}
-This page was run for you: every slider shows pictures that were drawn beforehand.
-Cells that ask for your answer need a kernel: {ref}`run it yourself <run-it-yourself>`.
-```"""
+HINT = """\
+This page was run for you: every slider shows pictures that were drawn beforehand. To change a cell, or to have your
+answer to an exercise checked, {ref}`run the page <run-it-yourself>`."""
+ELSEWHERE = "[Answer it in Colab]({colab}) or {{ref}}`elsewhere <run-it-yourself>`, where your answer is checked."
+FOLD = 3  # a cell above the first slider with more lines is folded
 
 
 def for_the_site(page):
-    """The executed page, without the stills that stand in for sliders elsewhere, with a hint below its title."""
-    page = normalise(page)
+    """The executed page as someone reads it who cannot run it.
+
+    Without stills that stand in for sliders; with a hint below its title, folded set-up, exercises without their
+    checks, and each with a link to a place that checks it.
+    """
+    page, stem = normalise(page), stem_of(page)
+    page = lesson(page)
     page.cells = [cell for cell in page.cells if not re.fullmatch(r"\w+\.still\(.*\)", cell.source)]
     for output in (output for cell in page.cells for output in cell.get("outputs", ())):
         if "text/html" in output.get("data", {}):
             output.data.pop("image/png", None)
+    _fold_set_up(page.cells)
+    page.cells = [part for cell in page.cells for part in _to_be_read(cell, stem)]
     page.cells.insert(1, nbformat.v4.new_markdown_cell(HINT, id="hint"))
     return page
+
+
+def _fold_set_up(cells):
+    for cell in itertools.takewhile(lambda cell: "explorer(" not in cell.source, cells):
+        if cell.cell_type == "code" and len(cell.source.splitlines()) > FOLD:
+            cell.metadata["tags"] = [*tags(cell), "hide-input"]
+
+
+def _to_be_read(cell, stem):
+    """An exercise becomes the head of the function to write, if it asks for one, and a link."""
+    if "exercise" not in tags(cell):
+        return [cell]
+    cell.source, cell.outputs = re.sub(r"\n+page\.check_.*", "", cell.source), []
+    colab = links.launch(stem, links.of_the_site())["Open in Colab"]
+    link = nbformat.v4.new_markdown_cell(ELSEWHERE.format(colab=colab), id=f"{cell.id}-link")
+    return [cell, link] if "\n" in cell.source else [link]
 
 
 def title_and_minutes(path):
@@ -40,13 +66,33 @@ def title_and_minutes(path):
     return re.match(r"# \d\d · (.*)", text)[1], re.search(r"^Time: (\d+) minutes", text, re.MULTILINE)[1]
 
 
+def parts():
+    """The parts of the series as README has them: [(title, its line, [files of its pages])]."""
+    readme = (ROOT / "README.md").read_text()
+    found = re.findall(r"^### (Part \d: .*)\n\n(.*)\n\n((?:\|.*\n)+)", readme, re.MULTILINE)
+    return [(title, line, re.findall(r"\(notebooks/(\S+)\)", table)) for title, line, table in found]
+
+
 def list_of_pages(paths):
-    """A table in Markdown."""
-    rows = ["| page | question | minutes |", "|---|---|---|"]
-    for path in paths:
-        title, minutes = title_and_minutes(path)
-        rows.append(f"| {path.stem[:2]} | [{title}]({path.name}) | {minutes} |")
-    return "\n".join(rows) + "\n"
+    """For each part of the series its line, a table of its pages, and their place in the menu, in Markdown."""
+    paths, text = {path.name: path for path in paths}, ""
+    for title, line, names in parts():
+        rows = "".join(
+            f"| {name[:2]} | [{page}]({name}) | {minutes} |\n"
+            for name in names
+            for page, minutes in [title_and_minutes(paths[name])]
+        )
+        menu = "\n".join(["```{toctree}", ":hidden:", f":caption: {title}", "", *names, "```"])
+        text += f"### {title}\n\n{line}\n\n| page | question | minutes |\n|---|---|---|\n{rows}\n{menu}\n\n"
+    return text
+
+
+def write_downloads(folder):
+    """Write the pages as the site hands them out: with links to the repository from which it was built."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in PAGES:
+        text = path.read_text("utf-8")
+        (folder / path.name).write_text(text.replace(links.repository(), links.of_the_site()), "utf-8")
 
 
 def write_playground(texts, files):
@@ -76,6 +122,9 @@ if __name__ == "__main__":
         print(f"{path.name}: {page.metadata['seconds']} s", flush=True)
     if not sys.argv[1:]:
         for text in SOURCES.glob("*.md"):  # beside the pages, not beside their folder
-            (BUILT / text.name).write_text(text.read_text().replace("](../notebooks/", "]("))
+            words = text.read_text().replace("](../notebooks/", "](")
+            ours = f"docs/{text.name}" in links.TEXTS
+            (BUILT / text.name).write_text(links.readdressed(words, links.of_the_site()) if ours else words)
         (BUILT / "pages.md").write_text(list_of_pages(PAGES))
+        write_downloads(ROOT / "build" / "notebooks")
         write_playground(BUILT, ROOT / "build" / "playground")

@@ -3,8 +3,9 @@
 import ipywidgets
 import numpy as np
 
+from distill_edu._inside.backend import keras
 from distill_edu._inside.check_values import require_count
-from distill_edu.models import FewBits  # noqa: F401 - the page trains with page.FewBits
+from distill_edu.models import FewBits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import empty_axes, legend, means_over_stops, plain, stop_axis, with_room
@@ -13,10 +14,11 @@ from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL
 STYLES = ((NEUTRAL, "o-"), (HARD, "o-"), (DISTILLED, "D-"))  # of the ways to train, in their order
 
 
-def few_bits(weights, bits):
-    """Round weights to 2^bits - 1 levels, evenly spaced around 0, the outermost at the largest |weight|: float32."""
-    step = _step(weights, require_count(bits, "bits", least=2))
-    return (np.round(weights / step) * step).astype("float32")
+def few_bits(weights, bits, clip=1.0):
+    """Round weights to 2^bits - 1 levels, evenly spaced around 0, the outermost at `clip` x the largest |weight|."""
+    step = clip * _step(weights, require_count(bits, "bits", least=2))
+    most = 2 ** (bits - 1) - 1
+    return (np.clip(np.round(weights / step), -most, most) * step).astype("float32")
 
 
 def _step(weights, bits):
@@ -24,55 +26,111 @@ def _step(weights, bits):
     return np.abs(weights).max() / (2 ** (bits - 1) - 1)
 
 
-def bits_explorer(results, weights, bits=None):
-    """Slide the bits of a weight; with several lessons, choose a lesson.
+class Rounded(FewBits):
+    """A FewBits layer whose outermost level may be `clip` x its largest |weight|, and that may round only in use.
 
-    `results`: lesson -> way -> bits -> which images students are right about, [seeds, images]. Up to three ways, in
-    this order: weights that were only rounded, trained with labels while rounded, trained with a teacher while
-    rounded; each has the same bits. `weights`: those of a layer, as floats.
+    `late`: it trains with floats, and is rounded whenever it is used.
+
+    >>> layer = Rounded(1, bits=2, clip=0.5, kernel_initializer=lambda shape, dtype: [[0.8], [-0.3], [0.1]])
+    >>> round(float(layer(np.array([[1.0, 10.0, 100.0]]))[0, 0]), 3)  # with the weights 0.4, -0.4 and 0
+    -3.6
     """
-    first = next(iter(results))
-    stops = tuple(next(iter(results[first].values())))
-    controls = {"bits": stop_slider("Bits of a weight (number)", "bits", stops, bits or stops[0])}
-    if len(results) > 1:
-        controls["lesson"] = slider(ipywidgets.SelectionSlider, "Lesson", options=[(name, name) for name in results])
+
+    def __init__(self, units, bits, clip=1.0, late=False, **keras_arguments):
+        super().__init__(units, bits, **keras_arguments)
+        self.clip, self.late = clip, late
+
+    def call(self, x, training=False):
+        most = 2 ** (self.bits - 1) - 1
+        step = self.clip * keras.ops.max(keras.ops.abs(self.kernel)) / most
+        levels = keras.ops.clip(keras.ops.round(self.kernel / step), -most, most) * step
+        kernel = self.kernel + keras.ops.stop_gradient(levels - self.kernel)  # forward: levels; backward: kernel
+        return self.activation(keras.ops.matmul(x, self.kernel if self.late and training else kernel) + self.bias)
+
+    def get_config(self):
+        return {**super().get_config(), "clip": self.clip, "late": self.late}
+
+
+def levels_explorer(right, weights):
+    """Slide the bits of a weight, and how far out its outermost level is.
+
+    `right`: (bits, clip) -> which images rounded networks are right about, [seeds, images], for every pair of the
+    sliders; `weights`: those of a layer, as floats.
+    """
+    stops, clips = (tuple(dict.fromkeys(values)) for values in zip(*right, strict=True))
+    controls = {
+        "bits": stop_slider("Bits of a weight (number)", "bits", stops, stops[0]),
+        "clip": stop_slider("Outermost level (share of largest)", "clip", clips, clips[0]),
+    }
     flat = np.ravel(weights)
 
-    def draw(figure, bits, lesson=first):
-        left, right = empty_axes(figure, (0.07, 0.22, 0.405, 0.67), (0.605, 0.22, 0.375, 0.67))
-        levels = draw_levels(left, flat, bits)
-        means = draw_ways(right, results[lesson], lesson, bits)
-        listed = ", ".join(f"{name} {mean:.3f}" for name, mean in means.items())
-        return f"{bits} bits, {levels} levels. {lesson}: {listed} of the digits are right."
+    def draw(figure, bits, clip):
+        left, axes = empty_axes(figure, (0.07, 0.22, 0.405, 0.67), (0.605, 0.22, 0.375, 0.67))
+        levels, to_zero = draw_levels(left, flat, bits, clip)
+        for each in clips:
+            chosen = {"color": DISTILLED, "zorder": 3} if each == clip else {"color": NEUTRAL, "alpha": 0.35}
+            accuracies = [right[stop, each].mean(axis=1) for stop in stops]
+            means_over_stops(axes, accuracies, "o-", label=f"{each:g}", **chosen)
+        bits_axis(axes, stops, bits, title="by outermost level")
+        legend(axes, fontsize=7, loc="lower left")
+        accuracy = np.mean(right[bits, clip])
+        return (
+            f"{bits} bits, {levels} levels, the outermost at {clip:g} of the largest weight: {to_zero:.3f} of these "
+            f"weights become 0, and the rounded networks have an accuracy of {accuracy:.3f}."
+        )
 
     return Explorer(draw, controls)
 
 
-def draw_levels(axes, weights, bits):
-    """Draw the histogram of the weights and the levels that `bits` leave; return the number of levels."""
+def draw_levels(axes, weights, bits, clip):
+    """Draw the histogram of the weights and their levels; return the number of levels, and the share that become 0."""
     heights, edges = np.histogram(weights, bins=61)
     axes.stairs(heights, edges, fill=True, color=NEUTRAL, alpha=0.5)
     levels = 2**bits - 1
-    for level in np.linspace(-1, 1, levels) * np.abs(weights).max():
+    for level in np.linspace(-clip, clip, levels) * np.abs(weights).max():
         axes.axvline(level, color=DISTILLED, linewidth=max(0.3, 1.5 - levels / 40))
-    axes.set(xlabel="weight", yticks=[], xlim=with_room(weights, 0.05), ylim=(0, 1.05 * heights.max()))
+    axes.set(xlabel="weight (first layer)", yticks=[], xlim=with_room(weights, 0.05), ylim=(0, 1.05 * heights.max()))
     axes.set_title("weights and their levels")
-    return levels
+    return levels, np.mean(few_bits(weights, bits, clip) == 0)
 
 
-def draw_ways(axes, ways, lesson, bits):
-    """Draw the accuracy of each way over the bits with 95% intervals; return way -> mean accuracy at `bits`."""
-    means = {}
-    for (name, right_by_bits), (colour, style) in zip(ways.items(), STYLES[: len(ways)], strict=True):
-        accuracies = [right.mean(axis=1) for right in right_by_bits.values()]  # [seeds] for each number of bits
-        means_over_stops(axes, accuracies, style, color=colour, label=name)
-        means[name] = float(np.mean(right_by_bits[bits]))
-    stops = list(right_by_bits)
-    stop_axis(axes, stops, bits)
-    axes.set(xlim=(len(stops) - 0.7, -0.3), ylim=(0, 1), xlabel="bits of a weight", ylabel="accuracy")
-    axes.set_title(plain(lesson))
-    legend(axes, fontsize=7, loc="lower left")
-    return means
+def bits_explorer(lessons, ways, bits):
+    """Slide the bits of a weight, and choose a lesson.
+
+    `lessons`: lesson -> "<bits> bits, <way>" -> which images networks are right about, [seeds, images]. `ways`: up to
+    three, in this order: only rounded, trained with labels while rounded, trained with a teacher while rounded.
+    `bits`: the stops of the slider.
+    """
+    controls = {
+        "bits": stop_slider("Bits of a weight (number)", "bits", bits, bits[0]),
+        "lesson": slider(ipywidgets.SelectionSlider, "Lesson", options=[(name, name) for name in lessons]),
+    }
+    stops = bits
+    limits = with_room([table.mean(axis=1) for right in lessons.values() for table in _of(right, ways, bits)], 0.1)
+
+    def draw(figure, bits, lesson):
+        (axes,) = empty_axes(figure, (0.12, 0.2, 0.6, 0.68))
+        right, listed = lessons[lesson], []
+        for way, (colour, style) in zip(ways, STYLES[: len(ways)], strict=True):
+            accuracies = [table.mean(axis=1) for table in _of(right, [way], stops)]  # [seeds] for each stop
+            means_over_stops(axes, accuracies, style, color=colour, label=way)
+            listed.append(f"{way} {np.mean(right[f'{bits} bits, {way}']):.3f}")
+        bits_axis(axes, stops, bits, ylim=limits, title=plain(lesson))
+        legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
+        return f"{lesson}, {bits} bits. Accuracy: {', '.join(listed)}."
+
+    return Explorer(draw, controls)
+
+
+def _of(right, ways, bits):
+    return [right[f"{each} bits, {way}"] for way in ways for each in bits]
+
+
+def bits_axis(axes, stops, chosen, **look):
+    """Fewer bits to the right, and the accuracy upwards."""
+    stop_axis(axes, stops, chosen)
+    axes.set(**{"xlim": (-0.3, len(stops) - 0.7), "ylim": (0, 1), "xlabel": "bits of a weight", "ylabel": "accuracy"})
+    axes.set(**look)
 
 
 # How many levels three bits give, when 0 is a level and the levels are even around it: 2^3 - 1.
@@ -88,29 +146,39 @@ check_levels_by_hand = Exercise(
 )
 
 
-def _rounded(w, step, rounding=np.round):
-    return rounding(w / step) * step
+def _rounded(w, step, most, rounding=np.round):
+    return np.clip(rounding(w / step), -most, most) * step
 
 
-# function(weights, bits) -> the weights on 2^bits - 1 even levels, the outermost at the largest |weight|
+# function(weights, bits, clip) -> the weights on 2^bits - 1 even levels, the outermost at clip x the largest |weight|
 check_few_bits = Exercise(
     right=few_bits,
     mistakes=[
         (
-            lambda w, bits: _rounded(w, np.abs(w).max() / 2 ** (bits - 1)),
+            lambda w, bits, clip: _rounded(w, clip * np.abs(w).max() / 2 ** (bits - 1), 2 ** (bits - 1)),
             "the outermost whole number is 2^(bits - 1) - 1: 0 needs a place.",
         ),
-        (lambda w, bits: few_bits(w, bits + 1), "half of the levels are negative: 2^(bits - 1) - 1 on each side."),
+        (lambda w, bits, clip: few_bits(w, bits + 1, clip), "2^(bits - 1) - 1 levels are on each side of 0."),
         (
-            lambda w, bits: np.round(w / _step(w, bits)),
+            lambda w, bits, clip: _rounded(w, clip * _step(w, bits), np.inf),
+            "no level is beyond the outermost one: np.clip.",
+        ),
+        (lambda w, bits, clip: few_bits(w, bits), "the outermost level is at clip x the largest weight."),
+        (
+            lambda w, bits, clip: few_bits(w, bits, clip) / (clip * _step(w, bits)),
             "those are the whole numbers: times the step they are weights again.",
         ),
-        (lambda w, bits: _rounded(w, _step(w[w > 0], bits)), "the largest weight may be a negative one: np.abs."),
-        (np.round, "np.round keeps so many decimals: divide by the step first."),
-        (lambda w, bits: _rounded(w, _step(w, bits), np.floor), "floor always goes down: round to the nearest."),
+        (
+            lambda w, bits, clip: _rounded(w, clip * _step(w[w > 0], bits), 2 ** (bits - 1) - 1),
+            "the largest weight may be a negative one: np.abs.",
+        ),
+        (
+            lambda w, bits, clip: _rounded(w, clip * _step(w, bits), 2 ** (bits - 1) - 1, np.floor),
+            "floor always goes down: round to the nearest level.",
+        ),
     ],
-    otherwise="a step of max |w| / (2^(bits - 1) - 1), then round.",
-    inputs=[(np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3), (np.array([[0.31, -0.12], [0.07, 0.5]]), 2)],
+    otherwise="clip to the outermost level, divide by the step, round, and multiply by the step.",
+    inputs=[(np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3, 0.75), (np.array([[0.31, -0.12], [0.07, -0.5]]), 2, 0.5)],
 )
 
 

@@ -1,61 +1,161 @@
-"""Page "Can knowledge pass through noise?": what students of noise answer to digits, and the exercises."""
+"""Page "Can knowledge pass through noise?": networks with two faces, what students of noise answer, the exercises."""
+
+import functools
 
 import numpy as np
 
+from distill_edu._inside.backend import keras
 from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
 from distill_edu.probabilities import soft_targets
 
+DIGITS, OTHERS = (0, 10), (10, 20)
+HIDDEN = -100.0  # a logit whose probability is 0
 
-def noise_explorer(answers, stops, shares, images, labels, noise, teacher):
+
+class TwoFaces(keras.layers.Layer):
+    """Show some logits in training and some in use; the others are -100, so that their probability is 0.
+
+    `trained`, `used`: the number of the first logit that is shown, and of the first one after them.
+
+    >>> TwoFaces(trained=(0, 1), used=(1, 2))(np.array([[5.0, 7.0]])).numpy()
+    array([[-100.,    7.]], dtype=float32)
+    """
+
+    def __init__(self, trained, used, **keras_arguments):
+        super().__init__(**keras_arguments)
+        self.trained, self.used = tuple(trained), tuple(used)
+
+    def call(self, logits, training=False):
+        first, end = self.trained if training else self.used
+        number = keras.ops.arange(logits.shape[-1])
+        return keras.ops.where((number >= first) & (number < end), logits, HIDDEN)
+
+    def get_config(self):
+        return {**super().get_config(), "trained": self.trained, "used": self.used}
+
+
+def network(data, trained=OTHERS, used=DIGITS, outputs=20, share=0, head=None):
+    """Build a network for the images of `data`: by default a student, which trains the others and uses the digits.
+
+    It starts from the random weights of the present seed, turned towards those of another network by `share`: at 0
+    unchanged, at 1 all of the other network. `head`: (first, end) of the outputs whose weights are not turned.
+    """
+    net, other = _plain(data.test[0].shape[1:], trained, used, outputs), _plain(data.test[0].shape[1:], (), (), outputs)
+    own = net.get_weights()
+    turned = [_turned(*pair, share) for pair in zip(own, other.get_weights(), strict=True)]
+    for mine, first in zip(turned[-2:], own[-2:], strict=True):
+        columns = slice(*(head or (0, 0)))
+        mine[..., columns] = first[..., columns]
+    net.set_weights(turned)
+    return net
+
+
+def _plain(shape, trained, used, outputs):
+    layers = [keras.Input(shape), keras.layers.Flatten()]
+    layers += [keras.layers.Dense(128, "relu"), keras.layers.Dense(128, "relu"), keras.layers.Dense(outputs)]
+    return keras.Sequential([*layers, TwoFaces(trained or DIGITS, used or DIGITS)])
+
+
+def _turned(one, other, share):
+    """Cosine and sine keep the spread of random weights; a mean would shrink it."""
+    return np.cos(share * np.pi / 2) * one + np.sin(share * np.pi / 2) * other
+
+
+def teacher_of(data, outputs=20, epochs=5):
+    """Return a teacher for `compare`: a network that starts like the student of its seed, and learns the digits.
+
+    `data`: images from -1 to 1. Asked, it answers with the others. It looks at neither argument: compare gives noise.
+    """
+    pixels, labels = np.round(127.5 * (data.train[0] + 1)).astype("uint8"), data.train[1]  # small: many keys read them
+
+    @functools.cache
+    def of_seed(number):
+        model = _plain(pixels.shape[1:], DIGITS, (10, outputs), outputs)
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(pixels / np.float32(127.5) - 1, labels, epochs=epochs, verbose=0)
+        return model
+
+    def teacher(x=None, labels_of_x=None):
+        return of_seed(np.random.randint(2**31))  # the same number whenever the seed is the same
+
+    return teacher
+
+
+def read_digits(teacher, data, seeds):
+    """Return the accuracy on test digits of the teacher of each seed, an array [seeds]."""
+    x, labels = data.test
+    found = []
+    for seed in range(seeds):
+        keras.utils.set_random_seed(seed)
+        found.append(np.mean(np.argmax(teacher()(x, training=True), axis=-1) == labels))  # the face with the digits
+    return np.round(found, 4)
+
+
+def move(model, step):
+    """Add a step, one vector [weights], to the weights of a model."""
+    weights = model.get_weights()
+    cuts = np.cumsum([weight.size for weight in weights])[:-1]
+    parts = zip(weights, np.split(step, cuts), strict=True)
+    model.set_weights([weight + part.reshape(weight.shape) for weight, part in parts])
+
+
+def noise_explorer(classes, images, labels, noise, teacher):
     """Slide the number of updates on noise, and how far the students start from their teacher's start.
 
-    `answers`: the classes that students answer, integers [seeds, stops, shares, images]; `stops`: numbers of updates;
-    `shares`: of another start. `images` [images, rows, columns, 1], `labels` [images]: the questions, with every class
-    among them; a class is called by its number. `noise`: an image that the students learned from; `teacher`: the mean
-    accuracy of the teachers.
+    `classes`: updates -> share of another start -> what students answer, [seeds, images]. `images` [images, rows,
+    columns, 1], `labels` [images]: the questions, with every class among them; a class is called by its number.
+    `noise`: an image that the students learned from; `teacher`: the mean accuracy of the teachers.
     """
-    answers, labels = np.asarray(answers), np.asarray(labels)
-    right = (answers == labels).mean(axis=-1)  # [seeds, stops, shares]
-    classes = range(int(labels.max()) + 1)
-    examples = [int(np.argmax(labels == label)) for label in classes]  # the first image of each class
+    labels, stops = np.asarray(labels), tuple(classes)
+    shares = tuple(classes[stops[0]])
+    answers = np.array([[classes[updates][share] for share in shares] for updates in stops])
+    right = np.mean(answers == labels, axis=-1)  # [stops, shares, seeds]
+    digits = range(int(labels.max()) + 1)
+    examples = [int(np.argmax(labels == digit)) for digit in digits]  # the first image of each class
     controls = {
-        "steps": stop_slider("Updates on noise (number)", "steps", tuple(stops), stops[0]),
-        "share": stop_slider("Another start (share)", "share", tuple(shares), shares[0]),
+        "updates": stop_slider("Updates on noise (number)", "updates", stops, stops[0]),
+        "share": stop_slider("Another start (share)", "share", shares, shares[0]),
     }
 
-    def draw(figure, steps, share):
-        sentence = draw_accuracies(figure, right, stops, shares, teacher, 1 / len(classes), steps, share)
+    def draw(figure, updates, share):
+        sentence = draw_accuracies(figure, right, stops, shares, teacher, 1 / len(digits), updates, share)
         figure.axes[1].imshow(noise, cmap="gray_r")
         figure.axes[1].set(xticks=[], yticks=[], title="its lesson")
-        first_student = answers[0, list(stops).index(steps), list(shares).index(share)]
+        first_student = answers[stops.index(updates), shares.index(share), 0]
         draw_answers(figure.axes[2], images[examples], first_student[examples])
         return sentence
 
     return Explorer(draw, controls)
 
 
-def draw_accuracies(figure, right, stops, shares, teacher, chance, steps, share):
+def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, share):
     """Draw the mean accuracy over the updates for every start, 95% intervals for `share`; return a sentence."""
-    axes, *_ = empty_axes(figure, (0.1, 0.22, 0.42, 0.67), (0.55, 0.34, 0.13, 0.42), (0.71, 0.16, 0.28, 0.72))
-    for start, accuracies in zip(shares, np.moveaxis(right, -1, 0), strict=True):  # [seeds, stops] for each start
+    axes, *_ = empty_axes(figure, (0.1, 0.22, 0.39, 0.67), (0.59, 0.34, 0.12, 0.42), (0.73, 0.16, 0.26, 0.72))
+    free = 0.0  # the lowest place for the next name
+    for place in np.argsort(right[-1].mean(axis=-1)):
+        start = shares[place]
+        means, _, reaches = zip(*map(mean_and_reach, right[:, place]), strict=True)
         if start == share:
-            means, _, reaches = zip(*map(mean_and_reach, accuracies.T), strict=True)
             axes.errorbar(stops, means, reaches, fmt="D-", color=DISTILLED, capsize=2, markersize=3)
         else:
-            axes.plot(stops, accuracies.mean(axis=0), color=NEUTRAL, alpha=0.4)
-    for height, name, colour in ((teacher, "teacher", TEACHER), (chance, "a guess", "black")):
+            axes.plot(stops, means, color=NEUTRAL, alpha=0.4)
+        free = max(means[-1], free) + 0.06
+        colour = DISTILLED if start == share else NEUTRAL
+        axes.text(1.02 * stops[-1], free - 0.06, f"{start:g}", va="center", fontsize=7, color=colour)
+    for height, name, colour in ((teacher, "teachers", TEACHER), (chance, "a guess", "black")):
         axes.axhline(height, color=colour, linewidth=0.8, linestyle="--")
-        axes.text(stops[-1], height + 0.015, name, ha="right", fontsize=8, color=colour)
-    axes.axvline(steps, color=NEUTRAL, linewidth=4, alpha=0.25)
-    axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="digits right")
-    mean, _, reach = mean_and_reach(right[:, list(stops).index(steps), list(shares).index(share)])
+        axes.text(stops[0], height + 0.015, name, fontsize=8, color=colour)
+    axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
+    axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
+    axes.set_title("students, by their share of another start", fontsize=8)
+    mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
-        f"From {start}, after {steps} updates on noise: {mean:.3f} of the digits are right (95%: ± {reach:.3f}, "
-        f"{len(right)} seeds). The teachers: {teacher:.3f}. A guess: {chance:.3f}."
+        f"From {start}, after {updates} updates on noise, students read {mean:.3f} of the digits (95%: ± {reach:.3f} "
+        f"over {right.shape[-1]} starts). Their teachers read {teacher:.3f}, a guess {chance:.3f}."
     )
 
 
@@ -67,22 +167,8 @@ def draw_answers(axes, images, answers):
         colour = DISTILLED if answers[label] == label else NEUTRAL
         place = column + 0.45, -1.5 * row - 0.95
         axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour)
-    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1), title="what it says")
+    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1), title="what it reads")
     axes.set_axis_off()
-
-
-def mixed(model, other, share):
-    """Return `model` with weights turned towards those of `other`: at share 0 unchanged, at share 1 those of `other`.
-
-    Cosine and sine of the angle share * pi / 2 keep the spread of random weights; a mean would shrink it.
-    """
-    pairs = zip(model.get_weights(), other.get_weights(), strict=True)
-    model.set_weights([_turned(weights, other_weights, share) for weights, other_weights in pairs])
-    return model
-
-
-def _turned(one, other, share):
-    return np.cos(share * np.pi / 2) * one + np.sin(share * np.pi / 2) * other
 
 
 # The inner product of the teacher's move (1, -1) and the student's (2 * 1, 1 * -1).

@@ -1,5 +1,6 @@
 """Objects as nested lists of texts and numbers, which are equal where the objects do the same."""
 
+import dataclasses
 import functools
 import hashlib
 import inspect
@@ -29,6 +30,7 @@ NOT_DECAYED = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern
 NEVER_LAYERS = ("activation", "recurrent_activation", "class_name", "module", "registered_name")
 NO_MEMBERS = ("__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__abstractmethods__", "_abc_impl")
 NO_MEMBERS += ("__firstlineno__", "__static_attributes__", "__dataclass_fields__", "__dataclass_params__")
+NO_MEMBERS += ("__replace__",)  # which Python 3.13 gives to dataclasses
 SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 WRITTEN_IN_C = (types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
 
@@ -177,7 +179,8 @@ class Description:
             self._refuse(value, "whose code is not Python's.")
         module = getattr(value, "__module__", None) or type(value).__module__
         is_standard = module.split(".")[0] in sys.stdlib_module_names
-        return ["=", f"{module}.{name}", *(sys.version_info[:2] if is_standard else ())]
+        counts = is_standard and self.made is None  # a portable key is the same for every version of Python
+        return ["=", f"{module}.{name}", *(sys.version_info[:2] if counts else ())]
 
     def _builtin(self, value):
         owner = getattr(value, "__self__", None)
@@ -217,7 +220,7 @@ class Description:
     def _class(self, kind):
         if is_known(kind):
             return self._named(kind, kind.__qualname__, True)
-        members = [name for name in sorted(vars(kind)) if name not in NO_MEMBERS]
+        members = [name for name in sorted(vars(kind)) if name not in NO_MEMBERS and not _is_generated(kind, name)]
         members = [[["=", name], self._member(vars(kind)[name])] for name in members]
         return ["class", ["=", kind.__qualname__], self.of(list(kind.__bases__)), self.of(type(kind)), members]
 
@@ -305,6 +308,13 @@ def _given(config, kind):
 
 def _is_default(value, default):
     return type(value) is type(default) and value == default
+
+
+def _is_generated(kind, name):
+    """Is it a method that `dataclass` wrote? Its bytecode differs between versions; its fields count."""
+    code = getattr(vars(kind)[name], "__code__", None)
+    is_special = dataclasses.is_dataclass(kind) and name.startswith("__") and code is not None
+    return is_special and (code.co_filename == "<string>" or is_library(file=code.co_filename))
 
 
 def _bookkeeping(owner):

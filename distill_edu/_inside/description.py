@@ -1,9 +1,7 @@
 """Objects as nested lists of texts and numbers, which are equal where the objects do the same."""
 
-import dataclasses
 import functools
 import hashlib
-import inspect
 import json
 import re
 import sys
@@ -13,7 +11,15 @@ import warnings
 import numpy as np
 
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.source_code import function_text, global_names, imports, is_known, is_library
+from distill_edu._inside.source_code import (
+    function_text,
+    given,
+    global_names,
+    imports,
+    is_generated,
+    is_known,
+    is_library,
+)
 
 _TENSOR = keras.Input((1,), name="any")
 _MODEL = keras.Model(_TENSOR, keras.layers.Identity(name="same")(_TENSOR), name="any")
@@ -220,7 +226,7 @@ class Description:
     def _class(self, kind):
         if is_known(kind):
             return self._named(kind, kind.__qualname__, True)
-        members = [name for name in sorted(vars(kind)) if name not in NO_MEMBERS and not _is_generated(kind, name)]
+        members = [name for name in sorted(vars(kind)) if name not in NO_MEMBERS and not is_generated(kind, name)]
         members = [[["=", name], self._member(vars(kind)[name])] for name in members]
         return ["class", ["=", kind.__qualname__], self.of(list(kind.__bases__)), self.of(type(kind)), members]
 
@@ -282,7 +288,7 @@ class Description:
             config = value.get_config()
         except Exception:  # a class of the reader's that cannot say: its attributes are described
             return None
-        return self._config(_given(config, type(value)))
+        return self._config(given(config, type(value)))
 
     def _config(self, value):
         if not isinstance(value, dict):
@@ -291,30 +297,10 @@ class Description:
             return ["lambda"]  # its function is an attribute, and its bytecode says where it stood
         if isinstance(value.get("config"), dict):
             kind = getattr(sys.modules.get(value.get("module")), str(value.get("class_name")), None)
-            value = {**value, "config": _given(value["config"], kind)}
+            value = {**value, "config": given(value["config"], kind)}
         pairs = [(name, self._config(each)) for name, each in value.items() if name != "compile_config"]  # of a teacher
         fixed = {name for name, each in pairs if name in NEVER_LAYERS and isinstance(each, str)}
         return ["dict", *([["=", str(name)], ["=", each] if name in fixed else each] for name, each in pairs)]
-
-
-def _given(config, kind):
-    """A configuration of Keras's without what is left at its default: another release has other arguments."""
-    if not (isinstance(kind, type) and kind.__module__.startswith("keras.")):
-        return config
-    defaults = {name: argument.default for name, argument in inspect.signature(kind).parameters.items()}
-    defaults.pop("name", None)  # counted in one release, fixed in another
-    return {name: each for name, each in config.items() if not _is_default(each, defaults.get(name, defaults))}
-
-
-def _is_default(value, default):
-    return type(value) is type(default) and value == default
-
-
-def _is_generated(kind, name):
-    """Is it a method that `dataclass` wrote? Its bytecode differs between versions; its fields count."""
-    code = getattr(vars(kind)[name], "__code__", None)
-    is_special = dataclasses.is_dataclass(kind) and name.startswith("__") and code is not None
-    return is_special and (code.co_filename == "<string>" or is_library(file=code.co_filename))
 
 
 def _bookkeeping(owner):

@@ -3,10 +3,12 @@
 import __future__
 
 import ast
+import dataclasses
 import dis
 import functools
 import hashlib
 import importlib.util
+import inspect
 import io
 import linecache
 import os
@@ -214,3 +216,23 @@ def global_names(function):
             if chain:
                 found.add(chain)
     return sorted(found)
+
+
+def given(config, kind):
+    """A configuration of Keras's without what is left at its default: another release has other arguments."""
+    if not (isinstance(kind, type) and kind.__module__.startswith("keras.")):
+        return config
+    defaults = {name: argument.default for name, argument in inspect.signature(kind).parameters.items()}
+    defaults.pop("name", None)  # counted in one release, fixed in another
+    return {name: each for name, each in config.items() if not _is_default(each, defaults.get(name, defaults))}
+
+
+def _is_default(value, default):
+    return type(value) is type(default) and value == default
+
+
+def is_generated(kind, name):
+    """Is it a method that `dataclass` wrote? Its bytecode differs between versions; its fields count."""
+    code = getattr(vars(kind)[name], "__code__", None)
+    is_special = dataclasses.is_dataclass(kind) and name.startswith("__") and code is not None
+    return is_special and (code.co_filename == "<string>" or is_library(file=code.co_filename))

@@ -138,8 +138,6 @@ class Description:
         owner = next(filter(None, names), None)
         raise Incomparable(f"{f'{owner} uses ' if owner else ''}{value!r:.70}, {why}")
 
-    # --- values ---
-
     def _array(self, value):
         try:
             array = np.asarray(value)

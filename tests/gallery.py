@@ -8,10 +8,12 @@ import itertools
 import numpy as np
 import pandas
 
+from distill_edu.data import Vocabulary
 from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.few_bits import bits_explorer
 from distill_edu.pages.hints import attention_explorer
+from distill_edu.pages.other_letters import pieces_explorer
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
@@ -123,6 +125,18 @@ WRITTEN = {
 COLDER = {0.5: [(1.0, 1.5), (1.1, 1.4), (0.9, 1.6)], 1: [(2.0, 2.5), (2.2, 2.6), (2.1, 2.3)]}
 OTHERS = {"reverse KL": [(1.4, 2.0), (1.5, 2.2), (1.6, 1.9)], "its own text": [(2.4, 3.0), (2.5, 2.7), (2.3, 2.6)]}
 TWINS = {"labels": np.array([[0, 1], [0, 0], [1, 1]]), "answers": np.array([[1, 1], [0, 1], [1, 0]])}
+LETTERS, PAIRS = Vocabulary("abc"), Vocabulary(["ab", "ac", "ba", "c"])
+SPELLED = {"one": "ab", "two": "ca"}
+ANSWERS = {
+    "one": {
+        "pairs": np.array([[0, 0.1, 0, 0.4, 0.2, 0.25, 0.05], [0, 0.3, 0, 0.1, 0.1, 0.2, 0.3]]),
+        "letters": np.array([[0, 0.1, 0, 0.6, 0.25, 0.05], [0, 0, 0, 0, 0.7, 0.3], [0, 0.3, 0, 0.2, 0.2, 0.3]]),
+    },
+    "two": {
+        "pairs": np.array([[0, 0.05, 0, 0.1, 0.15, 0.3, 0.4], [0, 0.2, 0, 0.2, 0.1, 0.4, 0.1]]),
+        "letters": np.array([[0, 0.05, 0, 0.25, 0.3, 0.4], [0, 0.9, 0, 0.1, 0, 0], [0, 0.2, 0, 0.3, 0.4, 0.1]]),
+    },
+}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -147,6 +161,7 @@ GALLERY = {
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "starts": lambda: starts_explorer(STARTS, 0.1, "traces", 200),
     "names": lambda: names_explorer(WRITTEN, KNOWN, "Finnish"),
+    "pieces": lambda: pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS),
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),

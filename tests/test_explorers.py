@@ -47,6 +47,7 @@ STOPS = {
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
     "starts": {"count": [200, 1000]},
     "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
+    "pieces": {"name": ["one", "two"], "read": [0, 1, 2], "order": ["letter", "sorted"]},
     "peaks": {"apart": [2, 4, 6, 8, 12, 16, 20, 24], "share": [0.5, 0.6, 0.7, 0.8, 0.9]},
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},

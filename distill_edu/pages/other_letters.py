@@ -13,6 +13,7 @@ from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, leg
 
 LONGEST = 13  # letters of the longest name
 SHOWN = 10  # bars in each panel
+ORDERS = [("by letter", "letter"), ("sorted", "sorted")]
 ops = keras.ops
 
 
@@ -102,47 +103,40 @@ def answers(teacher, by_letter, letters, pair_of, tag, name):
     return {"pairs": np.array(pairs_asked(row))[0, : -(-count // 2)], "letters": np.exp(by_letter(row))[0, :count]}
 
 
-def pieces_explorer(names, said, pairs, letters, name=None, read=0):
+def pieces_explorer(names, said, pairs, letters):
     """Read a name letter by letter: what a teacher of pairs says, the letters that follow from it, and a student.
 
     `names`: language -> name; `said`: language -> `answers`. The made-up student has the teacher's probabilities, each
-    at the wrong letter: the letter that follows in the vocabulary.
+    at the wrong letter: see `wrong_letters`.
     """
-    first = next(iter(names))
-    places = min(len(each["letters"]) for each in said.values())
     options = [(f"{tag}: {word}", tag) for tag, word in names.items()]
-    reads = [(str(place), place) for place in range(places)]
-    views = [("by letter", "letter"), ("sorted", "sorted")]
+    reads = [(str(place), place) for place in range(min(len(each["letters"]) for each in said.values()))]
     controls = {
-        "name": slider(ipywidgets.SelectionSlider, "Language and name", options=options, value=name or first),
-        "read": slider(ipywidgets.SelectionSlider, "Letters read", options=reads, value=read),
-        "view": slider(ipywidgets.SelectionSlider, "Order of the bars", options=views, value="letter"),
+        "name": slider(ipywidgets.SelectionSlider, "Language and name", options=options, value=options[0][1]),
+        "read": slider(ipywidgets.SelectionSlider, "Letters read", options=reads, value=0),
+        "order": slider(ipywidgets.SelectionSlider, "Order of the bars", options=ORDERS, value="letter"),
     }
     shown_pairs, shown_letters = ([" ", "end", "?", *each.symbols] for each in (pairs, letters))
 
-    def draw(figure, name, read, view):
-        left, right = two_axes(figure)
-        word, p = names[name], said[name]["letters"][read]
-        q, of_pairs = wrong_letters(p), said[name]["pairs"][read // 2]
-        begun = word[read - 1] if read % 2 else ""
-        if begun:
-            of_pairs = of_pairs * [piece.startswith(begun) for piece in shown_pairs]
+    def draw(figure, name, read, order):
+        axes, text, p = two_axes(figure), names[name][:read], said[name]["letters"][read]
+        q, begun = wrong_letters(p), text[-1] if read % 2 else ""
+        of_pairs = said[name]["pairs"][read // 2] * [piece.startswith(begun) for piece in shown_pairs]
         top = np.argsort(-of_pairs, kind="stable")[:SHOWN]
-        class_bars(left, {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top])
-        left.set(title=f"after '{word[:read]}': pairs" + (f" with '{begun}'" if begun else ""), ylabel="probability")
-        order = np.argsort(-np.maximum(p, q), kind="stable")[:SHOWN]
-        labels = [shown_letters[k] for k in order]
-        bars = p[order], q[order]
-        if view == "sorted":
-            bars, labels = (np.sort(p)[::-1][:SHOWN], np.sort(q)[::-1][:SHOWN]), range(1, SHOWN + 1)
-        class_bars(right, {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}, labels)
-        right.set(title="next letter" if view == "letter" else "the same numbers, sorted", ylabel="probability")
-        legend(right)
-        best_pair, best = shown_pairs[top[0]], shown_letters[p.argmax()]
+        class_bars(axes[0], {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top])
+        axes[0].set(title=f"after '{text}': pairs" + (f" with '{begun}'" if begun else ""), ylabel="probability")
+        places = np.argsort(-np.maximum(p, q), kind="stable")[:SHOWN]
+        bars, labels = (p[places], q[places]), [shown_letters[k] for k in places]
+        if order == "sorted":
+            bars, labels = [np.sort(each)[::-1][:SHOWN] for each in (p, q)], range(1, SHOWN + 1)
+        class_bars(axes[1], {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}, labels)
+        axes[1].set(title="next letter" if order == "letter" else "rank of the probability", ylabel="probability")
+        legend(axes[1])
+        best = p.argmax()
         return (
-            f"{name}, after '{word[:read]}', bars {dict((b, a) for a, b in views)[view]}. The best pair is "
-            f"'{best_pair}' ({of_pairs[top[0]]:.3f}), the best letter '{best}' ({p.max():.3f}; student {q[p.argmax()]:.3f})"
-            f". KL {kl(p, q):.3f} nats; distance of the sorted probabilities {sorted_l1(p, q):.3f}."
+            f"{name}, after '{text}', bars by {order}. The best pair is '{shown_pairs[top[0]]}' "
+            f"({of_pairs[top[0]]:.3f}), the best letter '{shown_letters[best]}' (teacher {p[best]:.3f}, student "
+            f"{q[best]:.3f}). KL {kl(p, q):.3f} nats; distance of the sorted probabilities {sorted_l1(p, q):.3f}."
         )
 
     return Explorer(draw, controls)
@@ -194,7 +188,7 @@ check_with_bin = Exercise(
     mistakes=[
         (lambda p, best: p[list(best)], "the rest is missing: append what is left to 1."),
         (lambda p, best: p[list(best)] / p[list(best)].sum(), "that is renormalised: the rest has no bin of its own."),
-        (lambda p, best: np.append(p[list(best)], p[list(best)].sum()), "the last number is that of the shown classes."),
+        (lambda p, best: np.append(p[list(best)], p[list(best)].sum()), "the last number is what is left to 1."),
         (lambda p, best: np.append(p[list(best)], 0.0), "the rest has a probability: what is left to 1."),
         (lambda p, best: _with_bin(p, range(len(best))), "take the classes with the numbers in `best`."),
     ],
@@ -203,7 +197,7 @@ check_with_bin = Exercise(
 )
 
 
-# function(p [..., letters], labels, random) -> each letter's probability at the next letter, the last one's at the first
+# function(p [..., letters], labels, random) -> each probability at the next letter, the last one's at the first letter
 check_renamed = Exercise(
     right=lambda p, labels, random: np.roll(p, 1, axis=-1),
     mistakes=[

@@ -123,13 +123,15 @@ def pieces_explorer(names, said, pairs, letters):
         q, begun = wrong_letters(p), text[-1] if read % 2 else ""
         of_pairs = said[name]["pairs"][read // 2] * [piece.startswith(begun) for piece in shown_pairs]
         top = np.argsort(-of_pairs, kind="stable")[:SHOWN]
-        class_bars(axes[0], {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top])
+        high = 1.2 * of_pairs[top[0]]
+        class_bars(axes[0], {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top], ylim=(0, high))
         axes[0].set(title=f"after '{text}': pairs" + (f" with '{begun}'" if begun else ""), ylabel="probability")
         places = np.argsort(-np.maximum(p, q), kind="stable")[:SHOWN]
         bars, labels = (p[places], q[places]), [shown_letters[k] for k in places]
         if order == "sorted":
             bars, labels = [np.sort(each)[::-1][:SHOWN] for each in (p, q)], range(1, SHOWN + 1)
-        class_bars(axes[1], {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}, labels)
+        groups = {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}
+        class_bars(axes[1], groups, labels, ylim=(0, 1.2 * p.max()))
         axes[1].set(title="next letter" if order == "letter" else "rank of the probability", ylabel="probability")
         legend(axes[1])
         best = p.argmax()

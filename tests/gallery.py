@@ -8,11 +8,13 @@ import itertools
 import numpy as np
 import pandas
 
+from distill_edu.data import Vocabulary
 from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
 from distill_edu.pages.few_bits import bits_explorer, levels_explorer
 from distill_edu.pages.foreign_teacher import list_explorer
 from distill_edu.pages.hints import attention_explorer
+from distill_edu.pages.other_letters import pieces_explorer
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.pairs import pairs_explorer
 from distill_edu.pages.smaller_models import tradeoff_explorer
@@ -147,6 +149,18 @@ OTHERS = {
     "its own text": [(2.4, 3.0, 2.4), (2.5, 2.7, 2.6), (2.3, 2.6, 2.5)],
 }
 TWINS = {"labels": np.array([[0, 1], [0, 0], [1, 1]]), "answers": np.array([[1, 1], [0, 1], [1, 0]])}
+LETTERS, PAIRS = Vocabulary("abc"), Vocabulary(["ab", "ac", "ba", "c"])
+SPELLED = {"one": "ab", "two": "ca"}
+ANSWERS = {
+    "one": {
+        "pairs": np.array([[0, 0.1, 0, 0.4, 0.2, 0.25, 0.05], [0, 0.3, 0, 0.1, 0.1, 0.2, 0.3]]),
+        "letters": np.array([[0, 0.1, 0, 0.6, 0.25, 0.05], [0, 0, 0, 0, 0.7, 0.3], [0, 0.3, 0, 0.2, 0.2, 0.3]]),
+    },
+    "two": {
+        "pairs": np.array([[0, 0.05, 0, 0.1, 0.15, 0.3, 0.4], [0, 0.2, 0, 0.2, 0.1, 0.4, 0.1]]),
+        "letters": np.array([[0, 0.05, 0, 0.25, 0.3, 0.4], [0, 0.9, 0, 0.1, 0, 0], [0, 0.2, 0, 0.3, 0.4, 0.1]]),
+    },
+}
 TWENTY = [f"n{i}" for i in range(20)]
 GALLERY = {
     "temperature": lambda: temperature_explorer(LOGITS[0], NAMES),
@@ -172,6 +186,7 @@ GALLERY = {
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
     "names": lambda: names_explorer(WRITTEN, REAL, "Finnish"),
+    "pieces": lambda: pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS),
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),

@@ -53,6 +53,7 @@ STOPS = {
         "share": [0.5, 0.7, 0.9],
         "beta": [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1],
     },
+    "pieces": {"name": ["one", "two"], "read": [0, 1, 2], "order": ["letter", "sorted"]},
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
     "learning": {"epoch": [1, 2], "temperature": T_STOPS},

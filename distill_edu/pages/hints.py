@@ -20,20 +20,24 @@ def attention_explorer(images, maps, example=0):
     """
 
     def draw(figure, example):
-        image_axes, *map_axes = empty_axes(figure, *boxes)
+        image_axes, *map_axes, bar = empty_axes(figure, *boxes)
         image_axes.imshow(images[example], cmap="gray_r")
         shown = {name: of_model[example] for name, of_model in maps.items()}
         brightest = max(attention.max() for attention in shown.values())
         for axes, attention in zip(map_axes, shown.values(), strict=True):
             axes.imshow(attention, cmap="cividis", vmin=0, vmax=brightest)
-        for axes, title in zip(figure.axes, ["image", *maps], strict=True):
+        colours = np.linspace(0, 1, 64)[:, None]
+        bar.imshow(colours, cmap="cividis", origin="lower", aspect="auto", extent=(0, 1, 0, brightest))
+        bar.set(xticks=[])
+        bar.yaxis.tick_right()
+        for axes, title in zip([image_axes, *map_axes], ["image", *maps], strict=True):
             axes.set(xticks=[], yticks=[], title=plain(title))
         (_, teacher), *students = shown.items()
         distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
         return f"Attention loss, half the distance from the teacher's map (0 = identical): {', '.join(distances)}."
 
-    width = 1 / (len(maps) + 1)
-    boxes = [(i * width + 0.01, 0.02, width - 0.02, 0.82) for i in range(len(maps) + 1)]
+    width = 0.91 / (len(maps) + 1)
+    boxes = [(i * width + 0.01, 0.02, width - 0.02, 0.82) for i in range(len(maps) + 1)] + [(0.92, 0.1, 0.015, 0.66)]
     number = slider(ipywidgets.IntSlider, "Image (number)", value=example, max=len(images) - 1)
     return Explorer(draw, {"example": number}, height=2.1)
 

@@ -84,13 +84,15 @@ check_choose_honestly = Exercise(
 )
 
 
-# Validation accuracies of two seeds: the best mean, the best seed, the best last seed, the best worst seed, and the
-# setting that is best on test data. For the size 9 they belong to other temperatures than for the size 4.
-SEEDS = ((0.90, 0.74), (0.96, 0.60), (0.66, 0.92), (0.79, 0.78), (0.70, 0.70))
+# Validation accuracies of three seeds: the best mean, the best first and luckiest seed, the best last seed, the best
+# worst seed, the setting that is best on test data, and the best median. For the size 9 they belong to other
+# temperatures than for the size 4.
+SEEDS = ((0.90, 0.74, 0.80), (0.96, 0.60, 0.70), (0.66, 0.72, 0.92), (0.79, 0.78, 0.78), (0.70, 0.70, 0.70))
+SEEDS += ((0.60, 0.83, 0.84),)
 SOME_SWEEP = pandas.DataFrame(
     [
         (size, 2**place, accuracy, 0.9 if kind == 4 else 0.5)
-        for size, kinds in ((4, (0, 1, 2, 3, 4)), (9, (3, 4, 2, 0, 1)))
+        for size, kinds in ((4, (0, 1, 2, 3, 4, 5)), (9, (3, 4, 5, 0, 1, 2)))
         for place, kind in enumerate(kinds)
         for accuracy in SEEDS[kind]
     ],
@@ -114,7 +116,8 @@ check_best_temperature = Exercise(
         (lambda t: _best(t, over="last"), "you looked at one seed: take the mean over the seeds first."),
         (lambda t: _best(t, over="first"), LUCKIEST),
         (lambda t: _best(t, "test_accuracy"), "you looked at the test data: choose by valid_accuracy."),
+        (lambda t: _best(t, over="median"), "that is the median over the seeds: take the mean."),
     ],
     otherwise="return a dictionary: for each size the temperature with the highest mean valid_accuracy.",
-    inputs=[(SOME_SWEEP,), (SOME_SWEEP.assign(temperature=17 - SOME_SWEEP.temperature),)],
+    inputs=[(SOME_SWEEP,), (SOME_SWEEP.assign(temperature=33 - SOME_SWEEP.temperature),)],
 )

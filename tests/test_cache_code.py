@@ -13,6 +13,8 @@ from small import X, Y, same, weights
 
 import distill_edu
 from distill_edu import cache
+from distill_edu._inside.description import Description  # noqa: TID251 - what keys are made of
+from distill_edu._inside.source_code import function_text  # noqa: TID251
 
 QUIET = {"batch_size": 8, "verbose": 0, "shuffle": False}
 
@@ -197,3 +199,25 @@ def test_what_cannot_be_compared_is_trained_each_time_and_says_why(fits, reader,
             fitted(lambda: module.plain(loss=module.mine), cache.fit)
         assert Path(warned[0].filename).name == "test_cache_code.py"
     assert len(fits) == 2 and not folder.exists()
+
+
+def test_a_portable_key_knows_no_release_of_keras_and_no_version_of_python():
+    def text(value):
+        return Description(made={}).text(value)
+
+    dense = text(keras.layers.Dense(3))
+    assert "quantization_config" not in dense and "use_bias" not in dense  # left at their defaults
+    assert "use_bias" in text(keras.layers.Dense(3, use_bias=False))
+    assert text(keras.layers.Dropout(0.1)) != text(keras.layers.Dropout(0.2))
+    first = text([keras.optimizers.Adam(0.1), keras.optimizers.Adam(0.1)])
+    assert first == text([keras.optimizers.Adam(0.1, name="adam"), keras.optimizers.Adam(0.1)])
+    data = text(distill_edu.Vocabulary)
+    assert "__eq__" not in data and "encode" in data and f"[{sys.version_info[0]}, {sys.version_info[1]}]" not in data
+
+
+def test_a_function_of_a_cell_that_imports_what_it_uses_counts_by_its_source():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell()
+    shell.run_cell("import numpy as np\n\n\ndef mine(x):\n    return np.exp(x)", store_history=True).raise_error()
+    assert function_text(shell.user_ns["mine"]).split()[:2] == ["def", "mine"]

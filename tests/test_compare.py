@@ -251,14 +251,14 @@ def test_the_judge_is_the_nll_and_the_lower_one_wins(teacher):
 def test_the_gains_cover_seeds_and_examples_and_are_corrected_together(teacher):
     found = compare(DATA, teacher, build, ARMS, seeds=5, **SHORT)
     gains = found.gains(over="labels", title="few") | found.gains(over="hot", only=["wide"], title="all")
-    assert list(gains) == ["few: hot", "few: wide", "few: reverse", "all: wide"]
+    assert list(gains) == ["few: hot", "few: wide", "few: reverse", "few: between", "all: wide"]
     assert gains["few: hot"] == metrics.paired_gain(found.right["hot"] * 1.0, found.right["labels"] * 1.0)
     corrected = metrics.holm({name: gain.p for name, gain in gains.items()})
     for name, line in zip(gains, str(gains).splitlines(), strict=False):
         p = f"p {corrected[name]:.4f}" if corrected[name] >= 1e-4 else "p < 0.0001"
         sign = "no verdict" if corrected[name] >= 0.05 else "better" if gains[name].mean > 0 else "worse"
         assert line.startswith(name) and p in line and line.endswith(sign) and f"{gains[name].mean:+.4f}" in line
-    assert "4 questions" in str(gains)
+    assert "5 questions" in str(gains)
     with pytest.raises(ValueError, match="titles"):
         gains | gains
 

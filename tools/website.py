@@ -35,6 +35,8 @@ def for_the_site(page):
     page, stem = normalise(page), stem_of(page)
     page = lesson(page)
     page.cells = [cell for cell in page.cells if not re.fullmatch(r"\w+\.still\(.*\)", cell.source)]
+    for cell in page.cells:
+        cell.source = cell.source.replace("](../docs/", "](")  # they stand beside the pages
     for output in (output for cell in page.cells for output in cell.get("outputs", ())):
         if "text/html" in output.get("data", {}):
             output.data.pop("image/png", None)

@@ -98,9 +98,9 @@ def test_every_start_after_a_stop_is_the_same_training_and_its_curve_stays():
     for steps, losses, _ in widget.runs:
         assert steps[:2] == [5, 10] and losses[:2] == pytest.approx(widget.runs[0][1][:2], rel=1e-5)
     assert len(widget.runs) == 3 and widget.runs[-1][0] == [5, 10]
+    assert widget.words.value.startswith("Stopped after 10 updates") and widget.still().svg() == widget.view.value
     widget.train_now(5, anew=False)
     assert len(widget.runs) == 3 and widget.runs[-1][0] == [5, 10, 15]
-    assert widget.words.value.startswith("Stopped after 10 updates") and widget.still().svg() == widget.view.value
 
 
 def test_the_sliders_act_on_the_running_training():

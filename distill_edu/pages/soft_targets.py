@@ -51,7 +51,8 @@ def mistakes_explorer(images, right, shown=100):
     >>> mistakes_explorer(np.zeros((2, 8, 8, 1)), right)
     <sliders: draw>
     """
-    images, right = np.asarray(images)[:shown, ..., 0], {name: np.asarray(rows) for name, rows in right.items()}
+    images = np.round(4 * np.asarray(images)[:shown, ..., 0]) / 4  # five greys: a page of the site carries all draws
+    right = {name: np.asarray(rows) for name, rows in right.items()}
 
     def draw_mistakes(figure, draw):
         axes = empty_axes(figure, (0.02, 0.02, 0.46, 0.86), (0.52, 0.02, 0.46, 0.86))
@@ -59,7 +60,7 @@ def mistakes_explorer(images, right, shown=100):
         for side, (lesson, rows), colour in zip(axes, right.items(), (HARD, DISTILLED), strict=True):
             wrong = rows[draw - 1, : len(images)] == 0
             counts.append(f"learned from {lesson}: {wrong.sum()} of {len(images)} wrong")
-            side.imshow(_mosaic(images, wrong, to_rgb(colour)))
+            side.imshow(_mosaic(images, wrong, to_rgb(colour)), interpolation="none")
             side.set_axis_off()
             side.set_title(plain(counts[-1]), fontsize=10)
         return f"Draw {draw}. Two students that saw the same images; {'; '.join(counts)}."

@@ -1,5 +1,6 @@
 """A kept result depends on the code of the reader's own functions and classes, whatever makes use of them."""
 
+import dataclasses
 import functools
 import importlib.util
 import linecache
@@ -213,6 +214,15 @@ def test_a_portable_key_knows_no_release_of_keras_and_no_version_of_python():
     assert first == text([keras.optimizers.Adam(0.1, name="adam"), keras.optimizers.Adam(0.1)])
     data = text(distill_edu.Vocabulary)
     assert "__eq__" not in data and "encode" in data and f"[{sys.version_info[0]}, {sys.version_info[1]}]" not in data
+
+
+def test_the_factory_of_a_field_counts():
+    def text(make):
+        return Description(made={}).text(
+            dataclasses.make_dataclass("Mine", [("n", list, dataclasses.field(default_factory=make))])
+        )
+
+    assert text(list) == text(list) != text(dict)
 
 
 def test_a_function_of_a_cell_that_imports_what_it_uses_counts_by_its_source():

@@ -16,9 +16,9 @@ from distill_edu._inside.source_code import (
     given,
     global_names,
     imports,
-    is_generated,
     is_known,
     is_library,
+    own_members,
 )
 
 _TENSOR = keras.Input((1,), name="any")
@@ -224,8 +224,7 @@ class Description:
     def _class(self, kind):
         if is_known(kind):
             return self._named(kind, kind.__qualname__, True)
-        members = [name for name in sorted(vars(kind)) if name not in NO_MEMBERS and not is_generated(kind, name)]
-        members = [[["=", name], self._member(vars(kind)[name])] for name in members]
+        members = [[["=", name], self._member(value)] for name, value in own_members(kind, NO_MEMBERS)]
         return ["class", ["=", kind.__qualname__], self.of(list(kind.__bases__)), self.of(type(kind)), members]
 
     def _member(self, value):

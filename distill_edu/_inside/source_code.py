@@ -231,8 +231,20 @@ def _is_default(value, default):
     return type(value) is type(default) and value == default
 
 
-def is_generated(kind, name):
-    """Is it a method that `dataclass` wrote? Its bytecode differs between versions; its fields count."""
-    code = getattr(vars(kind)[name], "__code__", None)
-    is_special = dataclasses.is_dataclass(kind) and name.startswith("__") and code is not None
-    return is_special and (code.co_filename == "<string>" or is_library(file=code.co_filename))
+def own_members(kind, leave_out):
+    """[(name, value)] of a class, without what `dataclass` wrote, whose bytecode differs between versions of Python.
+
+    The factories of a dataclass's fields stand nowhere else.
+    """
+    members = [(name, vars(kind)[name]) for name in sorted(vars(kind)) if name not in leave_out]
+    if not dataclasses.is_dataclass(kind):
+        return members
+    factories = [(f"factory of {field.name}", field.default_factory) for field in dataclasses.fields(kind)]
+    members = [(name, value) for name, value in members if not _is_generated(name, value)]
+    return members + [(name, make) for name, make in factories if make is not dataclasses.MISSING]
+
+
+def _is_generated(name, value):
+    code = getattr(value, "__code__", None)
+    special = name.startswith("__") and code is not None
+    return special and (code.co_filename == "<string>" or is_library(file=code.co_filename))

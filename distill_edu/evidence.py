@@ -39,6 +39,17 @@ class Experiment:
     covers: str = STARTS
     when: str = ""
 
+    def at_an_end(self, arm):
+        """Return the options of which validation chose the lowest or the highest value; an alpha of 0 or 1 is no end."""
+        ends = set()
+        for key, value in self.chosen.get(arm, {}).items():
+            values = {
+                options[key] for options, _ in self.tried.get(arm, ()) if isinstance(options.get(key), int | float)
+            }
+            if len(values) > 1 and value in (min(values), max(values)) and not (key == "alpha" and value in (0, 1)):
+                ends.add(key)
+        return ends
+
     def scores(self, arm):
         """Return what is judged, the higher the better, [seeds, examples]: right or not, or minus the NLL in nats."""
         table = self.right if self.judge == "accuracy" else self.nll
@@ -71,8 +82,11 @@ class Experiment:
         lines = [f"{seeds} students an arm, {examples} test examples, mean {measure}"]
         width = max(map(len, self.right))
         for name in self.right:
-            options = ", ".join(f"{key} {value}" for key, value in self.chosen.get(name, {}).items())
-            lines.append(f"{name:{width}}  {abs(self.scores(name).mean()):.3f}  {options}".rstrip())
+            ends = self.at_an_end(name)
+            options = [f"{key} {value}{'*' * (key in ends)}" for key, value in self.chosen.get(name, {}).items()]
+            lines.append(f"{name:{width}}  {abs(self.scores(name).mean()):.3f}  {', '.join(options)}".rstrip())
+        if any(map(self.at_an_end, self.right)):
+            lines.append("* the lowest or the highest value tried: a longer list might find a better one")
         return "\n".join([*lines, self.when] if self.when else lines)
 
     __repr__ = __str__

@@ -1,6 +1,7 @@
 """An experiment is what the long way gives: each student a Distiller alone on its batches, each mean by NumPy."""
 
 import dataclasses
+import re
 import warnings
 
 import joblib
@@ -12,6 +13,7 @@ from small import CLASSES, FEATURES, RANDOM, X, Y, logits
 from distill_edu import Dataset, Distiller, Ensemble, cache, compare, load_dataset, losses, metrics, models, trained
 from distill_edu import hints as hint_kinds
 from distill_edu._inside import engine, lessons  # noqa: TID251 - each student alone needs its batches
+from distill_edu.evidence import Experiment
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -237,6 +239,24 @@ def test_a_list_is_tried_on_validation_by_students_with_seeds_of_their_own(teach
     x, y = DATA.valid
     assert np.isclose(score, np.mean([metrics.accuracy(y, logits(one, x)) for one in tuners]))
     assert f"rate {found.chosen['labels']['rate']}" in str(found)
+
+
+def test_a_choice_at_the_end_of_its_list_is_marked():
+    """Only numbers have an end, of a list of several; an alpha of 0 or 1 cannot go further."""
+    tried = {
+        "low": [({"rate": rate}, 0.5) for rate in (0.3, 0.1, 1.0)],
+        "inside": [({"temperature": t, "rate": 0.1}, 0.5) for t in (1, 2, 4)],
+        "bound": [({"alpha": alpha}, 0.5) for alpha in (0.0, 0.5)],
+        "half": [({"alpha": alpha}, 0.5) for alpha in (0.0, 0.5)],
+        "named": [({"soft_loss": name}, 0.5) for name in ("kl_divergence", "jensen_shannon")],
+    }
+    chosen = {"low": {"rate": 0.1}, "inside": {"temperature": 2}, "bound": {"alpha": 0.0}, "half": {"alpha": 0.5}}
+    chosen["named"] = {"soft_loss": "kl_divergence"}
+    right = dict.fromkeys([*tried, "labels"], np.ones((2, 3)))
+    text = str(Experiment("accuracy", right=right, chosen=chosen, tried=tried))
+    assert re.findall(r"^(\w+) .*\*", text, re.MULTILINE) == ["low", "half"]
+    assert "rate 0.1*" in text and text.splitlines()[-1].startswith("* the lowest or the highest value tried")
+    assert "*" not in str(Experiment("accuracy", right=right, chosen={"low": {"rate": 0.1}}))  # nothing was tried
 
 
 def test_the_judge_is_the_nll_and_the_lower_one_wins(teacher):

@@ -34,6 +34,17 @@ def test_gains_are_drawn_with_their_intervals_in_their_order():
     fills = [picture.INK, "white", picture.INK, "white"]  # hollow: no verdict
     assert [line.get_markerfacecolor() for line in diamonds] == fills
     assert {line.get_color() for line in diamonds} == {picture.INK}
+    assert "hollow: none" in axes.get_title(loc="right")
+
+
+@pytest.mark.parametrize("scale", [0.004, 0.1, 3.0])
+def test_the_numbers_below_gains_do_not_collide(scale):
+    gains = {f"{sign}": metrics.paired_gain(np.array([0.8, 1.0, 1.2]) * sign * scale, np.zeros(3)) for sign in (-1, 1)}
+    figure = plots.gains(gains, "gain in accuracy")
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()]
+    boxes = sorted((box for box in boxes if box.width), key=lambda box: box.x0)
+    assert len(boxes) > 2 and all(left.x1 + 4 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("label", ["short", "90 images: a lesson of thirty-nine letters", "W" * 24])

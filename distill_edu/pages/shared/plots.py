@@ -1,6 +1,7 @@
 """Figures of several pages (each function returns a Picture), and verdicts in words."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from distill_edu.metrics import holm
 from distill_edu.pages.shared.picture import CLASSES, DISTILLED, HARD, INK, NEUTRAL, TEACHER, Picture, legend, plain
@@ -33,10 +34,10 @@ def _after_holm(gains):
 def gains(gains, xlabel):
     """Draw paired gains in rows, each with its 95% interval. `gains`: label -> Gain.
 
-    A filled diamond has a verdict after Holm's correction for all these gains; a hollow one has none.
+    A filled diamond has a verdict after Holm's correction for all these gains; a hollow one has none. The figure says so.
     """
-    height = 0.8 + 0.4 * len(gains)
-    figure, below, top = Picture(7, height), 0.55 / height, 1 - 0.1 / height
+    height = 1.05 + 0.4 * len(gains)
+    figure, below, top = Picture(7, height), 0.55 / height, 1 - 0.35 / height
     axes = figure.add_axes((0.3, below, 0.66, top - below))
     for row, (gain, (_, verdict)) in enumerate(zip(gains.values(), _after_holm(gains).values(), strict=True)):
         fill = "white" if verdict == "no verdict" else INK
@@ -44,6 +45,8 @@ def gains(gains, xlabel):
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(gains)), [plain(name) for name in gains])
     axes.set_ylim(len(gains) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_title("right of 0: better; filled: a verdict, hollow: none", loc="right", fontsize=9, pad=4)
     axes.set_xlabel(xlabel, loc="right")  # it is longer than the axes where the names are long
     widest = max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.bbox.width
     left = max(0.3, widest + 0.03)

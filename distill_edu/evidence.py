@@ -40,13 +40,12 @@ class Experiment:
     when: str = ""
 
     def at_an_end(self, arm):
-        """Return the options of which validation chose the lowest or the highest value; an alpha of 0 or 1 is no end."""
-        ends = set()
+        """Return the options whose lowest or highest value validation chose; an alpha of 0 or 1 is no end."""
+        ends, tried = set(), [options for options, _ in self.tried.get(arm, ())]
         for key, value in self.chosen.get(arm, {}).items():
-            values = {
-                options[key] for options, _ in self.tried.get(arm, ()) if isinstance(options.get(key), int | float)
-            }
-            if len(values) > 1 and value in (min(values), max(values)) and not (key == "alpha" and value in (0, 1)):
+            values = {options.get(key) for options in tried}
+            numbers = len(values) > 1 and all(isinstance(each, int | float) for each in values)
+            if numbers and value in (min(values), max(values)) and (key, value) not in {("alpha", 0), ("alpha", 1)}:
                 ends.add(key)
         return ends
 

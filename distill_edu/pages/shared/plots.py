@@ -34,7 +34,7 @@ def _after_holm(gains):
 def gains(gains, xlabel):
     """Draw paired gains in rows, each with its 95% interval. `gains`: label -> Gain.
 
-    A filled diamond has a verdict after Holm's correction for all these gains, a hollow one has none: its title says so.
+    A filled diamond has a verdict after Holm's correction for all these gains, a hollow one none: the title says so.
     """
     height = 1.05 + 0.4 * len(gains)
     figure, below, top = Picture(7, height), 0.55 / height, 1 - 0.35 / height

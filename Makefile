@@ -1,6 +1,7 @@
 # make lab       opens JupyterLab on the first page
 # make quick     ruff, import-linter, vulture, the unit tests and the examples in docstrings: a minute
-# make test      quick, the slow tests, nbval over every page, three pages in a browser: what a push must pass
+# make test      quick, the tests of the pages' texts, nbval over every page without a training, three pages in a browser:
+#                what a push must pass, in ten minutes
 # make test_all  everything, with no kept result: for a night
 # make pages     executes and normalises the pages
 # make links     writes the links that follow from the repository's address in pyproject.toml (nothing is executed)
@@ -36,9 +37,10 @@ quick test pages site unit: export DISTILL_EDU_CACHE := $(CURDIR)/$(VENV)/cache
 quick: lint
 	$(PYTEST) -m "not (browser or slow or nightly)" --durations=5
 
+# A page that would train what is not among its kept results fails.
 test: quick
 	$(PYTEST) -m "(browser or slow) and not nightly" --durations=15
-	$(NBVAL)
+	DISTILL_EDU_KEPT=only $(NBVAL)
 
 COLD := $(CURDIR)/build/cold
 test_all: export DISTILL_EDU_CACHE := $(COLD)

@@ -31,7 +31,7 @@ EVERY = pytest.mark.parametrize(
 WHOLE = pytest.mark.skipif(not SITE, reason="make check_site tries this on the whole site")
 LANGUAGES = [folder.name for folder in (SOURCES / "locale").glob("*")]
 ROWS = {}
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 # The smallest letters on the screen, in pixels: an SVG's own size, as far as the picture is stretched.
 LETTERS = """() => [...document.querySelectorAll(".picture svg text, .distill-picture svg text")].map(text => {
     const svg = text.ownerSVGElement;

@@ -154,7 +154,7 @@ def hinted(weight=2.5, layer="h"):
     return distiller
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_distiller_is_remembered_with_its_projector_and_its_settings(fits):
     def fit(**settings):
         distiller = hinted(**settings)
@@ -169,7 +169,7 @@ def test_a_distiller_is_remembered_with_its_projector_and_its_settings(fits):
     assert len(losses - {history["loss"][0]}) == 3 and len(fits) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "change",
     {
@@ -229,7 +229,7 @@ def test_a_classroom_is_remembered_with_every_students_weights_and_history(fits)
     assert not same(weights(rooms[0].students[0]), weights(classroom().students[0]))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "changed", [{"temperatures": (1, 2)}, {"alphas": 0.4}, {"optimizer": "adam"}, {"soft_loss": "reverse_kl"}]
 )
@@ -239,7 +239,7 @@ def test_how_a_classroom_learns_is_in_its_key(fits, changed):
     assert len(fits) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "build, y",
     [
@@ -265,7 +265,7 @@ def test_a_second_lesson_goes_on_with_the_optimizers_state_as_keras_does(fits, b
     assert len(fits) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     for seed in (1, 2):
         trained = compiled(noise=0.0)

@@ -20,7 +20,7 @@ from distill_edu._inside.source_code import function_text  # noqa: TID251
 QUIET = {"batch_size": 8, "verbose": 0, "shuffle": False}
 
 
-pytestmark = pytest.mark.usefixtures("folder")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("folder")]
 
 
 HEAD = """

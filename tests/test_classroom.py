@@ -12,7 +12,7 @@ from small import Y as ALL_Y
 
 from distill_edu import Classroom, Distiller, losses, teacher_logits
 
-pytestmark = pytest.mark.slow  # it traces hundreds of steps
+pytestmark = pytest.mark.nightly  # it traces hundreds of steps
 
 layers = keras.layers
 RANDOM = np.random.RandomState(0)

@@ -80,6 +80,7 @@ AS_ALONE = {
 }
 
 
+@pytest.mark.slow
 def test_every_student_of_every_arm_is_a_distiller_alone_on_its_batches(teacher):
     found = compare(DATA, teacher, build, ARMS, seeds=[0, 3], **SHORT)
     for arm, (settings, built) in AS_ALONE.items():
@@ -89,6 +90,7 @@ def test_every_student_of_every_arm_is_a_distiller_alone_on_its_batches(teacher)
         assert (found.right[arm] == (found.classes[arm] == DATA.test[1])).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("built", [{"norm": True}, {"dropout": 0.5}, {"activation": "tanh"}])
 def test_layers_with_a_state_learn_as_alone(teacher, built):
     """Statistics of a BatchNormalization and the random numbers of a Dropout are each student's own."""
@@ -96,7 +98,7 @@ def test_layers_with_a_state_learn_as_alone(teacher, built):
     assert np.allclose(nlls(found, "one"), [by_hand(alone(seed, {}, teacher, **built)) for seed in range(3)], rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_xla_changes_no_more_than_rounding(teacher, monkeypatch):
     plain = compare(DATA, teacher, build, {"one": {}}, seeds=3, **{**SHORT, "steps": 50})
     monkeypatch.setattr(engine, "WORTH_XLA", 0)
@@ -107,7 +109,7 @@ def test_xla_changes_no_more_than_rounding(teacher, monkeypatch):
     assert np.allclose(nlls(plain, "one"), nlls(compiled, "one"), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("optimizer", ["rmsprop", keras.optimizers.Adam(0.01, clipnorm=0.1)])
 def test_any_optimizer_does_what_it_does_alone(teacher, optimizer):
     """The second one looks at a weight as a whole, so its students learn one by one."""
@@ -123,7 +125,7 @@ def test_any_optimizer_does_what_it_does_alone(teacher, optimizer):
         assert np.isclose(nlls(found, "one")[seed], by_hand(distiller.student), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_rate_is_the_optimizers_and_a_schedule_keeps_its_shape(teacher):
     found = compare(DATA, teacher, build, {"slow": {"rate": 0.001}, "quick": {"rate": 0.02}}, seeds=2, **SHORT)
     for arm, rate in (("slow", 0.001), ("quick", 0.02)):
@@ -138,7 +140,7 @@ def test_a_rate_is_the_optimizers_and_a_schedule_keeps_its_shape(teacher):
     assert np.allclose(nlls(found, "one"), nlls(by_its_own, "one"), rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["Hint", "RelationalDistance"])
 def test_hints_learn_as_alone_each_weight_its_own(teacher, kind):
     hints = [getattr(hint_kinds, kind)("h", "h", weight=weight) for weight in (0.5, 20.0)]
@@ -150,7 +152,7 @@ def test_hints_learn_as_alone_each_weight_its_own(teacher, kind):
         assert np.allclose(nlls(found, arm), [by_hand(student) for student in students], rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_convolutions_and_pools_learn_as_alone(teacher):
     """In a group they are matrix products and maxima, compiled by XLA."""
     digits = load_dataset("digits")
@@ -172,6 +174,7 @@ def test_convolutions_and_pools_learn_as_alone(teacher):
         assert np.isclose(nlls(found, arm)[1], expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_hints_may_look_at_another_model_than_the_soft_targets(teacher):
     blank = build(DATA, units=7)
     hint = hint_kinds.Hint("h", "h", weight=5.0)
@@ -203,7 +206,7 @@ def test_the_transfer_set_comes_without_labels_and_train_replaces_the_training_s
         assert np.isclose(nlls(found, arm)[0], by_hand(alone(0, {}, teacher, x=x, y=y)), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_each_seed_draws_its_own_examples_the_same_in_every_arm(teacher):
     seen = []
 
@@ -226,7 +229,7 @@ def test_each_seed_draws_its_own_examples_the_same_in_every_arm(teacher):
     assert "the draw of 10 training examples (in some questions), and" in str(all_of_them.gains(over="labels") | gains)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_list_is_tried_on_validation_by_students_with_seeds_of_their_own(teacher):
     arms = {"labels": {"alpha": 1.0, "rate": [1e-5, 0.05]}, "soft": {"temperature": [1.0, 30.0], "rate": [1e-5, 0.05]}}
     found = compare(DATA, teacher, build, arms, seeds=1, tune=2, **{**SHORT, "steps": 30})
@@ -268,6 +271,7 @@ def test_the_judge_is_the_nll_and_the_lower_one_wins(teacher):
     assert found.gains(over="labels").unit == "nats saved" and f"{means['slow']:.3f}" in str(found)
 
 
+@pytest.mark.slow
 def test_the_gains_cover_seeds_and_examples_and_are_corrected_together(teacher):
     found = compare(DATA, teacher, build, ARMS, seeds=5, **SHORT)
     gains = found.gains(over="labels", title="few") | found.gains(over="hot", only=["wide"], title="all")
@@ -283,7 +287,7 @@ def test_the_gains_cover_seeds_and_examples_and_are_corrected_together(teacher):
         gains | gains
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_shown_students_are_what_was_judged(teacher):
     for _ in range(2):  # trained, then recalled
         found = compare(DATA, teacher, build, {"a": {}, "b": {"units": 9}}, seeds=2, show=["b"], **SHORT)
@@ -301,7 +305,7 @@ def trainings(monkeypatch):
     return count
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_what_was_trained_is_recalled_and_only_that(teacher, trainings):
     first = compare(DATA, teacher, build, ARMS, seeds=2, **SHORT)
     assert len(trainings) == 2 * len(ARMS)
@@ -313,7 +317,7 @@ def test_what_was_trained_is_recalled_and_only_that(teacher, trainings):
     assert len(trainings) == 3 * len(ARMS) + 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_ctrl_c_is_raised_at_once_and_the_same_call_goes_on(teacher, trainings, monkeypatch):
     from distill_edu import students
 
@@ -353,7 +357,7 @@ def test_refusals(teacher, arms, more, message):
         compare(DATA, teacher, build, arms, seeds=1, **{**SHORT, **more})
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_teacher_is_trained_once_and_counts_by_how_it_was_made(fits, trainings):
     teachers = [trained(build, DATA, epochs=2, units=7) for _ in range(2)]
     assert len(fits) == 1
@@ -367,7 +371,7 @@ def test_a_teacher_is_trained_once_and_counts_by_how_it_was_made(fits, trainings
     assert len(trainings) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_teacher_may_stop_at_its_best_epoch():
     kept = trained(build, DATA, epochs=40, stop=True, optimizer=keras.optimizers.Adam(0.3), units=50)
     to_the_end = trained(build, DATA, epochs=40, optimizer=keras.optimizers.Adam(0.3), units=50)
@@ -411,7 +415,7 @@ def here(tmp_path, monkeypatch):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_joblibs_workers_give_the_same_students(folder, here):
     there = of_points(jobs=2, show=["wide"])
     for arm in ("labels", "soft"):

@@ -15,7 +15,7 @@ from small import CLASSES, FEATURES, X, Y, logits, model
 from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
-pytestmark = pytest.mark.slow  # it converts models
+pytestmark = pytest.mark.nightly  # it converts models
 
 layers = keras.layers
 DATA = Dataset("small", (X, Y), (X[:20], Y[:20]), (X[5:], Y[5:]), tuple("abcd"))

@@ -22,6 +22,8 @@ from small import hard_values, logits, reported, same, soft_values, weights
 from distill_edu import Distiller, hints, losses, soft_targets, teacher_logits
 from distill_edu.metrics import accuracy, nll
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parent.parent / "docs" / "cookbook.md"
 TEXT = PAGE.read_text()
 SECTIONS = {part.split("\n")[0]: part for part in re.split(r"^#{2,3} ", TEXT, flags=re.MULTILINE)[1:]}
@@ -72,7 +74,6 @@ def test_a_recipe_gives_its_closed_form(title, eagerly, libraries, server):
 
 
 @pytest.mark.nightly
-@pytest.mark.slow
 def test_a_reader_can_run_the_whole_page(libraries, server):
     names = {}
     for title in [FIRST, *RECIPES]:

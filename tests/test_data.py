@@ -38,7 +38,7 @@ def digest(texts, length=12):
     return hashlib.sha256(b"".join(texts)).hexdigest()[:length]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_parts_never_overlap_and_are_60_10_30_percent(data):
     parts = [data.train[0], data.valid[0], data.test[0], data.transfer]
     train, valid, test, transfer = (len(x) for x in parts)
@@ -52,7 +52,7 @@ def test_the_parts_never_overlap_and_are_60_10_30_percent(data):
     assert sum(len(each) for each in (sets if data.name == "languages" else lists)) == len(set().union(*sets))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_parts_are_stratified_and_shuffled(data):
     shares = [np.bincount(y, minlength=len(data.class_names)) / len(y) for _, y in (data.train, data.valid, data.test)]
     assert np.abs(shares[0] - shares[2]).max() < 0.01 and np.abs(shares[1] - shares[2]).max() < 0.01
@@ -60,7 +60,7 @@ def test_the_parts_are_stratified_and_shuffled(data):
     assert (np.diff(data.train[1]) != 0).mean() > 0.8 * by_chance
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_images_are_float32_in_0_1_and_labels_are_integers():
     for name, side in (("mnist5k", 28), ("digits", 8)):
         x, y = load_dataset(name).train
@@ -68,7 +68,7 @@ def test_images_are_float32_in_0_1_and_labels_are_integers():
         assert x.min() == 0 and x.max() == 1
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", OFFLINE)
 def test_the_same_seed_gives_the_same_split_on_every_machine(name):
     data = load_dataset(name, seed=3)

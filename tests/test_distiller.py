@@ -415,7 +415,7 @@ def test_sample_weights_weigh_both_losses_and_only_the_weighted_metrics(teacher)
 # --- saved, cloned, rebuilt -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", [model, subclassed])
 def test_saved_in_the_middle_it_trains_on_as_if_it_had_not_stopped(kind, tmp_path):
     def start():
@@ -474,7 +474,7 @@ def test_a_clone_has_parts_of_its_own(teacher):
 # --- callbacks and optimizers ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_logs_are_written_as_for_any_model(teacher, tmp_path):
     table, board = keras.callbacks.CSVLogger(tmp_path / "log.csv"), keras.callbacks.TensorBoard(tmp_path / "board")
     fitted(distiller(teacher=teacher, metrics=["accuracy"]), validation_data=(X, Y), callbacks=[table, board])
@@ -540,7 +540,7 @@ def test_large_inputs_reach_a_mixed_student_as_they_are():
     assert np.allclose(Distiller(student=student).predict(1e5 * X, verbose=0), logits(student, 1e5 * X))
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_whole_way_from_fit_to_predict():
     """Learning, in a traced graph, lowers every loss, nothing is ever NaN, and the student ends nearer its teacher."""
     teacher, student = model(9, 16), model()
@@ -559,7 +559,7 @@ def test_the_whole_way_from_fit_to_predict():
 # --- beside keras.distillation --------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_with_an_explicit_kl_object_both_train_the_same_student():
     peer = pytest.importorskip("keras.distillation", reason="an older Keras has no distillation to compare with")
     alpha, t, other = 0.3, 8.0, model()

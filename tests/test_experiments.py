@@ -25,7 +25,7 @@ from distill_edu import (
 )
 from distill_edu._inside import lessons  # noqa: TID251 - each student alone needs its batches
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("folder")]  # it trains for minutes
+pytestmark = [pytest.mark.nightly, pytest.mark.usefixtures("folder")]  # it trains for minutes
 
 DATA = Dataset("small", (X, Y), (X[:9], Y[:9]), (X[9:], Y[9:]), tuple("abcd"), RANDOM.randn(20, FEATURES).astype("f4"))
 SHORT = {"steps": 3, "batch_size": 8, "progress": False}

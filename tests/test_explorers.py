@@ -134,7 +134,7 @@ def test_every_axes_lies_in_the_picture_beside_the_others_and_shows_all_that_is_
                 assert np.min(y, initial=low) >= low and np.max(y, initial=high) <= high
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_combination_of_stops_has_its_own_picture_and_caption_which_the_site_carries(named):
     name, widget = named
     fragment = frames.fragment(widget)
@@ -154,7 +154,7 @@ def test_every_combination_of_stops_has_its_own_picture_and_caption_which_the_si
     assert len(seen) == len(combinations)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_still_picture_may_be_of_another_stop(named):
     name, widget = named
     first, last = ({control: stops[i] for control, stops in STOPS[name].items()} for i in (0, -1))

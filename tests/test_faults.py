@@ -18,7 +18,7 @@ from distill_edu import Cascade, Dataset, Distiller, cache, students, sweep
 from distill_edu._inside import disk  # noqa: TID251 - a disk that is full is made here
 from distill_edu.pages.shared.live import live_distillation
 
-pytestmark = pytest.mark.slow  # some tests start other processes
+pytestmark = pytest.mark.nightly  # some tests start other processes
 DATA = Dataset("points", *[(X, Y)] * 3, tuple("abcd"))
 HOW = {"sizes": 4, "steps": 40, "batch_size": 8, "progress": False}
 SWEEP = """
@@ -59,7 +59,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "kept"
 
 
-@pytest.mark.nightly
 def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monkeypatch):
     """kill -9 while the third row is half written: nothing tidies up, and nothing half written is read."""
     killed = in_another_process(killed_in_write=3)
@@ -74,7 +73,6 @@ def test_a_sweep_that_was_killed_loses_only_the_student_in_progress(folder, monk
     assert list(table.seed) == list(range(6)) and [order.seed for order in trained] == [2, 3, 4, 5]
 
 
-@pytest.mark.nightly
 def test_two_processes_may_share_a_folder(folder):
     both = [in_another_process(killed_in_write=0) for _ in range(2)]
     answers = [each.communicate(timeout=600) for each in both]

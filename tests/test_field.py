@@ -49,7 +49,7 @@ from distill_edu import (
 from distill_edu.hints import Hint
 from distill_edu.pages.shared.live import live_distillation
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 T, ALPHA = 3.0, 0.25
 BIG = functools.cache(lambda: model(9, units=16))
 WEIGHT = RANDOM.uniform(0.5, 2, 33).astype("float32")

@@ -128,6 +128,7 @@ def build(data=None, units=5):
     return model(units=units)
 
 
+@pytest.mark.slow
 def test_answers_teach_as_their_model_does_in_compare_and_sweep(tmp_path, monkeypatch):
     monkeypatch.setenv("DISTILL_EDU_CACHE", str(tmp_path))
     teacher = model(9, units=16)

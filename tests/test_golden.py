@@ -18,7 +18,7 @@ def test_the_code_is_the_one_whose_numbers_were_checked():
     assert json.loads(cache_key.GOLDEN.read_text())["code"] == cache_key.code_hash(), "run: make golden"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_golden_numbers(folder, monkeypatch):
     monkeypatch.setenv("DISTILL_EDU_KEPT", "none")
     expected = json.loads(cache_key.GOLDEN.read_text())["numbers"]
@@ -28,6 +28,7 @@ def test_the_golden_numbers(folder, monkeypatch):
     assert (np.diff(distinct) > 2 * golden.TOLERANCE * distinct[1:]).all(), "two trainings give the same number"
 
 
+@pytest.mark.slow
 def test_the_kept_results_are_small_and_can_be_read():
     packages = sorted(KEPT.glob("*.zip"))
     assert sum(path.stat().st_size for path in packages) < 8e6

@@ -10,7 +10,7 @@ from small import CLASSES, FEATURES, LIGHT, X, Y, distiller, hard_values, logits
 from distill_edu import Classroom
 from distill_edu.losses import SOFT_LOSSES, distillation_loss, soft_loss
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 R = np.random.RandomState(5)
 NAN, WEIGHT = np.nan, R.uniform(0, 2, 33)

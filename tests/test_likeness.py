@@ -192,7 +192,7 @@ def test_what_computes_otherwise_is_not_alike(name):
         assert key(first) != key(second) and key(first) == key(again)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", ["wiring", "an adapted Normalization", "a closure", "a layer without configuration"])
 def test_a_classroom_answers_with_every_students_own_layers(name):
     students = [UNLIKE[name](k) for k in (1, 2)]

@@ -94,7 +94,7 @@ def test_a_bag_of_bigrams_is_the_mean_of_its_pairs_and_knows_no_padding():
     assert other.predict(wide, verbose=0) == pytest.approx(student.predict(DATA.test[0], verbose=0), abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("build", [lambda: models.text_cnn(DATA, width=5), lambda: models.bigram_bag(DATA)])
 def test_a_text_model_learns_saves_loads_and_teaches(build, tmp_path):
     keras.utils.set_random_seed(0)
@@ -154,7 +154,7 @@ def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_an_ensemble_is_a_teacher_like_any_other(tmp_path):
     members = [model(seed, noise=0.5) for seed in range(3)]
     before = [weights(member) for member in members]
@@ -244,7 +244,7 @@ def test_a_letter_transformer_is_attention_and_two_dense_layers():
     assert blocks[1] - blocks[0] == sum(part.size for part in rest[:16])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["gru", "unrolled", "transformer"])
 def test_models_of_letters_learn_together_what_they_learn_alone_and_come_back_from_disk(kind, tmp_path):
     def build(seed):

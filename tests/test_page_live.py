@@ -16,7 +16,7 @@ from distill_edu import Distiller, teacher_logits
 from distill_edu.pages.shared.live import live_distillation, shuffled
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL
 
-pytestmark = pytest.mark.slow  # it waits for trainings that run
+pytestmark = pytest.mark.nightly  # it waits for trainings that run
 
 
 def distiller(student=None, **settings):

@@ -156,7 +156,7 @@ def test_the_judge_is_what_numpy_computes_from_the_logits(few):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_lesson_begins_with_the_same_students_and_gets_its_text(few):
     seen = []
 
@@ -212,7 +212,7 @@ def sampled(batch, student_logits, temperature):
     return -tf.stop_gradient(log_p - log_q) * log_q
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_mean_of_the_sampled_gradient_is_the_full_one_and_it_scatters_more(few):
     noise = lessons.gradient_noise(
         {"full": losses.reverse_kl, "sampled": sampled}, few.teacher, few.data, batches=16, of=8

@@ -15,7 +15,7 @@ from distill_edu.pages.shared import playground
 from tools.pages import normalise
 from tools.website import SOURCES, write_playground
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.nightly]
 SENTENCES = playground.sentences()
 DONE = "() => document.querySelector('.play')?.textContent.includes('↻')"
 # All letters on the screen, of SVGs as far as they are stretched: [pixels, contrast with the page's ground (WCAG 2.2)].

@@ -13,7 +13,7 @@ from distill_edu import Classroom, Dataset, losses, soft_targets, sweep
 from distill_edu.hints import BaseHint
 from distill_edu.pages.shared.explorer import Explorer, temperature_slider
 
-pytestmark = pytest.mark.slow  # it trains in every way
+pytestmark = pytest.mark.nightly  # it trains in every way
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ from small import CLASSES, LIGHT, X, Y, hard_values, model, reported, same, soft
 
 from distill_edu.hints import Hint
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 callbacks = keras.callbacks
 SHORT = {"epochs": 4, "batch_size": 16, "shuffle": False, "verbose": 0}

@@ -18,13 +18,12 @@ from small import Y as ALL_Y
 from distill_edu import Classroom, Distiller, losses
 from distill_edu.hints import AttentionTransfer, Hint, RelationalAngle, RelationalDistance
 
-pytestmark = pytest.mark.slow  # it traces hundreds of steps
+pytestmark = pytest.mark.nightly  # it traces hundreds of steps
 
 RANDOM = np.random.RandomState(0)
 X, Y = ALL_X[:17], ALL_Y[:17]  # two batches of 8, and a ragged one
 WAYS = {"eager": {"run_eagerly": True}, "graph": {}, "three steps at once": {"steps_per_execution": 3}}
 XLA = {"XLA": {"jit_compile": True}, "XLA, three steps at once": {"jit_compile": True, "steps_per_execution": 3}}
-NIGHTLY = [pytest.mark.nightly, pytest.mark.slow]
 
 
 # --- who is trained -------------------------------------------------------------------------------------------------
@@ -125,7 +124,7 @@ def require_same(got, expected, rtol=1e-3, atol=1e-5):
 
 
 CELLS = [("graph", name) for name in ("kl", "students alike")] + [("three steps at once", name) for name in TRAINED]
-CELLS += [pytest.param(way, name, marks=NIGHTLY) for way in XLA for name in TRAINED]
+CELLS += [(way, name) for way in XLA for name in TRAINED]
 
 
 @pytest.mark.parametrize("way, name", CELLS)
@@ -154,8 +153,6 @@ ON_DEVICES = {name: TRAINED[name] for name in ("hints", "students alike", "stude
 ON_DEVICES["kl"] = with_loss("kl", norm=False)  # each device has BatchNormalization's statistics of its own share
 
 
-@pytest.mark.nightly
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "share, name", [(share, name) for share in SHARES for name in ON_DEVICES if (share, name) != ("examples", "hints")]
 )  # TensorFlow's oneDNN gives a wrong shape for a convolution of no example

@@ -12,7 +12,7 @@ from small import X, hard_values, model, same, weights
 from distill_edu import teacher_logits
 from distill_edu.hints import Hint
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.nightly
 
 ONCE = {"batch_size": 33, "verbose": 0}
 FIVE = np.arange(33) % 5  # classes of a student of five outputs

@@ -109,7 +109,7 @@ def names_explorer(written, real, language, temperature=1):
         texts.set_axis_off()
         grouped_bars(axes, bars)
         middles = 0.8 * (np.arange(len(bars)) + 0.5) / len(bars) - 0.4
-        axes.set_xticks(middles, map(plain, bars), fontsize=8)
+        axes.set_xticks(middles, map(plain, bars), fontsize=7)
         axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), ylabel=f"share of {len(names)} names", title="names of the data")
         return f"{title}: names of the data (grey), not invented: {'; '.join(counted)}."
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from drawn import at, bars, numbers
+from drawn import at, bars, numbers, ticks
 from gallery import GALLERY, REAL, WRITTEN
 from matplotlib.colors import to_hex
 
@@ -19,7 +19,8 @@ COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.HARD, picture.
 def test_real_names_of_the_language_are_grey_and_counted(language, temperature):
     figure, words = at(GALLERY["names"](), language=language, temperature=temperature)
     left, right = figure.axes
-    assert left.get_title() == f"{language}, at temperature {temperature:g}"
+    assert left.get_title() == f"{language}, at temperature {temperature:g} (grey: a name of the data)"
+    assert ticks(right) == list(WRITTEN)
     shown, expected, groups, counts = list(left.texts), [], [], []
     for column, (model, by_temperature) in enumerate(WRITTEN.items()):
         names = by_temperature[temperature][language]

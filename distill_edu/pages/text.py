@@ -37,6 +37,8 @@ def word_explorer(models, class_names, word, temperature=1):
             answers.append(f"{name} {class_names[p.argmax()]} {percent(p.max())}")
         title = f"{word!r} at T = {temperature:g}"
         class_bars(axes, groups, class_names, ylabel="probability", title=title)
+        for name in axes.get_xticklabels():
+            name.set_rotation_mode("anchor")  # a turned name ends below its own bars
         axes.title.set_parse_math(False)  # a $ in a word is a $
         legend(axes, loc="upper right")
         return f"{title}: {'; '.join(answers)}."
@@ -45,14 +47,14 @@ def word_explorer(models, class_names, word, temperature=1):
     return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
 
 
-# Pairs of neighbours in " oslo ".
+# Pairs of neighbours in " sverige ".
 check_pairs_by_hand = Exercise(
-    right=5,
+    right=8,
     mistakes=[
-        (4, "that is the number of letters: count the pairs."),
-        (3, "the spaces count, too: one pair at each end."),
-        (6, "that is the number of characters with the spaces: n characters have n - 1 pairs of neighbours."),
-        (15, "only neighbours count, not any two letters."),
+        (7, "that is the number of letters: count the pairs."),
+        (6, "the spaces count, too: one pair at each end."),
+        (9, "that is the number of characters with the spaces: n characters have n - 1 pairs of neighbours."),
+        (36, "only neighbours count, not any two letters."),
     ],
     otherwise="write the word with its two spaces and count the places between.",
 )
@@ -71,10 +73,11 @@ check_bigrams = Exercise(
         (lambda word: _pairs(f" {word.lower()}"), "the last pair is missing: the letter and the space after it."),
         (lambda word: _pairs(f"{word.lower()} "), "the first pair is missing: the space and the letter after it."),
         (lambda word: _pairs(f" {word.lower()} ")[::2], "the pairs overlap: go on by one letter each time."),
+        (lambda word: list(dict.fromkeys(_pairs(f" {word.lower()} "))), "keep a pair that comes twice."),
         (lambda word: list(f" {word.lower()} "), "those are single letters: take two at a time."),
     ],
     otherwise='the first pair of "Oslo" is " o".',
-    inputs=[("Oslo",), ("Roma",)],
+    inputs=[("Oslo",), ("Barbados",)],
 )
 
 
@@ -103,6 +106,10 @@ check_best_possible = Exercise(
         ),
         (_most_right, "divide by the number of words."),
         (
+            lambda words, labels: _most_right([word.lower() for word in words], labels) / len(words),
+            "you made the words lower case: here a capital letter makes another word.",
+        ),
+        (
             lambda words, labels: max(map(labels.count, labels)) / len(labels),
             "that is the share of the most frequent label: count it for each word.",
         ),
@@ -111,5 +118,6 @@ check_best_possible = Exercise(
     inputs=[
         (["a", "b", "a", "c", "a", "b", "a", "d"], [0, 1, 0, 2, 1, 2, 2, 0]),
         (["x", "y", "x", "x", "y"], [1, 1, 1, 0, 0]),
+        (["A", "a", "A", "b", "a", "b"], [0, 1, 0, 2, 1, 0]),
     ],
 )

@@ -93,7 +93,7 @@ def names_explorer(written, real, language, temperature=1):
     }
 
     def draw(figure, language, temperature):
-        texts, axes = empty_axes(figure, (0.02, 0.06, 0.66, 0.8), (0.78, 0.06, 0.2, 0.8))
+        texts, axes = empty_axes(figure, (0.02, 0.04, 0.66, 0.84), (0.78, 0.12, 0.2, 0.76))
         bars, counted = {}, []
         for column, (model, colour) in enumerate(zip(written, (TEACHER, HARD, DISTILLED), strict=False)):
             names = written[model][temperature][language]
@@ -105,10 +105,12 @@ def names_explorer(written, real, language, temperature=1):
             bars[model] = ([share], colour)
             counted.append(f"{model} {percent(share)} of {len(names)}")
         title = f"{language}, at temperature {temperature:g}"
-        texts.set(xlim=(0, 1), ylim=(SHOWN + 1, 0), title=title)
+        texts.set(xlim=(0, 1), ylim=(SHOWN + 1, -0.5), title=f"{title} (grey: a name of the data)")
         texts.set_axis_off()
         grouped_bars(axes, bars)
-        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), xticks=[], ylabel="share of the names written", title="real names")
+        middles = 0.8 * (np.arange(len(bars)) + 0.5) / len(bars) - 0.4
+        axes.set_xticks(middles, map(plain, bars), fontsize=7)
+        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), ylabel=f"share of {len(names)} names", title="names of the data")
         return f"{title}: names of the data (grey), not invented: {'; '.join(counted)}."
 
     return Explorer(draw, controls)
@@ -119,36 +121,41 @@ P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
 check_share_by_hand = Exercise(
     right=0.7,
     mistakes=[
-        (0.31, "you multiplied: take the smaller one of the two probabilities of each letter, and add."),
+        (0.31, "you multiplied p and q: a drafted letter is kept with probability min(1, p / q)."),
         (0.3, "that is how much they differ, the total variation: 1 minus it is what they share."),
         (0.4, "the differences count twice: what is too much in one place is missing in another."),
-        (1.3, "you took the larger ones: take the smaller ones."),
-        (1.0, "that is one model's probabilities: of each letter take the smaller one of both models'."),
+        (1.3, "no share is above 1: you took the larger probabilities."),
+        (1.0, "that is the sum of one model's probabilities: some drafted letters are refused."),
     ],
-    otherwise="add the smaller one of the two probabilities of each letter.",
+    otherwise="how often is each letter drafted and then kept? Add over the letters.",
 )
 
 
 def _left(p, q):
     rest = np.maximum(p - q, 0)
-    return rest / rest.sum()
+    return rest / rest.sum(axis=-1, keepdims=True)
 
 
-# function(p, q) -> the probabilities of the letter in the place of a refused letter: max(p - q, 0), summing to 1
+PLACES = (np.stack([P, Q, [0.1, 0.6, 0.3]]), np.stack([Q, P, [0.05, 0.15, 0.8]]))
+# function(p, q), [places, letters] -> of each place the probabilities of the letter that replaces a refused one
 check_what_is_left = Exercise(
     right=_left,
     mistakes=[
-        (lambda p, q: np.maximum(p - q, 0), "the probabilities must sum to 1: divide by their sum."),
+        (lambda p, q: np.maximum(p - q, 0), "the probabilities of each place must sum to 1."),
+        (
+            lambda p, q: np.maximum(p - q, 0) / np.maximum(p - q, 0).sum(),
+            "all places together sum to 1: each place must sum to 1.",
+        ),
         (lambda p, q: p, "that would count twice what the draft has already had its chance to say: take q away."),
         (
-            lambda p, q: np.abs(p - q) / np.abs(p - q).sum(),
+            lambda p, q: np.abs(p - q) / np.abs(p - q).sum(axis=-1, keepdims=True),
             "where the draft says a letter too often, nothing is left: 0.",
         ),
         (lambda p, q: _left(q, p), "it is the teacher's probability that is not used up: p minus q."),
         (lambda p, q: p - q, "no probability is below 0, and they sum to 1."),
     ],
-    otherwise="np.maximum(p - q, 0), divided by its sum.",
-    inputs=[(P, Q), (Q, P), (np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.15, 0.8]))],
+    otherwise="what does the second line of the rule say? Do it along the letters, for each place.",
+    inputs=[PLACES, tuple(each[:, ::-1] for each in PLACES[::-1])],
 )
 
 # function(share, drafted) -> 1 + share + share^2 + ... + share^drafted (Leviathan et al. 2023, equation 1)
@@ -162,6 +169,6 @@ check_letters_per_call = Exercise(
         (lambda a, k: k + 1, "that is if everything is kept."),
         (lambda a, k: a**k, "that is the chance that everything is kept: add up what each letter brings."),
     ],
-    otherwise="1 for the teacher's letter, and share**i for the i-th one.",
+    otherwise="with what probability is the first drafted letter kept, and the first two? What does the teacher add?",
     inputs=[(0.6, 4), (0.9, 3), (0.25, 1)],
 )

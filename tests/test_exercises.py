@@ -101,11 +101,6 @@ def _searched(logits, wanted):
     return temperatures[np.argmin([abs(_entropy(logits, t) - wanted) for t in temperatures])]
 
 
-def _in_place(logits, digit, bias):
-    logits[:, digit] += bias
-    return logits
-
-
 # The checks that are functions: (an answer, a part of its verdict). Those of `train_step` are in its own test.
 FUNCTIONS = {
     "temperature.temperature_for_entropy": [
@@ -119,13 +114,6 @@ FUNCTIONS = {
         (lambda z, wanted: _searched(z, wanted - 0.03), "too sure"),
         (lambda z, wanted: _searched(z, 1.0), "too soft"),  # right for one of the two questions
         (lambda z, wanted: ..., "Not attempted"),
-    ],
-    "unseen_digit.with_bias": [
-        (lambda z, digit, bias: z + bias * (np.arange(3) == digit), "Correct!"),
-        (_in_place, "work on a copy"),
-        (lambda z, digit, bias: z + bias, "every class"),
-        (3, "the function itself"),
-        (..., "Not attempted"),
     ],
     "ask_the_teacher.threshold_for": [
         (lambda confidence, share: np.sort(confidence)[round(share * len(confidence))], "Correct!"),
@@ -152,7 +140,7 @@ def test_a_check_that_is_a_function_gives_each_answer_its_verdict(name):
 def test_every_check_is_tried():
     functions = {*FUNCTIONS, "train_step.distillation_step", "train_step.shuffled_pairs"}
     assert {name for name, check in CHECKS.items() if not isinstance(check, Exercise)} == functions
-    assert {name for name, *_ in BY_HAND} == {*CHECKS, "unseen_digit.RIGHT_BIAS"} - functions
+    assert {name for name, *_ in BY_HAND} == {*CHECKS} - functions
 
 
 def test_a_softmax_that_overflows_is_not_right():

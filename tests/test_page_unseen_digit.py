@@ -5,6 +5,7 @@ import pytest
 from drawn import at, bars, lines, ticks
 from gallery import GALLERY, LABELS, NAMES, SEEN
 
+from distill_edu import load_dataset, models
 from distill_edu.pages import unseen_digit as page
 from distill_edu.pages.shared import picture
 
@@ -23,8 +24,8 @@ def test_the_curves_the_marks_the_bars_and_the_sentence(omitted, bias):
     figure, words = at(GALLERY["bias"](), omitted=omitted, bias=bias)
     left, each = figure.axes
     of_class, of_all = lines(left, "None")
-    assert (of_class.label, of_class.colour) == (NAMES[omitted], picture.DISTILLED.lower())
-    assert (of_all.label, of_all.colour) == ("all", picture.NEUTRAL.lower())
+    assert (of_class.label, of_class.colour) == (f"{NAMES[omitted]}s", picture.DISTILLED.lower())
+    assert (of_all.label, of_all.colour) == ("all images", picture.NEUTRAL.lower())
     assert of_class.x == pytest.approx(np.arange(-2, 8.25, 0.25)) and of_all.x == pytest.approx(of_class.x)
     in_class = omitted == LABELS
     for i in (0, 17, 40):
@@ -38,7 +39,7 @@ def test_the_curves_the_marks_the_bars_and_the_sentence(omitted, bias):
     assert [c for c in range(3) if ours[c] != 0] == [omitted] and others[omitted] == 0
     assert (grey, green) == (picture.NEUTRAL.lower(), picture.DISTILLED.lower()) and ticks(each) == list(NAMES)
     assert words == (
-        f"{NAMES[omitted]} was omitted. With a bias of {bias:+g}, {correct[in_class].mean():.3f} of the images of "
+        f"{NAMES[omitted]} was hidden. With a bias of {bias:+g}, {correct[in_class].mean():.3f} of the images of "
         f"{NAMES[omitted]} are right, and {correct.mean():.3f} of all images. The student answers {NAMES[omitted]} "
         f"{answered} times; 10 images are a {NAMES[omitted]}."
     )
@@ -49,3 +50,32 @@ def test_wrong_arguments_get_a_sentence():
         page.bias_explorer({0: SEEN * np.nan}, LABELS, NAMES)
     with pytest.raises(ValueError, match="3 logits per example but 2 class names"):
         page.bias_explorer({0: SEEN}, LABELS, NAMES[:2])
+
+
+def test_the_images_with_the_most_and_the_least_are_different_ones():
+    share, labels = np.array([0.1, 0.9, 0.8, 0.2, 0.7, 0.3]), np.array([5, 5, 5, 5, 7, 7])
+    assert page.most_and_least(share, labels, 3).tolist() == [1, 2, 4, 0, 3, 5]
+
+
+def test_the_shares_below_count_the_other_images_and_no_bias_changes_them():
+    scores, is_3 = np.array([2.0, 0.5, 1.0, 3.0]), np.array([True, True, False, False])
+    assert page.share_below(scores, is_3).tolist() == page.share_below(scores + 7, is_3).tolist() == [0.5, 0.0]
+
+
+def test_a_bias_is_added_to_one_column_or_to_several():
+    assert page.with_added(np.zeros((2, 3)), 1, 2.0).tolist() == [[0, 2, 0]] * 2
+    assert page.with_added(np.zeros((1, 3)), [0, 2], -1.0).tolist() == [[-1, 0, -1]]
+
+
+def test_each_student_of_each_arm_is_measured():
+    data, seen = load_dataset("spirals"), []
+    arms, chosen = {"narrow": {}, "wide": {"hidden": 4}}, {"narrow": {"hidden": 2}, "wide": {"hidden": 8}}
+    common = {"alpha": 1.0, "hidden": [2, 8], "steps": 2}
+
+    def measure(student, digits):
+        seen.append(student.get_weights()[-1])
+        return {"parameters": student.count_params(), "digits": np.array(digits)}
+
+    found = page.measure_each(measure, [0, 1], data, None, models.mlp, arms, chosen, common, seeds=2)
+    assert found["narrow"]["parameters"].tolist() == [15] * 2 and found["wide"]["parameters"].tolist() == [51] * 2
+    assert found["wide"]["digits"].tolist() == [[0, 1]] * 2 and not np.array_equal(seen[0], seen[1])

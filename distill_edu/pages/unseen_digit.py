@@ -3,16 +3,17 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, call, not_yet
+from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
 from distill_edu.pages.shared.playground import Playground
+from distill_edu.students import Course, Trainer
 
 
 def bias_explorer(students, labels, class_names, bias=0.0):
-    """Choose the class that a student was never shown, and slide the bias that is added to this class's logit.
+    """Choose the class that was hidden from a student, and slide the bias that is added to this class's logit.
 
-    `students`: the number of the omitted class -> that student's logits [n, classes]; `labels`: integers [n], with at
+    `students`: the number of the hidden class -> that student's logits [n, classes]; `labels`: integers [n], with at
     least one example of every class.
 
     >>> bias_explorer({1: [[2.0, 1.0], [1.0, 0.5]]}, [0, 1], ["cat", "dog"])
@@ -21,7 +22,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     labels = np.asarray(labels)
     students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     controls = {
-        "omitted": slider(ipywidgets.SelectionSlider, "Omitted class", options=[(class_names[c], c) for c in students]),
+        "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=[(class_names[c], c) for c in students]),
         "bias": slider(ipywidgets.FloatSlider, "Bias added (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 
@@ -32,18 +33,18 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         answers = np.array([with_added(students[omitted], omitted, b).argmax(axis=1) for b in biases])  # (biases, n)
         correct = answers == labels
         class_accuracy, accuracy = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
-        for label, values, colour in ((name, class_accuracy, DISTILLED), ("all", accuracy, NEUTRAL)):
+        for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, NEUTRAL)):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
-        left.set(ylim=(0, 1), xlabel=f"bias added to {plain(name)}", ylabel="accuracy", title=f"bias {bias:+g}")
+        left.set(ylim=(0, 1), xlabel=f"bias added to {plain(name)}", ylabel="accuracy", title="every bias")
         legend(left, loc="lower right")
         per_class = [correct[-1, labels == c].mean() for c in range(len(class_names))]
         shift = np.arange(len(class_names)) == omitted
         grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
         omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
-        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title="each class")
+        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title=f"each digit, bias {bias:+g}")
         return (
-            f"{name} was omitted. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
+            f"{name} was hidden. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
             f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
             f"{(answers[-1] == omitted).sum()} times; {of_class.sum()} images are a {name}."
         )
@@ -76,33 +77,75 @@ check_bias_by_hand = Exercise(
 )
 
 
-def with_added(logits, digit, bias):
-    """Return logits [n, classes] with the bias added to one column."""
-    return logits + bias * (np.arange(logits.shape[1]) == digit)
+def with_added(logits, digits, bias):
+    """Return logits [n, classes] with the bias added to one column, or to several."""
+    return logits + bias * np.isin(np.arange(logits.shape[1]), digits)
 
 
-RIGHT_BIAS = Exercise(
-    right=with_added,
+def most_and_least(share, labels, count=10):
+    """Return the numbers of the `count` images with the largest share, then for each one with its label and a small
+    share: the smallest, then the next, so that no image comes twice.
+    """
+    most, least = np.argsort(-share)[:count], []
+    for label in labels[most]:
+        some = np.flatnonzero(labels == label)
+        least.append(next(i for i in some[np.argsort(share[some])] if i not in least))
+    return np.concatenate([most, least])
+
+
+def share_below(scores, is_digit):
+    """For each image of the digit: the share of the other images with a lower score. Their mean is the AUC.
+
+    >>> share_below(np.array([2.0, 1.0, 3.0, 0.0]), np.array([True, True, False, False])).tolist()
+    [0.5, 0.5]
+    """
+    return (scores[is_digit][:, None] > scores[~is_digit]).mean(axis=1)
+
+
+def measure_each(measure, digits, data, teacher, build, arms, chosen, common, seeds=10):
+    """Train ten students of each arm, and return arm -> {name: array [seeds, ...]} of what `measure` says of them.
+
+    `arms`, `common`: settings, as `compare` takes them; `chosen`: arm -> what it chose among their lists.
+    `measure(student, digits)` returns name -> number or array.
+    """
+    common = dict(common)
+    course = Course(data, teacher, build, common.pop("steps"), parts=("test",))
+    wanted = [({**common, **arm, **chosen[name]}, seed) for name, arm in arms.items() for seed in range(seeds)]
+    trainer = Trainer(course, progress=False)
+    rows = trainer.rows(wanted, with_weights=range(len(wanted)))
+    students = (trainer.restored(*each, row["weights"]) for each, row in zip(wanted, rows, strict=True))
+    measured = {name: [measure(next(students), digits) for _ in range(seeds)] for name in arms}
+    return {arm: {key: np.stack([each[key] for each in of]) for key in of[0]} for arm, of in measured.items()}
+
+
+def _auc(scores, is_digit):
+    return float((scores[is_digit][:, None] > scores[~is_digit]).mean())
+
+
+SOME_SCORES = np.array([2.0, -1.0, 0.5, 1.0, 3.0, -0.5, 0.25, 1.5])
+SOME_3S = np.array([True, False, False, True, False, True, False, False])
+# The reader writes function(scores, is_digit) -> the share of pairs in which the digit has the higher score.
+check_auc = Exercise(
+    right=_auc,
     mistakes=[
-        (lambda z, c, b: z + b, "you added it to every class, which changes no answer: add it to one column."),
-        (lambda z, c, b: with_added(z.T, c, b).T, "you added it to one example (a row): the classes are the columns."),
-        (lambda z, c, b: z * np.where(np.arange(3) == c, b, 1), "add the bias, do not multiply."),
-        (lambda z, c, b: with_added(z, c, -b), "add the bias, do not subtract it."),
-        (lambda z, c, b: z, "nothing has changed: add the bias to the column of the digit."),
+        (lambda scores, is_3: 1 - _auc(scores, is_3), "you counted the pairs in which the other image is higher."),
+        (lambda scores, is_3: _auc(scores, is_3) * is_3.sum() * (~is_3).sum(), "a share: divide by all pairs."),
+        (lambda scores, is_3: _auc(scores, is_3) * is_3.sum(), "divide by the number of pairs, not of other images."),
+        (lambda scores, is_3: _auc(scores, is_3) * (~is_3).sum(), "divide by the number of pairs, not of the digit's."),
+        (lambda scores, is_3: (scores[is_3] > 0).mean(), "compare with each other image, not with 0."),
+        (
+            lambda scores, is_3: (scores[is_3] > scores[~is_3].mean()).mean(),
+            "compare with each other image, not with their mean.",
+        ),
+        (lambda scores, is_3: scores[is_3].mean() - scores[~is_3].mean(), "count pairs; their size does not matter."),
+        (
+            lambda scores, is_3: (scores[is_3][:, None] > scores).mean(),
+            "an image of the digit meets the other images only, not its own kind.",
+        ),
     ],
-    otherwise="add the bias to the column of the digit.",
-    inputs=[(Z_TEACHER, 1, 1.5), (Z_STUDENT, 0, -2.0)],
+    otherwise="take every image of the digit with every other image: in what share of the pairs is it higher?",
+    inputs=[(SOME_SCORES, SOME_3S), (SOME_SCORES[::-1] ** 2 + 0.1 * np.arange(8), SOME_3S)],
 )
-
-
-def check_with_bias(function):
-    """The reader writes function(logits, digit, bias) -> new logits, with the bias added to one column."""
-    verdict, given = RIGHT_BIAS(function), Z_TEACHER.copy()
-    if verdict == CORRECT:
-        call(lambda: function(given, 1, 1.5))
-        if (given != Z_TEACHER).any():
-            return not_yet("the array that you were given has changed, too: work on a copy.")
-    return verdict
 
 
 def _accuracies(logits, labels, digit, biases):

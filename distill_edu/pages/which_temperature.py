@@ -61,15 +61,19 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
     )
 
 
-# The reader types the standard error of an accuracy of 0.87 on 500 images.
+# The reader types the standard error of the number of right images: 500 images, each right with probability 0.87.
 check_error_of_validation = Exercise(
-    right=np.sqrt(0.87 * 0.13 / 500),
+    right=np.sqrt(500 * 0.87 * 0.13),
     mistakes=[
-        (0.87 * 0.13 / 500, "that is the variance of the mean: take its square root."),
-        (np.sqrt(0.87 * 0.13), "that is the standard deviation of one image: a mean over 500 images varies less."),
-        (np.sqrt(0.87 / 500), "the variance of one image, right or wrong, is p (1 - p)."),
+        (500 * 0.87 * 0.13, "that is the variance: take its square root."),
+        (np.sqrt(0.87 * 0.13), "that is the standard deviation of one image: add the variances of 500 images first."),
+        (np.sqrt(0.87 * 0.13 / 500), "that is the error of the accuracy: give it as a number of images."),
+        (np.sqrt(500 * 0.87), "the variance of one image, right or wrong, is p (1 - p)."),
+        (2 * np.sqrt(500 * 0.87 * 0.13), "that is two standard errors."),
+        (1.96 * np.sqrt(500 * 0.87 * 0.13), "that is half of a 95% interval: give one standard error."),
+        (500 * 0.87, "that is the expected number of right images."),
     ],
-    otherwise="take the square root of p (1 - p) / n.",
+    otherwise="take the square root of n p (1 - p).",
 )
 # The reader writes function(valid, test) -> the test accuracy of the setting that validation chooses.
 check_choose_honestly = Exercise(
@@ -80,7 +84,11 @@ check_choose_honestly = Exercise(
         (lambda valid, test: np.argmax(valid), "that is the number of the setting: return its test accuracy."),
     ],
     otherwise="find the best of valid, return its entry of test.",
-    inputs=[([0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]), ([0.5, 0.4, 0.7], [0.6, 0.9, 0.65])],
+    inputs=[
+        ([0.80, 0.91, 0.85, 0.70], [0.82, 0.86, 0.95, 0.60]),
+        ([0.5, 0.4, 0.7], [0.6, 0.9, 0.65]),
+        ([0.6, 0.3, 0.5], [0.55, 0.75, 0.65]),
+    ],
 )
 
 
@@ -91,12 +99,12 @@ SEEDS = ((0.90, 0.74, 0.80), (0.96, 0.60, 0.70), (0.66, 0.72, 0.92), (0.79, 0.78
 SEEDS += ((0.60, 0.83, 0.84),)
 SOME_SWEEP = pandas.DataFrame(
     [
-        (size, 2**place, accuracy, 0.9 if kind == 4 else 0.5)
+        (size, 0.5, 2**place, accuracy, 0.9 if kind == 4 else 0.5)
         for size, kinds in ((4, (0, 1, 2, 3, 4, 5)), (9, (3, 4, 5, 0, 1, 2)))
         for place, kind in enumerate(kinds)
         for accuracy in SEEDS[kind]
     ],
-    columns=["size", "temperature", "valid_accuracy", "test_accuracy"],
+    columns=["size", "alpha", "temperature", "valid_accuracy", "test_accuracy"],
 )
 
 

@@ -14,7 +14,7 @@ from distill_edu.pages.shared.plots import gain_in_words
 @pytest.mark.parametrize("copies, shown", [(0, 0), (300, 1)])
 def test_the_lines_the_copy_and_the_teachers_two_answers(copies, shown):
     figure, words = at(GALLERY["copies"](), copies=copies, shown=shown)
-    left, middle, right = figure.axes
+    left, original, middle, right = figure.axes
     drawn, expected = error_bars(left), []
     for of_copies in COPIES.values():
         for place, right_ones in enumerate(of_copies.values()):
@@ -29,7 +29,8 @@ def test_the_lines_the_copy_and_the_teachers_two_answers(copies, shown):
     assert [mark.get_fillstyle() for mark in marks] == ["full", "none", "full"]  # dashes are too short to be seen there
     assert [text.get_text() for text in left.get_legend().get_texts()] == list(COPIES)
     assert ticks(left) == ["0", "300"] and [0, 300].index(copies) in [line.x[0] for line in lines(left, "None")]
-    assert (middle.images[0].get_array() == IMAGES[shown, ..., 0]).all()
+    assert (original.images[0].get_array() == IMAGES[0, ..., 0]).all() and original.get_title() == "the image"
+    assert (middle.images[0].get_array() == IMAGES[shown, ..., 0]).all() and middle.get_title() == "this copy"
     (copy, its, blue), (image, of_it, grey) = bars(right)
     assert (copy, blue, image, grey) == ("this copy", picture.TEACHER.lower(), "the image", picture.NEUTRAL.lower())
     assert its == pytest.approx(soft_targets(LOGITS, 4)[shown]) and of_it == pytest.approx(soft_targets(LOGITS, 4)[0])

@@ -19,9 +19,9 @@ COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.DISTILLED, pic
 def test_each_models_next_symbol_and_what_it_has_written(written):
     figure, _ = at(GALLERY["working"](), written=written)
     texts, axes = figure.axes
-    assert texts.get_title() == "49633779=" and axes.get_title() == "the next symbol"
+    assert texts.get_title() == "49633779= (answer 8)" and axes.get_title() == "the next symbol"
     answers = {name: model("49633779=") for name, model in ADDERS.items()}
-    wanted = [[f"{name}:", text[:written] or "..."] for name, (text, _) in answers.items()]
+    wanted = [[f"{name}:", text[:written] or "(nothing yet)"] for name, (text, _) in answers.items()]
     assert [text.get_text() for text in texts.texts] == sum(wanted, [])
     assert [to_hex(text.get_color()) for text in texts.texts[::2]] == COLOURS
     assert [(label, colour) for label, _, colour in bars(axes)] == list(zip(ADDERS, COLOURS, strict=True))
@@ -47,7 +47,7 @@ def test_the_caption_has_the_sum_so_far_and_the_answer_of_each_model(written, be
 def test_another_question_is_answered_and_what_is_none_gets_a_sentence():
     explorer = GALLERY["working"]()
     figure, words = at(explorer, question="00000001", written=0)
-    assert figure.axes[0].get_title() == "00000001="
+    assert figure.axes[0].get_title() == "00000001= (answer 1)"
     assert words.startswith("0 = 0, so a trace goes on with 0: teacher says the end")
     for wrong in ("1234567", "123456789", "1234567a", "", "١٢٣٤٥٦٧٨"):
         figure, words = at(explorer, question=wrong)
@@ -101,3 +101,18 @@ def test_confidence_is_that_of_the_first_symbol_behind_the_question():
     _, p = page.writes(student)(QUESTIONS[0])
     assert page.confidence(student, QUESTIONS)[0] >= p[0].max() > 0  # p: of ten digits and the end
     assert p.shape[1] == 11
+
+
+def test_the_next_symbols_are_those_that_a_model_would_write():
+    network = page.network(None)
+    questions = ["49633779=", "12345678="]
+    written = page.write(network, questions, temperature=0)
+    for length in (0, 1, 3):
+        prompts = [question + text[:length] for question, text in zip(questions, written, strict=True)]
+        if all(len(text) > length for text in written):
+            assert [*page.next_symbols(network, prompts)] == [text[length] for text in written]
+    rows = page.VOCABULARY.encode(["49633779=4", "12345678=1"], page.LENGTH - 1, end=False)
+    likeliest = [np.asarray(network(row[None]))[0, 9].argmax() for row in rows]
+    assert [*page.next_symbols(network, ["49633779=4", "12345678=1"])] == [
+        page.VOCABULARY.decode([[number]])[0] for number in likeliest
+    ]

@@ -31,11 +31,14 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
 
     def draw(figure, copies, shown):
         sentence = draw_results(figure, results, copies)
-        _, image_axes, right = figure.axes
-        image_axes.imshow(images[shown], cmap="gray_r", vmin=0, vmax=1)
-        image_axes.set(xticks=[], yticks=[], title="copy shown")
+        _, *two, right = figure.axes
+        for axes, image, title in zip(two, (images[0], images[shown]), ("the image", "this copy"), strict=True):
+            axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(title, fontsize=8, pad=2)
         answers = {"this copy": (targets[shown], TEACHER), "the image": (targets[0], NEUTRAL)}
-        class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
+        class_bars(right, answers, class_names, title=f"teacher says (T = {temperature:g})")
+        right.set_xlabel("class")
         legend(right, fontsize=7)
         name = f"Copy {shown}" if shown else "The image itself"
         answer, original = (class_names[row.argmax()] for row in (targets[shown], targets[0]))
@@ -46,7 +49,8 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
 
 def draw_results(figure, results, copies):
     """Draw mean accuracies with their 95% intervals over the number of copies; return those of `copies` in words."""
-    axes, *_ = empty_axes(figure, (0.11, 0.22, 0.4, 0.67), (0.55, 0.4, 0.13, 0.4), (0.77, 0.22, 0.22, 0.67))
+    places = (0.11, 0.22, 0.4, 0.67), (0.55, 0.53, 0.13, 0.34), (0.55, 0.08, 0.13, 0.34), (0.77, 0.22, 0.22, 0.67)
+    axes, *_ = empty_axes(figure, *places)
     stops = list(next(iter(results.values())))
     ends = []
     for (name, correct), (colour, style, fill) in zip(results.items(), LINES, strict=True):
@@ -71,7 +75,7 @@ check_times_seen = Exercise(
         (1000 * 32 / 90, "that is how often a student sees each image of the lesson without copies."),
         (2790 / 32, "that is the number of updates that see every image once."),
     ],
-    otherwise="divide the number of images that all updates take by the number of images in the lesson.",
+    otherwise="all updates take 1000 * 32 images: divide by the images in the lesson, and give four digits.",
 )
 
 
@@ -94,7 +98,12 @@ check_shifted = Exercise(
         (lambda image, down, right: image, "the image does not move yet."),
     ],
     otherwise="pad two pixels on each side, then cut out the part that starts at 2 - down and 2 - right.",
-    inputs=[(1 - SOME_IMAGES[0], 1, -2), (SOME_IMAGES[1], -1, 0)],
+    inputs=[
+        (1 - SOME_IMAGES[0], 1, -2),
+        (SOME_IMAGES[1], -1, 0),
+        (SOME_IMAGES[1, :3] + 1, 0, 2),
+        (SOME_IMAGES[1], -2, 1),
+    ],
 )
 
 

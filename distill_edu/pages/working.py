@@ -129,6 +129,13 @@ def confidence(model, questions):
     return soft_targets(logits).max(axis=1)
 
 
+def next_symbols(model, texts):
+    """The most probable symbol behind each text; all texts have the same length."""
+    rows = VOCABULARY.encode(texts, LENGTH - 1, end=False)
+    likeliest = np.asarray(network_of(model)(rows))[:, len(texts[0]) - 1].argmax(axis=1)
+    return np.array(VOCABULARY.decode(likeliest[:, None]))
+
+
 def writing_explorer(models, question, written=0):
     """Type eight digits and see what each model writes, symbol by symbol.
 
@@ -146,10 +153,16 @@ def writing_explorer(models, question, written=0):
         texts, axes = empty_axes(figure, (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68))
         if len(question) != DIGITS or not (question.isascii() and question.isdigit()):
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
-        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), title=f"{question}=", xticks=[], yticks=[])
+        texts.set(
+            xlim=(0, 1),
+            ylim=(len(models) + 0.5, -0.5),
+            title=f"{question}= (answer {running_sums(question)[-1]})",
+            xticks=[],
+            yticks=[],
+        )
         groups, sentences = {}, []
         for row, ((name, (text, p)), colour) in enumerate(zip(answers(question).items(), COLOURS, strict=False)):
-            so_far = text[:written] or "..."
+            so_far = text[:written] or "(nothing yet)"
             texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
             texts.text(0.02, row + 0.05, so_far, color=colour, va="top", family="monospace", fontsize=12)
             if written <= len(text):
@@ -214,7 +227,7 @@ check_keep_right = Exercise(
         (_chosen(_right, lambda trace, answer: answer), "those are the answers: give the traces."),
     ],
     otherwise="compare the last symbol of each trace with its answer.",
-    inputs=[(["302", "353", "20", "02", "55"], ["2", "5", "2", "2", "5"]), (["11", "24", "131"], ["1", "3", "3"])],
+    inputs=[(["302", "353", "20", "", "55"], ["2", "5", "2", "2", "5"]), (["11", "24", "131"], ["1", "3", "3"])],
 )
 
 
@@ -235,8 +248,9 @@ check_first_mistake = Exercise(
         (lambda q, trace: max(_first_mistake(q, trace), 0), "give -1 where every digit is right."),
         (lambda q, trace: int(_first_mistake(q, trace) >= 0), "give the place, not whether there is one."),
         (lambda q, trace: len(_wrong(q, trace)), "that is how many are wrong: give the place of the first."),
+        (lambda q, trace: _first_mistake(q[:-2] + "=", trace[:-1]), "look at the last digit, too."),
         (lambda q, trace: max(_wrong(q, trace), default=-1), "that is the last wrong digit: find the first."),
     ],
     otherwise="compare the trace with running_sums(question).",
-    inputs=[("4936=", "4362"), ("4936=", "4472"), ("4936=", "5362"), ("12345=", "13611"), ("507=", "552")],
+    inputs=[("4936=", trace) for trace in ("4362", "4472", "5362", "4363")] + [("12345=", "13611"), ("507=", "552")],
 )

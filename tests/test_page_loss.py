@@ -36,7 +36,7 @@ def test_each_loss_alone(t):
     hard, soft = pushes(t)
     groups = [("teacher p", softmax(Z_T, t), TEACHER), ("student q", softmax(Z_S, t), STUDENT)]
     assert bars(left) == [(label, pytest.approx(heights), colour.lower()) for label, heights, colour in groups]
-    groups = [("hard label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft × T²", soft, DISTILLED)]
+    groups = [("label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft × T²", soft, DISTILLED)]
     assert bars(right) == [
         (label, pytest.approx(heights, abs=1e-6), colour.lower()) for label, heights, colour in groups
     ]
@@ -47,7 +47,7 @@ def test_each_loss_alone(t):
     assert ticks(left) == ticks(right) == list(NAMES) and right.get_ylabel() == "push on the logit"
     lengths = [np.linalg.norm(each) for each in (hard, soft / t**2, soft)]
     assert numbers(words) == pytest.approx([t, *lengths], abs=6e-4)
-    assert words.index("hard label") < words.index("soft, no T²") < words.index("soft × T²")
+    assert words.index(": label") < words.index("soft, no T²") < words.index("soft × T²")
 
 
 @pytest.mark.parametrize("t, alpha", [(2, 0.1), (8, 0.75)])
@@ -55,12 +55,12 @@ def test_both_losses_with_their_weights(t, alpha):
     figure, words = at(loss_explorer(Z_T, Z_S, LABEL, NAMES, alpha=0.5), temperature=t, alpha=alpha)
     hard, soft = pushes(t)
     (hard_label, of_hard, _), (soft_label, of_soft, _) = bars(figure.axes[1])
-    assert (hard_label, soft_label) == ("α × hard", "(1 − α) × soft")
+    assert (hard_label, soft_label) == ("α × label", "(1 − α) × teacher")
     assert figure.axes[1].get_ylim()[1] == pytest.approx(max(0.8, *(1.1 * np.abs([of_hard, of_soft]).max(axis=1))))
     assert of_hard == pytest.approx(alpha * hard, abs=1e-6) and of_soft == pytest.approx((1 - alpha) * soft, abs=1e-6)
     assert f"α = {alpha:g}: loss = α CE + (1 − α) T² KL" in words
     lengths = alpha * np.linalg.norm(hard), (1 - alpha) * np.linalg.norm(soft)
-    assert words.endswith(f"α × hard {lengths[0]:.3f}; (1 − α) × soft {lengths[1]:.3f}.")
+    assert words.endswith(f"α × label {lengths[0]:.3f}; (1 − α) × teacher {lengths[1]:.3f}.")
 
 
 def test_the_controls_say_what_they_weigh():

@@ -61,7 +61,7 @@ check_total_loss = Exercise(
         (lambda y, a, b, t, _: 2 * _total(y, a, b, t, 0.5), "weight the two losses with alpha and 1 - alpha."),
         (lambda y, *rest: len(y) * _total(y, *rest), "take the mean over the examples, not the sum."),
     ],
-    otherwise="the mean of both losses.",
+    otherwise="compare each part with the formula at the top of the page; then take the mean over the examples.",
     inputs=[(LABELS, Z_TEACHER, Z_STUDENT, 3.0, 0.2), (LABELS + 1, Z_STUDENT, Z_TEACHER, 1.5, 0.7)],
 )
 

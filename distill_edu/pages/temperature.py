@@ -5,17 +5,18 @@ import numpy as np
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
-# The reader types the alpha whose balance a program has that is set to T = 4 and alpha = 0.2 and forgets T².
+# The reader types the hidden alpha of a program that is set to T = 10 and alpha = 0.1 and forgets T².
 check_hidden_alpha = Exercise(
-    right=0.2 / (0.2 + 0.8 / 16),
+    right=0.1 / (0.1 + 0.9 / 100),
     mistakes=[
-        (0.2, "that is what the program says. The forgotten T² makes the soft loss weaker."),
-        (0.5, "the soft loss lacks T², not T."),
-        (1 / 65, "you multiplied by T²: to forget it makes the soft loss weaker."),
-        (4, "that is the ratio of both weights. α is the labels' share of their sum."),
-        (0.25, "that is the sum of both weights. α is the labels' share of it."),
+        (0.1, "that is what the program says. The forgotten T² makes the soft loss weaker."),
+        (0.9, "that is the weight of the soft loss in the program. Both weights count, and the forgotten T²."),
+        (0.1 / 0.19, "the soft loss lacks T², not T."),
+        (0.1 / 90.1, "you multiplied by T²: to forget it makes the soft loss weaker."),
+        (100 / 9, "that is the ratio of both weights. α is the labels' share of their sum."),
+        (0.109, "that is the sum of both weights. α is the labels' share of it."),
     ],
-    otherwise="α / (α + (1 - α) / T²).",
+    otherwise="find the weight of CE and that of T² KL; α is the first one's share of their sum.",
 )
 
 
@@ -37,19 +38,19 @@ check_soft_gradient = Exercise(
             "that is the loss: its gradient has one number per class.",
         ),
     ],
-    otherwise="T (q - p), with p and q at temperature T.",
+    otherwise="start from the formula of the page, without T², and multiply it as the loss is multiplied.",
     inputs=[(Z_TEACHER, Z_STUDENT, 2.5), (Z_STUDENT[:, :2], Z_TEACHER[:, :2], 5.0)],
 )
 
 
 def check_temperature_for_entropy(function):
     """The reader writes function(logits, target) -> the temperature at which the mean entropy is the target."""
-    logits = np.array([[6.0, 2.0, 0.0, -1.0], [3.0, 1.0, 0.5, -2.0]])
+    logits = np.array([[6.0, 2.0, 0.0, -1.0], [3.0, 1.0, 0.5, -2.0], [1.0, 0.8, 0.5, 0.2]])
     for target in (1.0, 0.5):
         found, verdict = value(function, logits, target)
         if verdict:
             return verdict
-        found = number(found)
+        found = number(np.squeeze(found) if isinstance(found, np.ndarray) else found)
         if found is None or not 0 < found < np.inf:
             return not_yet("return one positive number, the temperature.")
         reached = float(entropy(soft_targets(logits, found)).mean())

@@ -11,6 +11,7 @@ from distill_edu.pages.shared.picture import (
     TEACHER,
     class_bars,
     legend_below,
+    plain,
     two_axes,
 )
 from distill_edu.probabilities import soft_targets
@@ -42,14 +43,15 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     hard = (np.arange(len(class_names)) == label) - soft_targets(student_logits)
     left, right = two_axes(figure)
     answers = {"teacher p": (p, TEACHER), "student q": (q, STUDENT)}
-    class_bars(left, answers, class_names, ylabel="probability", title=f"soft targets at T = {temperature:g}")
+    title = f"soft targets at T = {temperature:g}; label: {plain(class_names[label])}"
+    class_bars(left, answers, class_names, ylabel="probability", title=title)
     if alpha is None:
-        title, reach = "each loss alone", 1.1
-        pushes = {"hard label": (hard, HARD), "soft, no T²": (soft / temperature**2, NEUTRAL)}
+        title, reach = "push of each loss", 1.1
+        pushes = {"label": (hard, HARD), "soft, no T²": (soft / temperature**2, NEUTRAL)}
         pushes["soft × T²"] = (soft, DISTILLED)
     else:
-        title, reach = "loss with α", 0.8
-        pushes = {"α × hard": (alpha * hard, HARD), "(1 − α) × soft": ((1 - alpha) * soft, DISTILLED)}
+        title, reach = f"push of each part, α = {alpha:g}", 0.8
+        pushes = {"α × label": (alpha * hard, HARD), "(1 − α) × teacher": ((1 - alpha) * soft, DISTILLED)}
     reach = max(reach, *(1.1 * np.abs(values).max() for values, _ in pushes.values()))
     class_bars(right, pushes, class_names, ylim=(-reach, reach), ylabel="push on the logit", title=title)
     right.axhline(0, color="black", linewidth=0.8)

@@ -164,7 +164,7 @@ def test_the_cards_of_many_models_are_one_table_for_the_trade_off(monkeypatch):
         assert row.test_nll == pytest.approx(metrics.nll(Y[5:], logits(network, X[5:])), abs=1e-5)
     assert table.us[1] == table.us[2] and table.us[4] == table.us[5] and table.us.nunique() == 4
     assert not (table.batch_us == table.us).any()
-    assert "students, int8" in tradeoff_explorer(table).still().axes[0].get_legend().get_texts()[3].get_text()
+    assert "students, int8" in tradeoff_explorer(table).still(int8=True).axes[0].get_legend().get_texts()[3].get_text()
 
 
 class Clockwork(Interpreter):

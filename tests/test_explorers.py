@@ -37,7 +37,7 @@ STOPS = {
     "sweep": {"size": [4, 16], "alpha": [0, 0.5], "temperature": [1, 2, 8], "test": [False, True]},
     "pairs": {"pairs": [1, 2, 3, 4], "first": [1, 2, 3, 4]},
     "trust": {"alpha": [0, 0.5]},
-    "trade-off": {"kilobytes": [1, 2, 4, 8, 16, 32], "microseconds": [5, 6, 8, 12, 20, 35, 36]},
+    "trade-off": {"kilobytes": [1, 2, 4, 8, 16, 32], "int8": [False, True]},
     "cascade": {"threshold": [0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1]},
     "bias": {"omitted": [0, 2], "bias": list(np.arange(-2, 8.25, 0.25))},
     "attention": {"example": [0, 1]},
@@ -61,7 +61,7 @@ STOPS = {
 # Where a slider stands at first, other than at its first stop and at T = 1.
 START = {
     "loss with alpha": {"alpha": 0.1},
-    "trade-off": {"kilobytes": 32, "microseconds": 36},
+    "trade-off": {"kilobytes": 32},
     "cascade": {"threshold": 0.9},
     "bias": {"bias": 0},
     "peaks": {"share": 0.7, "beta": 0},

@@ -19,23 +19,25 @@ def row(curve, threshold):
 def test_the_threshold_is_marked_on_every_curve_and_in_the_caption(threshold):
     figure, words = at(page.cascade_explorer(CURVE, TEST_CURVE, **ALONE), threshold=threshold)
     left, right = figure.axes
-    validation, test = lines(left, "None")
+    validation, test, at_random = lines(left, "None")
+    assert np.allclose([at_random.x, at_random.y], [[0, 1], [0.78, 0.89]]) and "random" in at_random.label
     for line, curve in ((validation, CURVE), (test, TEST_CURVE)):
         assert np.allclose(line.x, curve.teacher_share) and np.allclose(line.y, curve.accuracy)
-    assert (validation.label, validation.colour) == ("validation", picture.NEUTRAL.lower())
-    assert (test.label, test.colour) == ("test", picture.DISTILLED.lower())
+    assert (validation.label, validation.colour) == ("pair: validation", picture.NEUTRAL.lower())
+    assert (test.label, test.colour) == ("pair: test", picture.DISTILLED.lower())
     marks = [(*mark.x, *mark.y) for mark in lines(left, "o")]
     assert marks == [row(CURVE, threshold), row(TEST_CURVE, threshold)]
-    (curve,), (mark,) = lines(right, "None"), lines(right, "o")
+    (curve, limit), (mark,) = lines(right, "None"), lines(right, "o")
+    assert list(limit.x) == [80, 80], "right of it the pair is slower than the teacher"
     share, accuracy = row(TEST_CURVE, threshold)
     assert np.allclose(curve.x, 10 + 80 * TEST_CURVE.teacher_share) and np.allclose(curve.y, TEST_CURVE.accuracy)
     assert (*mark.x, *mark.y) == pytest.approx((10 + 80 * share, accuracy))
     alone = [(*each.x, *each.y, each.colour, each.label) for each in (*lines(right, "s"), *lines(right, "D"))]
-    student = (10, 0.78, picture.HARD.lower(), "student alone")
+    student = (10, 0.78, picture.STUDENT.lower(), "student alone")
     assert alone == [student, (80, 0.89, picture.TEACHER.lower(), "teacher alone")]
-    assert right.get_xlabel() == "mean latency (µs)" and left.get_xlabel() == "share of questions asked"
+    assert right.get_xlabel() == "mean latency (µs)" and left.get_xlabel() == "share of questions for the teacher"
     assert words == (
-        f"Threshold {threshold:g}: the teacher gets {100 * share:.1f}% of the test questions. Accuracy {accuracy:.4f}; "
+        f"Threshold {threshold:g}: the teacher gets {share:.3f} of the test questions. Accuracy {accuracy:.4f}; "
         "student alone 0.7800, teacher alone 0.8900. "
         f"Mean latency {10 + 80 * share:.1f} µs; student 10.0, teacher 80.0."
     )
@@ -47,7 +49,8 @@ def test_the_threshold_is_marked_on_every_curve_and_in_the_caption(threshold):
         (lambda confidence, share: np.sort(confidence)[round(share * len(confidence))], "Correct!"),
         (lambda confidence, share: np.quantile(confidence, 1 - share), "lower end"),
         (lambda confidence, share: share, "gets 0.0 of the questions, and 0.3 was wanted"),
-        (lambda confidence, share: 0.65, "gets 1.0 of the questions, and 0.6"),  # right for the first confidences
+        (lambda confidence, share: 0.65, "gets 1.0 of the questions, and 0.2"),  # right for the first confidences
+        (lambda confidence, share: np.sort(confidence)[3], "gets 0.6 of the questions, and 0.2"),  # ignores the share
         (lambda confidence, share: confidence, "one number"),
         (lambda confidence, share: "0.65", "one number"),
         (lambda confidence, share: "x" + 1, "TypeError"),

@@ -4,7 +4,7 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import CORRECT, Exercise, Verdict, not_yet, number, value
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, legend, percent, two_axes, with_room
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, STUDENT, TEACHER, legend, two_axes, with_room
 
 THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 
@@ -18,22 +18,27 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
 
     def draw(figure, threshold):
         left, right = two_axes(figure)
-        for name, curve, colour in (("validation", valid, NEUTRAL), ("test", test, DISTILLED)):
+        for name, curve, colour, look in (
+            ("validation", valid, NEUTRAL, {"markersize": 10, "fillstyle": "none"}),
+            ("test", test, DISTILLED, {"markersize": 5}),
+        ):
             point = curve[curve.threshold >= threshold].iloc[0]  # no confidence lies between `threshold` and this one
-            left.plot(curve.teacher_share, curve.accuracy, color=colour, label=name)
-            left.plot(point.teacher_share, point.accuracy, "o", color=colour)
-        left.set(xlabel="share of questions asked", ylabel="accuracy", title=f"threshold {threshold:g}")
-        right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED)
+            left.plot(curve.teacher_share, curve.accuracy, color=colour, label=f"pair: {name}")
+            left.plot(point.teacher_share, point.accuracy, "o", color=colour, **look)
+        left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random: test")
+        left.set(xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g}")
+        right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED, label="pair: test")
         latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
-        right.plot(latency, point.accuracy, "o", color=DISTILLED)
-        right.plot(*student, "s", color=HARD, label="student alone")
+        right.plot(latency, point.accuracy, "o", markersize=5, color=DISTILLED)
+        right.plot(*student, "s", color=STUDENT, label="student alone")
         right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
-        right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="both together", xlim=(0, None))
+        right.axvline(teacher[0], linestyle=":", color=TEACHER, zorder=0)
+        right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="what it costs", xlim=(0, None))
         for axes in (left, right):
             axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
-            legend(axes, loc="lower right")
+            legend(axes, loc="lower right" if axes is left else "lower center")
         return (
-            f"Threshold {threshold:g}: the teacher gets {percent(point.teacher_share)} of the test questions. Accuracy "
+            f"Threshold {threshold:g}: the teacher gets {point.teacher_share:.3f} of the test questions. Accuracy "
             f"{point.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
             f"Mean latency {latency:.1f} µs; student {student[0]:.1f}, teacher {teacher[0]:.1f}."
         )
@@ -75,7 +80,7 @@ check_margin = Exercise(
 def check_threshold_for(function):
     """Judge function(confidence, share): a threshold below which `share` of the confidences lie. Many are right."""
     confidence = np.array([0.99, 0.35, 0.9, 0.6, 0.97, 0.8, 0.45, 0.95, 0.7, 0.85])
-    for confidences, share in ((confidence, 0.3), (confidence[:5] / 2, 0.6)):
+    for confidences, share in ((confidence, 0.3), (confidence[:5] / 2, 0.2)):
         answer, verdict = value(function, confidences, share)
         if verdict:
             return verdict

@@ -1,7 +1,8 @@
-"""Page "What does a smaller model cost?": the cards of many models, accuracy over latency, and the exercises."""
+"""Page "What does a smaller model cost?": the cards of many models, accuracy over bytes, latencies, the exercises."""
 
 from pathlib import Path
 
+import ipywidgets
 import numpy as np
 import pandas
 
@@ -10,83 +11,85 @@ from distill_edu._inside.cache_key import portable_key
 from distill_edu._inside.source_code import tokens
 from distill_edu.metrics import mean_and_reach, pareto_front
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import NEUTRAL, STYLES, empty_axes, legend, plain, with_room
+
+ASIDE = {"hard labels": 0.975, "distilled": 1.025}  # files of equal bytes are drawn beside each other
 
 
 def model_cards(groups, data):
-    """A table of models, see `compress.model_cards`. Bytes and accuracies are remembered, latencies measured now.
-
-    Models of equal size and format do the same work, whatever their weights are, so one of them is measured.
-    """
-    table = pandas.DataFrame(_cards_without_times(groups, data))
-    models = {size: model for pairs in groups.values() for size, model in pairs}
-    for size, model in models.items():
-        for form in ("float32", "int8"):
-            content = compress.export_litert(model, None if form == "float32" else form, data.train[0][:200])
-            rows = (table["size"] == size) & (table.format == form)
-            table.loc[rows, "us"], _ = compress.latency(content, data.test[0][:1])
-            table.loc[rows, "batch_us"], _ = compress.latency(content, data.test[0][:32])
-    return table
-
-
-def _cards_without_times(groups, data):
-    """Column -> values. Not `remembered`: whether LiteRT is here is found out inside a function of compress."""
+    """A table of models, see `compress.model_cards`: bytes and accuracies, which are remembered, and no latencies."""
     code = tokens(Path(compress.__file__).read_text("utf-8"))
+    # Not `remembered`: whether LiteRT is here is found out inside a function of compress.
     name = portable_key("cards", code, list(groups.items()), data)
     if (kept := cache.recall(name)) is None:
         cache.require_kept(1, "table of models")
         table = compress.model_cards(groups, data)
         kept = cache.keep(name, table.drop(columns=[each for each in table if "us" in each.split("_")]).to_dict("list"))
-    return kept
+    return pandas.DataFrame(kept)
+
+
+def least_latencies(files, x, rounds=9):
+    """Name of a file -> the microseconds that it needs for the batch x.
+
+    The files are measured in turn; each keeps the least median of its rounds, which other programs disturbed least.
+    """
+    tried = [{name: compress.latency(content, x)[0] for name, content in files.items()} for _ in range(rounds)]
+    return {name: min(times[name] for times in tried) for name in files}
 
 
 def tradeoff_explorer(table):
-    """Slide a budget in kilobytes and microseconds: the best model within it, its cost, the Pareto front.
+    """Slide a budget in kilobytes: the best model within it and the Pareto front. int8 files can be added.
 
-    `table`: what `model_cards` returns, a row for each model and seed with the columns technique (up to 6), size,
-    bytes, us, valid_accuracy and test_accuracy. Validation data choose the model and the front, test data judge them.
+    `table`: what `model_cards` returns, a row for each model and seed with the columns technique (up to 6), size (the
+    width), bytes, valid_accuracy and test_accuracy. Validation data choose the model and the front, test data judge.
     """
     if table.technique.nunique() > len(STYLES):
         raise ValueError(f"There are {table.technique.nunique()} techniques: at most {len(STYLES)} can be told apart.")
     points = tradeoff_points(table)
-    controls = {
-        "kilobytes": _budget("Size at most (KB)", "kilobytes", points.kilobytes),
-        "microseconds": _budget("Latency at most (µs)", "microseconds", points.us),
-    }
-    return Explorer(lambda figure, **budget: _draw_tradeoff(figure, points, **budget), controls, height=3.4)
-
-
-def _budget(label, name, values):
-    stops = sorted({float(np.ceil(value)) for value in values})
+    stops = sorted({float(np.ceil(value)) for value in points.kilobytes})
     stops = [stops[0] - 1, *stops]  # at the first stop nothing fits
-    return stop_slider(label, name, stops, stops[-1])
+    files = [("float32 alone", False), ("float32 and int8", True)]
+    controls = {
+        "kilobytes": stop_slider("Size at most (KB)", "kilobytes", stops, stops[-1]),
+        "int8": slider(ipywidgets.Dropdown, "files", options=files, value=False),
+    }
+    return Explorer(lambda figure, **values: _draw_tradeoff(figure, points, **values), controls, height=3.4)
 
 
-def _draw_tradeoff(figure, points, kilobytes, microseconds):
-    """Draw test accuracy over latency, bytes as the area of a marker, models outside of the budget pale."""
+def _draw_tradeoff(figure, points, kilobytes, int8):
+    """Draw test accuracy over bytes, the width beside each marker, models outside of the budget pale."""
     (axes,) = empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
     low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
-    axes.set(xlim=(0, 1.1 * points.us.max()), xlabel="latency of one example (µs)")
+    limits = (0.8 * points.kilobytes.min(), 1.4 * points.kilobytes.max())
+    axes.set(xscale="log", xlim=limits, xlabel="kilobytes of the file (logarithmic axis)")
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if limits[0] < tick < limits[1]]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
     # The title has the budget: every stop of a slider changes the picture, also where it changes no point.
-    axes.set_title(f"at most {kilobytes:g} KB and {microseconds:g} µs")
+    axes.set_title(f"at most {kilobytes:g} KB, {'float32 and int8' if int8 else 'float32 alone'}")
+    shown = points if int8 else points[~points.technique.map(_is_int8)]
     for technique, (colour, filled) in zip(points.technique.unique(), STYLES, strict=False):
-        _draw_points(axes, points[points.technique == technique], (kilobytes, microseconds), colour, filled)
-        axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
-    within = points[_fits(points, kilobytes, microseconds)]
-    front = within[pareto_front(within.us, within.valid_accuracy)].sort_values("us")
-    axes.plot(front.us, front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
-    axes.scatter([], [], _area(10), c="none", edgecolors=NEUTRAL, label="10 KB")
-    legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="area: bytes")
-    return _choose(axes, points, kilobytes, microseconds)
+        if technique in set(shown.technique):
+            _draw_points(axes, shown[shown.technique == technique], kilobytes, colour, filled)
+            axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
+    within = shown[shown.kilobytes <= kilobytes]
+    front = within[pareto_front(within.kilobytes, within.valid_accuracy)].sort_values("kilobytes")
+    axes.plot(_places(front), front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
+    axes.plot([], [], "s", fillstyle="none", color="black", label="chosen")
+    legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="number: width", title_fontsize=8)
+    if within.empty:
+        return choice(shown, kilobytes)
+    best = within.loc[[within.valid_accuracy.idxmax()]]
+    axes.plot(_places(best), best.test_accuracy, "s", markersize=12, fillstyle="none", color="black")
+    return choice(shown, kilobytes)
 
 
 def tradeoff_points(table):
-    """Summarise the seeds: a row for each technique and size, with kilobytes, median us, mean accuracies, reach."""
+    """Summarise the seeds: a row for each technique and size, with kilobytes, mean accuracies, and their reach."""
     points = table.groupby(["technique", "size"], sort=False).agg(
         kilobytes=("bytes", lambda values: values.mean() / 1000),
-        us=("us", "median"),
         valid_accuracy=("valid_accuracy", "mean"),
         test_accuracy=("test_accuracy", "mean"),
         reach=("test_accuracy", lambda values: mean_and_reach(values)[2] if len(values) > 1 else 0.0),
@@ -94,38 +97,35 @@ def tradeoff_points(table):
     return points.reset_index()
 
 
-def _fits(points, kilobytes, microseconds):
-    return (points.kilobytes <= kilobytes) & (points.us <= microseconds)
+def _is_int8(technique):
+    return str(technique).endswith(", int8")
 
 
-def _draw_points(axes, points, budget, colour, filled):
-    us, accuracy, reach = points.us.to_numpy(), points.test_accuracy.to_numpy(), points.reach.to_numpy()
-    alpha = np.where(_fits(points, *budget), 1, 0.2)
-    axes.vlines(us, accuracy - reach, accuracy + reach, color=colour, linewidth=1, alpha=alpha)
+def _places(points):
+    """The kilobytes, a little aside: students of labels to the left, distilled ones to the right."""
+    aside = points.technique.map(lambda technique: ASIDE.get(str(technique).removesuffix(", int8"), 1.0))
+    return (points.kilobytes * aside).to_numpy(float)
+
+
+def _draw_points(axes, points, kilobytes, colour, filled):
+    places, accuracy, reach = _places(points), points.test_accuracy.to_numpy(), points.reach.to_numpy()
+    alpha = np.where(points.kilobytes <= kilobytes, 1, 0.25)
+    axes.vlines(places, accuracy - reach, accuracy + reach, color=colour, linewidth=1, alpha=alpha)
     face = colour if filled else "white"
-    axes.scatter(us, accuracy, _area(points.kilobytes.to_numpy()), c=face, edgecolors=colour, alpha=alpha, zorder=3)
+    axes.scatter(places, accuracy, 28, c=face, edgecolors=colour, alpha=alpha, zorder=3)
+    for place, height, width, shade in zip(places, accuracy, points["size"], alpha, strict=True):
+        axes.annotate(f"{width:g}", (place, height), (8, -3), textcoords="offset points", fontsize=8, alpha=shade)
 
 
-def _area(kilobytes):
-    """The area of a marker in square points; it depends on the bytes alone."""
-    return 4 * kilobytes
-
-
-def _choose(axes, points, kilobytes, microseconds):
-    """Mark the point that validation data choose within the budget; return a sentence about it."""
-    budget = f"Budget {kilobytes:g} KB and {microseconds:g} µs"
-    fits = points[_fits(points, kilobytes, microseconds)]
+def choice(points, kilobytes):
+    """Say in a sentence which point validation data choose within the budget."""
+    fits = points[points.kilobytes <= kilobytes]
     if fits.empty:
-        return (
-            f"{budget}: nothing fits. The smallest model has {points.kilobytes.min():.1f} KB, "
-            f"the quickest takes {points.us.min():.1f} µs."
-        )
+        return f"Budget {kilobytes:g} KB: nothing fits. The smallest file has {points.kilobytes.min():.1f} KB."
     best = fits.loc[fits.valid_accuracy.idxmax()]
-    width = _area(best.kilobytes) ** 0.5 + 5  # a little wider than the marker
-    axes.plot(best.us, best.test_accuracy, "s", markersize=width, fillstyle="none", color="black")
     return (
-        f"{budget}: validation data choose {best.technique}, size {best['size']:g}. It has {best.kilobytes:.1f} KB, "
-        f"takes {best.us:.1f} µs and is right on {best.test_accuracy:.4f} of the test data."
+        f"Budget {kilobytes:g} KB: {best.technique}, width {best['size']:g}, "
+        f"{best.kilobytes:.1f} KB, test accuracy {best.test_accuracy:.4f}"
     )
 
 
@@ -147,7 +147,7 @@ def _clipped(values):
 
 
 X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
-# function(x, scale, zero) -> int8 numbers
+# function(x, scale, zero) -> whole numbers from -128 to 127
 check_quantise = Exercise(
     right=lambda x, s, z: _clipped(np.round(x / s) + z).astype(int),
     mistakes=[
@@ -178,15 +178,23 @@ def _best_within(table, kb):
 
 POSITION = "return the table's index (idxmax), not the position."
 MODELS = pandas.DataFrame(
-    [(9000, 0.95, 0.95), (4000, 0.90, 0.85), (5000, 0.80, 0.93), (3000, 0.85, 0.86)],
+    [
+        *[(9000, 0.95, 0.95), (4000, 0.90, 0.85), (2500, 0.80, 0.93)],
+        *[(3000, 0.85, 0.86), (4050, 0.93, 0.94), (2000, 0.70, 0.80)],
+    ],
     columns=["bytes", "valid_accuracy", "test_accuracy"],
-    index=[30, 31, 32, 33],
+    index=[30, 31, 32, 33, 34, 35],
 )
 # function(table, kilobytes) -> index of the best row that fits, chosen on validation data
 check_best_within = Exercise(
     right=_best_within,
     mistakes=[
         (lambda table, kb: table.valid_accuracy.idxmax(), "that one does not fit: a kilobyte has 1000 bytes."),
+        (lambda table, kb: _best_within(table, 1.024 * kb), "that one does not fit: a kilobyte has 1000 bytes."),
+        (
+            lambda table, kb: table[table.bytes < 1000 * kb].valid_accuracy.idxmax(),
+            "a file of exactly so many kilobytes fits, too.",
+        ),
         (lambda table, kb: _fitting(table, kb).test_accuracy.idxmax(), "you chose by test data: take valid_accuracy."),
         (lambda table, kb: table.bytes.idxmin(), "that is the smallest: take the most accurate of those that fit."),
         (lambda table, kb: _fitting(table, kb).valid_accuracy.max(), "return its index (idxmax), not its accuracy."),
@@ -194,5 +202,5 @@ check_best_within = Exercise(
         (lambda table, kb: int(_fitting(table, kb).valid_accuracy.argmax()), POSITION),
     ],
     otherwise="the largest valid_accuracy among those that fit.",
-    inputs=[(MODELS, 5), (MODELS.iloc[::-1].set_axis([7, 8, 9, 10]), 4.5)],
+    inputs=[(MODELS, 4), (MODELS.iloc[::-1].set_axis([7, 8, 9, 10, 11, 12]), 4)],
 )

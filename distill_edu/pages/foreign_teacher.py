@@ -67,7 +67,9 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         left.set_title(plain(f"answer to: {beginning} (grey: {language})"), fontsize=9)
         right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
         stop_axis(right, stops, count)
-        right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists (grey: shown)")
+        right.set(
+            ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists (grey: shown)"
+        )
         right.title.set_fontsize(9)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         said = f"{class_names[p.argmax()]} with {percent(p.max())}"

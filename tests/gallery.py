@@ -11,7 +11,7 @@ import pandas
 from distill_edu.data import Vocabulary
 from distill_edu.pages.ask_more import copies_explorer
 from distill_edu.pages.ask_the_teacher import cascade_explorer
-from distill_edu.pages.few_bits import bits_explorer, levels_explorer
+from distill_edu.pages.few_bits import levels_explorer
 from distill_edu.pages.foreign_teacher import list_explorer
 from distill_edu.pages.hints import attention_explorer
 from distill_edu.pages.other_letters import pieces_explorer
@@ -91,14 +91,6 @@ SOME_WEIGHTS = np.random.RandomState(2).randn(12, 8) / 5
 ROUNDED = {  # which of four images each of three networks is right about
     (bits, clip): (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 2 * clip
     for bits, clip, step in ((4, 1, 1), (4, 0.5, 2), (2, 1, 3), (2, 0.5, 4))
-}
-MENDED = {
-    lesson: {
-        f"{bits} bits, {way}": (np.arange(12).reshape(3, 4) * step + bits) % 7 < bits + 1
-        for way, step in zip(("rounded", "labels", "teacher"), steps, strict=True)
-        for bits in (4, 2)
-    }
-    for lesson, steps in {"all": (1, 2, 3), "few": (4, 5, 9)}.items()
 }
 ASKED_LABELS = np.array([1, 2, 1, 0, 3])
 NOISY = np.random.RandomState(1).rand(5, 8, 8, 1)
@@ -181,7 +173,6 @@ GALLERY = {
     ),
     "copies": lambda: copies_explorer(COPIES, IMAGES, LOGITS, NAMES),
     "levels": lambda: levels_explorer(ROUNDED, SOME_WEIGHTS),
-    "bits": lambda: bits_explorer(MENDED, ("rounded", "labels", "teacher"), (4, 2)),
     "noise": lambda: noise_explorer(NOISE_SAID, NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),

@@ -43,7 +43,6 @@ STOPS = {
     "attention": {"example": [0, 1]},
     "copies": {"copies": [0, 300], "shown": [0, 1]},
     "levels": {"bits": [4, 2], "clip": [1, 0.5]},
-    "bits": {"bits": [4, 2], "lesson": ["all", "few"]},
     "noise": {"updates": [25, 50], "share": [0, 0.5]},
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
     "lists": {"language": ["dog", "cat"], "count": [1, 4]},

@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drawn import at, error_rows, half_width, lines, numbers, ticks
-from gallery import GALLERY, MENDED, ROUNDED, SOME_WEIGHTS
+from gallery import GALLERY, ROUNDED, SOME_WEIGHTS
 
 from distill_edu.pages import few_bits as page
 from distill_edu.pages.shared import picture
-
-COLOURS = [colour.lower() for colour in (picture.NEUTRAL, picture.HARD, picture.DISTILLED)]
 
 
 def levels(weights, bits, clip=1):
@@ -82,29 +80,36 @@ def test_the_levels_in_the_histogram_and_the_accuracy_of_each_outermost_level(bi
     assert (left.patches[0].get_data().values == heights).all() and (left.patches[0].get_data().edges == edges).all()
     drawn = [line.x[0] for line in lines(left) if line.colour == picture.DISTILLED.lower()]
     assert drawn == pytest.approx(np.linspace(-clip, clip, 2**bits - 1) * np.abs(SOME_WEIGHTS).max())
-    expected = [row for each in (1, 0.5) for row in expected_rows([ROUNDED[4, each], ROUNDED[2, each]])]
+    shown = (1,) if clip == 1 else (1, clip)
+    expected = [row for each in shown for row in expected_rows([ROUNDED[4, each], ROUNDED[2, each]])]
     assert error_rows(right) == pytest.approx(np.array(expected), abs=1e-6)
-    assert [text.get_text() for text in right.get_legend().get_texts()] == ["1", "0.5"]
+    assert [text.get_text() for text in right.get_legend().get_texts()] == [
+        f"outermost level at {each:g}" for each in shown
+    ]
     chosen = [line.colour == picture.DISTILLED.lower() for line in lines(right, "o")]
-    assert chosen == [clip == 1, clip == 0.5] and ticks(right) == ["4", "2"]
-    assert right.get_ylim() == (0, 1) and right.get_xlim() == pytest.approx((-0.3, 1.3))  # fewer bits to the right
+    assert chosen == [each == clip for each in shown] and ticks(right) == ["4", "2"]
+    means = [table.mean(axis=1) for table in ROUNDED.values()]
+    assert right.get_ylim()[0] < np.min(means) and right.get_ylim()[1] > np.max(means)
+    (largest,) = lines(left, "v")
+    assert abs(largest.x[0]) == np.abs(SOME_WEIGHTS).max() and largest.x[0] in SOME_WEIGHTS
+    assert (
+        left.get_title()
+        == f"{2**bits - 1} levels; {np.mean(levels(SOME_WEIGHTS, bits, clip) == 0):.3f} of the weights become 0"
+    )
+    assert right.get_xlim() == pytest.approx((-0.3, 1.3))  # fewer bits to the right
     to_zero = np.mean(levels(SOME_WEIGHTS, bits, clip) == 0)
-    shown = [bits, 2**bits - 1, clip, to_zero, 0, ROUNDED[bits, clip].mean()]
-    assert numbers(words) == pytest.approx(shown, abs=6e-4)
+    said = [bits, 2**bits - 1, clip, to_zero, 0, ROUNDED[bits, clip].mean()]
+    assert numbers(words) == pytest.approx(said, abs=6e-4)
 
 
-@pytest.mark.parametrize("bits, lesson", [(2, "few"), (4, "all")])
-def test_the_accuracy_of_each_way(bits, lesson):
-    figure, words = at(GALLERY["bits"](), bits=bits, lesson=lesson)
-    (axes,), right = figure.axes, MENDED[lesson]
-    ways = ("rounded", "labels", "teacher")
-    expected = [row for way in ways for row in expected_rows([right[f"{each} bits, {way}"] for each in (4, 2)])]
-    assert error_rows(axes) == pytest.approx(np.array(expected), abs=1e-6)
-    means = [line.colour for line in lines(axes) if len(line.x) == 2 and line.x[0] != line.x[1] and line.style == "-"]
-    assert means == COLOURS and [text.get_text() for text in axes.get_legend().get_texts()] == list(ways)
-    assert ticks(axes) == ["4", "2"] and axes.get_title() == lesson
-    everything = np.concatenate([table.mean(axis=1) for tables in MENDED.values() for table in tables.values()])
-    assert axes.get_ylim()[0] < everything.min() and axes.get_ylim()[1] > everything.max()
-    assert [4, 2].index(bits) in [line.x[0] for line in lines(axes, "None") if line.x[0] == line.x[1]]
-    assert words.startswith(f"{lesson}, {bits} bits. Accuracy: rounded 0.")
-    assert numbers(words) == pytest.approx([bits, *(right[f"{bits} bits, {way}"].mean() for way in ways)], abs=6e-4)
+def test_the_accuracy_of_each_arm_in_each_lesson():
+    lessons = {
+        lesson: {arm: (np.arange(12).reshape(3, 4) * step + shift) % 7 < 4 for shift, arm in enumerate("abc")}
+        for lesson, step in (("all", 1), ("few", 3))
+    }
+    figure = page.draw_mended(lessons, ["b", "c"], over="a")
+    assert [axes.get_title() for axes in figure.axes] == ["all", "few"] and ticks(figure.axes[0], "y") == ["b", "c"]
+    for axes, right in zip(figure.axes, lessons.values(), strict=True):
+        assert {tuple(line.x) for line in lines(axes) if line.style == "--"} == {(right["a"].mean(),) * 2}
+        drawn = [(line.x[0], line.y[0]) for line in lines(axes, "o")]
+        assert drawn == [(pytest.approx(right[arm].mean()), row) for row, arm in enumerate("bc")]

@@ -1,17 +1,24 @@
-"""Page "How few bits does a weight need?": weights on a few levels, accuracies of such students, the exercises."""
+"""Page "How few bits does a weight need?": weights on a few levels, accuracies of such networks, the exercises."""
 
-import ipywidgets
 import numpy as np
 
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_values import require_count
 from distill_edu.models import FewBits
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import empty_axes, legend, means_over_stops, plain, stop_axis, with_room
-from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL
-
-STYLES = ((NEUTRAL, "o-"), (HARD, "o-"), (DISTILLED, "D-"))  # of the ways to train, in their order
+from distill_edu.pages.shared.explorer import Explorer, stop_slider
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    NEUTRAL,
+    Picture,
+    empty_axes,
+    legend,
+    mean_and_reach,
+    means_over_stops,
+    plain,
+    stop_axis,
+    with_room,
+)
 
 
 def few_bits(weights, bits, clip=1.0):
@@ -63,16 +70,17 @@ def levels_explorer(right, weights):
         "clip": stop_slider("Outermost level (share of largest)", "clip", clips, clips[0]),
     }
     flat = np.ravel(weights)
+    limits = with_room([table.mean(axis=1) for table in right.values()], 0.05)
 
     def draw(figure, bits, clip):
-        left, axes = empty_axes(figure, (0.07, 0.22, 0.405, 0.67), (0.605, 0.22, 0.375, 0.67))
+        left, axes = empty_axes(figure, (0.03, 0.22, 0.43, 0.67), (0.585, 0.22, 0.395, 0.67))
         levels, to_zero = draw_levels(left, flat, bits, clip)
-        for each in clips:
-            chosen = {"color": DISTILLED, "zorder": 3} if each == clip else {"color": NEUTRAL, "alpha": 0.35}
+        for each in dict.fromkeys((clips[0], clip)):  # the first one stays in sight
             accuracies = [right[stop, each].mean(axis=1) for stop in stops]
-            means_over_stops(axes, accuracies, "o-", label=f"{each:g}", **chosen)
-        bits_axis(axes, stops, bits, title="by outermost level")
-        legend(axes, fontsize=7, loc="lower left")
+            look = {"color": DISTILLED, "zorder": 3} if each == clip else {"color": NEUTRAL}
+            means_over_stops(axes, accuracies, "o-", label=f"outermost level at {each:g}", **look)
+        bits_axis(axes, stops, bits, ylim=limits, title="without further training")
+        legend(axes, fontsize=8, loc="lower left")
         accuracy = np.mean(right[bits, clip])
         return (
             f"{bits} bits, {levels} levels, the outermost at {clip:g} of the largest weight: {to_zero:.3f} of these "
@@ -86,51 +94,42 @@ def draw_levels(axes, weights, bits, clip):
     """Draw the histogram of the weights and their levels; return the number of levels, and the share that become 0."""
     heights, edges = np.histogram(weights, bins=61)
     axes.stairs(heights, edges, fill=True, color=NEUTRAL, alpha=0.5)
-    levels = 2**bits - 1
-    for level in np.linspace(-clip, clip, levels) * np.abs(weights).max():
+    levels, largest = 2**bits - 1, np.abs(weights).max()
+    for level in np.linspace(-clip, clip, levels) * largest:
         axes.axvline(level, color=DISTILLED, linewidth=max(0.3, 1.5 - levels / 40))
-    axes.set(xlabel="weight (first layer)", yticks=[], xlim=with_room(weights, 0.05), ylim=(0, 1.05 * heights.max()))
-    axes.set_title("weights and their levels")
-    return levels, np.mean(few_bits(weights, bits, clip) == 0)
-
-
-def bits_explorer(lessons, ways, bits):
-    """Slide the bits of a weight, and choose a lesson.
-
-    `lessons`: lesson -> "<bits> bits, <way>" -> which images networks are right about, [seeds, images]. `ways`: up to
-    three, in this order: only rounded, trained with labels while rounded, trained with a teacher while rounded.
-    `bits`: the stops of the slider.
-    """
-    controls = {
-        "bits": stop_slider("Bits of a weight (number)", "bits", bits, bits[0]),
-        "lesson": slider(ipywidgets.SelectionSlider, "Lesson", options=[(name, name) for name in lessons]),
-    }
-    stops = bits
-    limits = with_room([table.mean(axis=1) for right in lessons.values() for table in _of(right, ways, bits)], 0.1)
-
-    def draw(figure, bits, lesson):
-        (axes,) = empty_axes(figure, (0.12, 0.2, 0.6, 0.68))
-        right, listed = lessons[lesson], []
-        for way, (colour, style) in zip(ways, STYLES[: len(ways)], strict=True):
-            accuracies = [table.mean(axis=1) for table in _of(right, [way], stops)]  # [seeds] for each stop
-            means_over_stops(axes, accuracies, style, color=colour, label=way)
-            listed.append(f"{way} {np.mean(right[f'{bits} bits, {way}']):.3f}")
-        bits_axis(axes, stops, bits, ylim=limits, title=plain(lesson))
-        legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
-        return f"{lesson}, {bits} bits. Accuracy: {', '.join(listed)}."
-
-    return Explorer(draw, controls)
-
-
-def _of(right, ways, bits):
-    return [right[f"{each} bits, {way}"] for way in ways for each in bits]
+    to_zero = np.mean(few_bits(weights, bits, clip) == 0)
+    axes.plot(weights[np.abs(weights).argmax()], 0.03 * heights.max(), "kv", markersize=6, label="largest weight")
+    axes.set(xlabel="weight (first layer)", yticks=[], xlim=with_room(weights, 0.05), ylim=(0, 1.25 * heights.max()))
+    axes.set_title(f"{levels} levels; {to_zero:.3f} of the weights become 0", fontsize=9)
+    legend(axes, fontsize=8, loc="upper left")
+    return levels, to_zero
 
 
 def bits_axis(axes, stops, chosen, **look):
     """Fewer bits to the right, and the accuracy upwards."""
     stop_axis(axes, stops, chosen)
-    axes.set(**{"xlim": (-0.3, len(stops) - 0.7), "ylim": (0, 1), "xlabel": "bits of a weight", "ylabel": "accuracy"})
+    axes.set(**{"xlim": (-0.3, len(stops) - 0.7), "xlabel": "bits of a weight", "ylabel": "accuracy"})
     axes.set(**look)
+
+
+def draw_mended(lessons, arms, over):
+    """Draw the mean accuracy of each arm, one panel a lesson, and a line at that of the arm `over`.
+
+    `lessons`: lesson -> arm -> which images networks are right about, [seeds, images].
+    """
+    figure = Picture(7, 1.1 + 0.3 * len(arms))
+    tables = [right[arm].mean(axis=1) for right in lessons.values() for arm in (*arms, over)]
+    places = (0.27, 0.64)[: len(lessons)]
+    for place, (lesson, right) in zip(places, lessons.items(), strict=True):
+        axes = figure.add_axes((place, 0.24, 0.34, 0.62))
+        for row, arm in enumerate(arms):
+            mean, _, reach = mean_and_reach(right[arm].mean(axis=1))
+            axes.errorbar(mean, row, xerr=reach, fmt="o", color=DISTILLED, capsize=3, markersize=5)
+        axes.axvline(right[over].mean(), color=NEUTRAL, linestyle="--")
+        axes.set_yticks(range(len(arms)), map(plain, arms) if place == places[0] else [""] * len(arms))
+        axes.set(ylim=(len(arms) - 0.5, -0.5), xlim=with_room(tables, 0.08), title=plain(lesson))
+        axes.set_xlabel(f"accuracy (dashed: {over})")
+    return figure
 
 
 # How many levels three bits give, when 0 is a level and the levels are even around it: 2^3 - 1.
@@ -192,6 +191,7 @@ check_kilobytes = Exercise(
     mistakes=[
         (lambda units, bits: _kilobytes(units, bits) * 8, "a byte has eight bits."),
         (lambda units, bits: _kilobytes(units, bits) * 1000, "a kilobyte is a thousand bytes."),
+        (lambda units, bits: _kilobytes(units, bits) * 1000 / 1024, "here a kilobyte is 1,000 bytes, not 1,024."),
         (lambda units, bits: _kilobytes(units, bits, bits), "the biases are not rounded: 32 bits each."),
         (lambda units, bits: _kilobytes(units, bits, 0), "the biases need bytes, too."),
         (lambda units, bits: (784 * units * bits + (units + 10) * 32) / 8000, "the second layer has weights, too."),

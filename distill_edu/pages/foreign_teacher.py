@@ -15,6 +15,7 @@ from distill_edu.pages.shared.picture import (
     class_bars,
     empty_axes,
     percent,
+    plain,
     stop_axis,
 )
 
@@ -62,10 +63,14 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         own = class_names.index(language)
         class_bars(left, {"teacher": (p, TEACHER)}, class_names, ylabel="probability")
         left.axvline(own, color=NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
-        left.set_title(f"answer to {count} name{'s' if count > 1 else ''} (grey: their language)")
+        beginning = text if len(text) <= 34 else f"{text[:31]}..."
+        left.set_title(plain(f"answer to: {beginning} (grey: {language})"), fontsize=9)
         right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
         stop_axis(right, stops, count)
-        right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists")
+        right.set(
+            ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists (grey: shown)"
+        )
+        right.title.set_fontsize(9)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         said = f"{class_names[p.argmax()]} with {percent(p.max())}"
         own = "and is right" if p.argmax() == own else f"and gives {language}, the right answer, {percent(p[own])}"
@@ -170,8 +175,8 @@ check_classes = Exercise(
     otherwise="for each of our classes add the columns of that name after renaming; then divide each row by its sum.",
     inputs=[
         (
-            np.array([[0.4, 0.1, 0.1, 0.2, 0.2], [0.1, 0.2, 0.3, 0.1, 0.3]]),
-            ["no", "nn", "ja", "da", "cs"],
+            np.array([[0.4, 0.1, 0.2, 0.2, 0.1], [0.1, 0.3, 0.1, 0.3, 0.2]]),
+            ["no", "ja", "da", "cs", "nn"],
             ["nb", "da", "cs"],
             {"no": "nb", "nn": "nb"},
         ),

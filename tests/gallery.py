@@ -181,5 +181,5 @@ GALLERY = {
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
-    "learning": lambda: learning_explorer(IMAGES[0], LOGITS[0], LOGITS, [0.1, 0.9], NAMES),
+    "learning": lambda: learning_explorer((IMAGES, [0, 1]), [[LOGITS, LOGITS / 2]] * 2, NAMES),
 }

@@ -55,7 +55,7 @@ STOPS = {
     "pieces": {"name": ["one", "two"], "read": [0, 1, 2], "order": ["letter", "sorted"]},
     "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
-    "learning": {"epoch": [1, 2], "temperature": T_STOPS},
+    "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }
 # Where a slider stands at first, other than at its first stop and at T = 1.
 START = {

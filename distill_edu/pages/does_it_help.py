@@ -1,8 +1,36 @@
-"""Page "Does it help?": its exercises."""
+"""Page "Does it help?": one image with its lessons, and its exercises."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
+from distill_edu.pages.shared.picture import INK, TEACHER, Picture, class_bars
+
+
+def show_lessons(image, lessons):
+    """Draw an image and, beside it, the probabilities of each lesson. `lessons`: name -> [classes], the first in blue.
+
+    >>> show_lessons(np.ones((8, 8, 1)), {"soft targets": [0.9, 0.1], "flat": [0.8, 0.2]}).axes[1].get_title()
+    'soft targets'
+    """
+    figure, width = Picture(7, 1.9), 1 / (len(lessons) + 1)
+    shown = figure.add_axes((0.0, 0.25, 0.095, 0.5))
+    shown.imshow(image, cmap="gray_r")
+    shown.set_axis_off()
+    highest = 1.1 * max(map(max, lessons.values()))
+    for place, (name, answer) in enumerate(lessons.items(), 1):
+        axes = figure.add_axes((place * width - 0.005, 0.2, width - 0.015, 0.62))
+        colour = TEACHER if place == 1 else INK
+        class_bars(axes, {None: (answer, colour)}, range(len(answer)), ylim=(0, highest))
+        axes.tick_params(axis="x", labelsize=6)
+        axes.set_title(name.replace("_", " "), fontsize=8)
+        if place == 1:
+            axes.set_ylabel("probability", fontsize=8)
+            axes.tick_params(axis="y", labelsize=7)
+        else:
+            axes.set_yticks([])
+    figure.text(0.58, 0.03, "class", fontsize=8, ha="center")
+    return figure
+
 
 SPREAD = np.sqrt(14 / 3)  # the standard deviation: the squared deviations from the mean 3 sum to 14
 # The reader types the standard error of the mean of the differences 1, 2, 3 and 6.
@@ -52,7 +80,8 @@ check_gap = Exercise(
         (lambda d, h, t: (t - d) / (t - h), "that is the share that is still missing: 1 minus it is recovered."),
         (lambda d, h, t: (d - h) / t, "divide by the gap (teacher - hard), not by the teacher's accuracy."),
         (lambda d, h, t: (t - h) / (d - h), "the fraction is upside down."),
+        (lambda d, h, t: abs(d - h) / (t - h), "a student may lose, too: then the share is below 0, so leave abs out."),
     ],
     otherwise="(distilled - hard) / (teacher - hard).",
-    inputs=[(0.6, 0.5, 0.75), (0.81, 0.75, 0.95)],
+    inputs=[(0.6, 0.5, 0.75), (0.81, 0.75, 0.95), (0.45, 0.5, 0.75)],
 )

@@ -4,49 +4,71 @@ import ipywidgets
 import numpy as np
 
 from distill_edu._inside.backend import keras
+from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
-from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, empty_axes, legend_below, percent
+from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, empty_axes, legend_below
 from distill_edu.probabilities import soft_targets
 
 # Where the bars, the curve and the image stand: left, bottom, width, height, as shares of the figure.
 BOXES = ((0.1, 0.22, 0.375, 0.67), (0.605, 0.22, 0.23, 0.67), (0.86, 0.39, 0.13, 0.33))
 
 
-def learning_explorer(image, teacher_logits, student_logits, curve, class_names, temperature=4):
-    """Slide through the epochs of a training: teacher [classes] and student [epochs, classes] answer one image.
+def learning_explorer(valid, logits, class_names, image=0, temperature=4):
+    """Slide through the epochs of a training: what teacher and student answer to an image, and how often each is right.
 
-    `image`: [rows, columns, 1]; `curve`: the student's accuracy on validation data after each epoch.
+    `valid`: images [n, rows, columns, 1] and labels [n]; `logits`: [epochs + 1, 2, n, classes], of teacher and student,
+    before the training and after each epoch; `image`: the number of the image that is shown.
 
-    >>> learning_explorer(np.ones((8, 8, 1)), [4.0, 1.0], [[0.1, 0.2], [2.0, 1.0]], [0.5, 0.9], ["cat", "dog"])
+    >>> learning_explorer((np.ones((1, 8, 8, 1)), np.array([1])), [[[[4.0, 1.0]], [[0.1, 0.2]]]] * 2, ["cat", "dog"])
     <sliders: epoch, temperature>
     """
-    teacher_logits = read_logits(teacher_logits, class_names)
-    student_logits = read_logits(student_logits, class_names)
+    logits = read_logits(logits, class_names)
+    accuracy = (logits.argmax(axis=-1) == valid[1]).mean(axis=-1).T  # (teacher and student, epochs)
+    epochs = np.arange(len(logits))
     controls = {
-        "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", min=1, max=len(curve)),
+        "epoch": slider(ipywidgets.IntSlider, "Epoch (number)", max=len(logits) - 1),
         "temperature": temperature_slider(temperature),
     }
 
     def draw(figure, temperature, epoch):
-        p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits[epoch - 1], temperature)
+        p, q = soft_targets(logits[epoch, :, image], temperature)
         left, right, shown = empty_axes(figure, *BOXES)
-        answers, title = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}, f"one image at T = {temperature:g}"
+        answers = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}
+        title = f"one image after epoch {epoch}, T = {temperature:g}"
         class_bars(left, answers, class_names, ylabel="probability", title=title)
         legend_below(left)
-        right.plot(range(1, len(curve) + 1), curve, color=DISTILLED)
-        right.plot(epoch, curve[epoch - 1], "o", color=DISTILLED)
+        for curve, colour in zip(accuracy, (TEACHER, DISTILLED), strict=True):
+            right.plot(epochs, curve, color=colour)
+            right.plot(epoch, curve[epoch], "o", color=colour)
         right.xaxis.get_major_locator().set_params(integer=True)
-        right.set(xlabel="epochs of training", ylabel="accuracy on validation data", ylim=(0, 1), title="accuracy")
-        shown.imshow(image, cmap="gray_r")
+        right.set(xlabel="epochs of training", ylabel="accuracy", ylim=(0, 1), title="all validation images")
+        shown.imshow(valid[0][image], cmap="gray_r")
         shown.set_axis_off()
+        right_now = " and ".join(f"{name} {curve[epoch]:.3f}" for name, curve in zip(answers, accuracy, strict=True))
         return (
-            f"After {epoch} epoch{'s' * (epoch > 1)} the student places {percent(np.abs(p - q).sum() / 2)} of its "
-            "probability on other "
-            f"classes than the teacher, for this image. Its accuracy on validation data is {curve[epoch - 1]:.3f}."
+            f"After epoch {epoch} the teacher's largest probability for this image is {p.max():.3f}. "
+            f"Accuracy on the validation images: {right_now}."
         )
 
     return Explorer(draw, controls)
+
+
+def copy_of(model):
+    """A copy of a model with weights of its own: what changes the copy leaves the model as it is."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def largest_change(model, other):
+    """The largest difference between a weight of one model and the same weight of the other."""
+    return max(abs(a - b).max() for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
+
+
+def answers_of(teacher, student, x, into):
+    """A function for a callback: whenever Keras calls it, it adds the logits of both models to the list `into`."""
+    return lambda *_: into.append([teacher_logits(model, x) for model in (teacher, student)])
 
 
 STUDENT_NUMBERS = (784 * 10 + 10) + (10 * 10 + 10)  # weights and biases of both layers
@@ -146,8 +168,8 @@ def _judge_step(moved, before, taught, x, y, t=4, alpha=0.1):
 
 def check_shuffled_pairs(function):
     """The reader writes function(x, y, logits) -> a shuffled tf.data pipeline that keeps each example's own targets."""
-    x = np.arange(70, dtype="float32")[:, None]  # no whole number of batches
-    data, verdict = value(function, x, np.arange(70) % 3, np.concatenate([x, -x], axis=1))
+    x = np.arange(210, dtype="float32")[:, None]  # no whole number of batches of 32
+    data, verdict = value(function, x, np.arange(210) % 3, np.concatenate([x, -x], axis=1))
     if verdict:
         return verdict
     if not hasattr(data, "batch"):
@@ -158,7 +180,7 @@ def check_shuffled_pairs(function):
     return not_yet(hint) if (hint := _out_of_step(x, batches)) else CORRECT
 
 
-def _batches(data, most=71):
+def _batches(data, most=211):
     """The first batches: a pipeline that repeats has no end."""
     if not isinstance(data.element_spec[1], dict) or {*data.element_spec[1]} != {"labels", "teacher_logits"}:
         raise ValueError('a batch is (x, {"labels": y, "teacher_logits": z}).')
@@ -179,6 +201,6 @@ def _out_of_step(x, batches):
     parts = [given_x] if len(batches) == len(x) else [part for part, _, _ in batches]
     if all((np.diff(part[:, 0]) == 1).all() for part in parts):
         return "the examples come in the old order, at least within a batch; shuffle them before you make batches."
-    if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < 5:
+    if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < len(x) / 6:  # a full shuffle: a third; shuffle(10): a tenth
         return "the examples hardly move: shuffle keeps as many at hand as its first argument says, so take len(x)."
     return None

@@ -122,3 +122,14 @@ def test_the_distance_to_the_teacher_is_a_divergence_of_the_trained_outputs_befo
     assert before[1] == pytest.approx(np.mean(np.sum(p * np.log(p / q), axis=1)), rel=1e-3)
     moved = page.distances(arms, noise, PIXELS, {"ten": -PIXELS}, 30, how)["ten"]
     assert moved[0] != pytest.approx(before), "an arm may have noise of its own"
+
+
+def test_half_of_the_noise_stays_the_harmless_half_or_a_random_one():
+    teacher_of = page.teacher_of(DATA, epochs=20)
+    arms = page.halves(page.check_harmless.right, teacher_of, PIXELS)
+    keras.utils.set_random_seed(0)
+    most = soft_targets(np.array(teacher_of()(PIXELS, training=True))[:, :10]).max(axis=1)
+    filtered, any_half = (arms[name]["train"] for name in ("filtered", "any half"))
+    assert np.array_equal(filtered[0], PIXELS[most <= np.median(most)]) and len(filtered[0]) == 20
+    assert any_half[0].shape == filtered[0].shape and not np.array_equal(any_half[0], filtered[0])
+    assert set(any_half[1]) == {-1} and len(any_half[1]) == 20 and arms["filtered"]["teacher"] is teacher_of

@@ -131,6 +131,20 @@ def distances(arms, noise, fresh, own, updates, how):
     return found
 
 
+def halves(harmless, teacher, images):
+    """Return two arms for `compare`: the half of the images that `harmless` keeps, and as many random ones.
+
+    `harmless(logits of the digits, most)`: which images stay; `most` is the median of the largest probabilities.
+    """
+    keras.utils.set_random_seed(0)
+    logits = np.array(teacher()(images, training=True))[:, slice(*DIGITS)]
+    keep = np.asarray(harmless(logits, np.median(soft_targets(logits).max(axis=1))), bool)
+    chosen = {"filtered": keep, "any half": np.random.default_rng(2).permutation(keep)}
+    return {
+        name: {"teacher": teacher, "train": (images[half], np.full(half.sum(), -1))} for name, half in chosen.items()
+    }
+
+
 def move(model, step):
     """Add a step, one vector [weights], to the weights of a model."""
     weights = model.get_weights()
@@ -160,7 +174,8 @@ def noise_explorer(classes, images, labels, noise, teacher):
     def draw(figure, updates, share):
         sentence = draw_accuracies(figure, right, stops, shares, teacher, 1 / len(digits), updates, share)
         figure.axes[1].imshow(noise, cmap="gray_r")
-        figure.axes[1].set(xticks=[], yticks=[], title="a noise image")
+        figure.axes[1].set(xticks=[], yticks=[])
+        figure.axes[1].set_title("a noise image", fontsize=8)
         first_student = answers[stops.index(updates), shares.index(share), 0]
         draw_answers(figure.axes[2], images[examples], first_student[examples])
         return sentence
@@ -204,7 +219,8 @@ def draw_answers(axes, images, answers):
         colour = DISTILLED if answers[label] == label else NEUTRAL
         place = column + 0.45, -1.5 * row - 0.95
         axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour)
-    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1), title="what one student reads")
+    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1))
+    axes.set_title("what one student reads", fontsize=8)
     axes.set_axis_off()
 
 

@@ -7,7 +7,7 @@ from drawn import at, error_rows, half_width, lines, numbers
 from gallery import ASKED_LABELS, GALLERY, NOISE_SAID, NOISY
 from matplotlib.colors import to_hex
 
-from distill_edu import Dataset
+from distill_edu import Dataset, soft_targets
 from distill_edu.pages import through_noise as page
 from distill_edu.pages.shared import picture
 
@@ -96,3 +96,40 @@ def test_a_step_is_added_to_all_weights_in_their_order():
     page.move(model, np.arange(before.size, dtype="float32"))
     after = np.concatenate([np.ravel(part) for part in model.get_weights()])
     assert after == pytest.approx(before + np.arange(before.size), rel=1e-6)
+
+
+def test_a_student_may_have_the_digit_outputs_of_its_trained_teacher():
+    teacher_of = page.teacher_of(DATA, epochs=3)
+    student = seeded(page.with_columns, DATA, columns=teacher_of, share=1).get_weights()
+    teacher, plain = seeded(teacher_of).get_weights(), seeded(page.network, DATA, share=1).get_weights()
+    assert all(map(np.array_equal, student[:-2], plain[:-2]))
+    for own, trained, untouched in zip(student[-2:], teacher[-2:], plain[-2:], strict=True):
+        assert np.array_equal(own[..., :10], trained[..., :10]) and np.array_equal(own[..., 10:], untouched[..., 10:])
+
+
+def test_the_distance_to_the_teacher_is_a_divergence_of_the_trained_outputs_before_and_after():
+    teacher_of, how = page.teacher_of(DATA, epochs=5), {"temperature": 1, "alpha": 0.0, "batch_size": 20, "seeds": 2}
+    noise = Dataset("noise", (PIXELS, np.full(40, -1)), DATA.valid, DATA.test, DATA.class_names)
+    arms = {"ten": {"teacher": teacher_of, "share": 0}, "two": {"teacher": teacher_of, "trained": (10, 12)}}
+    found = page.distances(arms, noise, PIXELS, {}, 30, how)
+    before, after = found["ten"]
+    assert (after < before).all()
+    for name, end in (("ten", 20), ("two", 12)):
+        keras.utils.set_random_seed(1)
+        p = soft_targets(np.array(teacher_of()(PIXELS))[:, 10:end])
+        keras.utils.set_random_seed(1)
+        q = soft_targets(np.array(page.network(DATA)(PIXELS, training=True))[:, 10:end])
+        assert found[name][0, 1] == pytest.approx(np.mean(np.sum(p * np.log(p / q), axis=1)), rel=1e-3)
+    moved = page.distances(arms, noise, PIXELS, {"ten": -PIXELS}, 30, how)["ten"]
+    assert moved[0] != pytest.approx(before), "an arm may have noise of its own"
+
+
+def test_half_of_the_noise_stays_the_harmless_half_or_a_random_one():
+    teacher_of = page.teacher_of(DATA, epochs=20)
+    arms = page.halves(page.check_harmless.right, teacher_of, PIXELS)
+    keras.utils.set_random_seed(0)
+    most = soft_targets(np.array(teacher_of()(PIXELS, training=True))[:, :10]).max(axis=1)
+    filtered, any_half = (arms[name]["train"] for name in ("filtered", "any half"))
+    assert np.array_equal(filtered[0], PIXELS[most <= np.median(most)]) and len(filtered[0]) == 20
+    assert any_half[0].shape == filtered[0].shape and not np.array_equal(any_half[0], filtered[0])
+    assert set(any_half[1]) == {-1} and len(any_half[1]) == 20 and arms["filtered"]["teacher"] is teacher_of

@@ -5,11 +5,12 @@ import functools
 import numpy as np
 
 from distill_edu._inside.backend import keras
+from distill_edu.experiments import compare
 from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
-from distill_edu.probabilities import soft_targets
+from distill_edu.probabilities import kl_divergence, soft_targets
 
 DIGITS, OTHERS = (0, 10), (10, 20)
 HIDDEN = -100.0  # a logit whose probability is 0
@@ -94,6 +95,56 @@ def read_digits(teacher, data, seeds):
     return np.round(found, 4)
 
 
+def with_columns(data, columns, **settings):
+    """Build a student as `network` does, whose digit outputs have the weights of its trained teacher.
+
+    `columns`: what `teacher_of` returns. Students do not train these weights, so they keep them.
+    """
+    student = network(data, **settings)
+    weights = student.get_weights()
+    for own, trained in zip(weights[-2:], columns().get_weights()[-2:], strict=True):
+        own[..., slice(*DIGITS)] = trained[..., slice(*DIGITS)]
+    student.set_weights(weights)
+    return student
+
+
+def distances(arms, noise, fresh, own, updates, how):
+    """Return arm -> how far a student is from its teacher on noise that it has not seen, before and after, [2, seeds].
+
+    That is the KL divergence from the teacher's probabilities of the others to the student's, in nats, mean over the
+    images `fresh`, or over those that `own` has for an arm. `arms`, `how`: what `compare` gets, with a number of seeds.
+    """
+    found = {name: np.zeros((2, how["seeds"])) for name in arms}
+    for seed in range(how["seeds"]):
+        once = {**how, "seeds": [seed]}
+        trained = compare(noise, None, network, arms, steps=updates, show=list(arms), **once).students
+        for name, arm in arms.items():
+            settings = {key: arm.get(key, how.get(key)) for key in ("trained", "outputs", "share", "head")}
+            settings = {key: value for key, value in settings.items() if value is not None}
+            x, others = own.get(name, fresh), slice(*settings.get("trained", OTHERS))
+            keras.utils.set_random_seed(seed)
+            said = soft_targets(np.array(arm["teacher"]()(x))[:, others])
+            keras.utils.set_random_seed(seed)
+            for place, student in enumerate((network(noise, **settings), trained[name])):
+                answers = soft_targets(np.array(student(x, training=True))[:, others])
+                found[name][place, seed] = kl_divergence(said, answers).mean()
+    return found
+
+
+def halves(harmless, teacher, images):
+    """Return two arms for `compare`: the half of the images that `harmless` keeps, and as many random ones.
+
+    `harmless(logits of the digits, most)`: which images stay; `most` is the median of the largest probabilities.
+    """
+    keras.utils.set_random_seed(0)
+    logits = np.array(teacher()(images, training=True))[:, slice(*DIGITS)]
+    keep = np.asarray(harmless(logits, np.median(soft_targets(logits).max(axis=1))), bool)
+    chosen = {"filtered": keep, "any half": np.random.default_rng(2).permutation(keep)}
+    return {
+        name: {"teacher": teacher, "train": (images[half], np.full(half.sum(), -1))} for name, half in chosen.items()
+    }
+
+
 def move(model, step):
     """Add a step, one vector [weights], to the weights of a model."""
     weights = model.get_weights()
@@ -123,7 +174,8 @@ def noise_explorer(classes, images, labels, noise, teacher):
     def draw(figure, updates, share):
         sentence = draw_accuracies(figure, right, stops, shares, teacher, 1 / len(digits), updates, share)
         figure.axes[1].imshow(noise, cmap="gray_r")
-        figure.axes[1].set(xticks=[], yticks=[], title="its lesson")
+        figure.axes[1].set(xticks=[], yticks=[])
+        figure.axes[1].set_title("a noise image", fontsize=8)
         first_student = answers[stops.index(updates), shares.index(share), 0]
         draw_answers(figure.axes[2], images[examples], first_student[examples])
         return sentence
@@ -144,13 +196,13 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
             axes.plot(stops, means, color=NEUTRAL, alpha=0.4)
         free = max(means[-1], free) + 0.06
         colour = DISTILLED if start == share else NEUTRAL
-        axes.text(1.02 * stops[-1], free - 0.06, f"{start:g}", va="center", fontsize=7, color=colour)
-    for height, name, colour in ((teacher, "teachers", TEACHER), (chance, "a guess", "black")):
+        axes.text(1.05 * stops[-1], free - 0.06, f"{start:g}", va="center", fontsize=7, color=colour)
+    for height, name, colour, side in ((teacher, "teachers", TEACHER, "bottom"), (chance, "a guess", "black", "top")):
         axes.axhline(height, color=colour, linewidth=0.8, linestyle="--")
-        axes.text(stops[0], height + 0.015, name, fontsize=8, color=colour)
+        axes.text(stops[0], height + (0.015 if side == "bottom" else -0.03), name, fontsize=8, color=colour, va=side)
     axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
     axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
-    axes.set_title("students, by their share of another start", fontsize=8)
+    axes.set_title("students (number: share of another start)", fontsize=8)
     mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
@@ -167,7 +219,8 @@ def draw_answers(axes, images, answers):
         colour = DISTILLED if answers[label] == label else NEUTRAL
         place = column + 0.45, -1.5 * row - 0.95
         axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour)
-    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1), title="what it reads")
+    axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1))
+    axes.set_title("what one student reads", fontsize=8)
     axes.set_axis_off()
 
 
@@ -176,7 +229,7 @@ check_inner_by_hand = Exercise(
     right=3,
     mistakes=[
         (1, "you subtracted the second product: minus times minus is plus."),
-        (2, "that is the first product alone: add the second one."),
+        (2, "that is the first product alone, or the teacher's move times itself: use both products, and F."),
         (5, "that is the square of the student's move."),
         ([2, -1], "that is the student's move: multiply it with the teacher's, number by number, and add."),
     ],
@@ -210,7 +263,8 @@ check_harmless = Exercise(
         (lambda z, most: soft_targets(z) <= most, "one answer for each image: no digit of it may be above."),
         (lambda z, most: soft_targets(z).min(axis=1) <= most, "the likeliest digit decides, not the unlikeliest."),
         (lambda z, most: (soft_targets(z) <= most).mean(axis=1), "one True or False for each image."),
+        (lambda z, most: soft_targets(z).max(axis=1) < most, "`at most` includes the probability `most` itself."),
     ],
     otherwise="softmax, the largest of each row, <= most.",
-    inputs=[(LOGITS, 0.5), (LOGITS[::-1], 0.4), (-LOGITS, 0.8)],
+    inputs=[(LOGITS, 0.5), (LOGITS[::-1], 0.4), (-LOGITS, 0.8), (20 * LOGITS, 1.0)],
 )

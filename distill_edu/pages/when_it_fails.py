@@ -81,29 +81,35 @@ check_smoothed = Exercise(
     otherwise="(1 - share) x one-hot + share / classes.",
     inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([3, 0]), 4, 0.1)],
 )
-SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0]]))
+SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0], [0.3, 0.0, 0.1]]))
 
 
 def _trusted(p, labels, keep=lambda first, labels: first == labels):
     return np.where(keep(p.argmax(axis=1), labels)[:, None], p, np.eye(p.shape[1])[labels])
 
 
-# function(p [n, classes], labels [n], random) -> targets: p where its first class is the label, else the label
+# function(p [n, classes], labels [n], random) -> targets: p where its most probable class is the label, else the label
 check_trusted = Exercise(
     right=lambda p, labels, random: _trusted(p, labels),
     mistakes=[
         (lambda p, labels, random: p, "that trusts the teacher everywhere."),
         (lambda p, labels, random: np.eye(p.shape[1])[labels], "that trusts the teacher nowhere."),
+        (
+            lambda p, labels, random: np.where(
+                p[np.arange(len(p)), labels][:, None] > 0.5, p, np.eye(p.shape[1])[labels]
+            ),
+            "the most probable class may have less than one half: compare the classes, not the probability.",
+        ),
         (lambda p, labels, random: _trusted(p, labels, np.not_equal), "that trusts the teacher where it is wrong."),
         (
             lambda p, labels, random: np.eye(p.shape[1])[p.argmax(axis=1)],
-            "those are the teacher's first classes: keep its whole answer where the first class is right.",
+            "those are the teacher's most probable classes: keep its whole answer where this class is right.",
         ),
         (
             lambda p, labels, random: p * (p.argmax(axis=1) == labels)[:, None],
             "where the teacher is wrong, a row of zeros is left: put the label there.",
         ),
     ],
-    otherwise="p in the rows whose first class is the label, and the one-hot label in the others.",
-    inputs=[(SAID, np.array([0, 2, 2]), None), (SAID[::-1], np.array([1, 1, 0]), None)],
+    otherwise="p in the rows whose most probable class is the label, and the one-hot label in the others.",
+    inputs=[(SAID, np.array([0, 2, 2, 0]), None), (SAID[::-1], np.array([1, 1, 0, 0]), None)],
 )

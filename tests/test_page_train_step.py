@@ -1,9 +1,12 @@
 """Page "How do you teach Keras to distil?": one image through the epochs; a wrong step, a wrong pipeline."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from drawn import at, bars, lines, ticks
 from gallery import NAMES
+from small import X, Y, logits, model
 
 from distill_edu.pages import train_step as page
 from distill_edu.pages.shared import picture
@@ -136,3 +139,20 @@ def changed(change):
 )
 def test_a_pipeline_out_of_step_is_noticed(function, hint):
     assert hint in page.check_shuffled_pairs(function)
+
+
+def test_a_distiller_in_numbers():
+    """Every printed number, from the formulas: T = 4, alpha = 0.1."""
+    teacher, student = model(4), model(4)
+    distiller = SimpleNamespace(teacher=teacher, student=student)
+    powers = (np.exp(logits(each)) for each in (teacher, student))
+    p, q = (power / power.sum(axis=1, keepdims=True) for power in powers)
+    soft_p, soft_q = (each**0.25 / (each**0.25).sum(axis=1, keepdims=True) for each in (p, q))
+    kl = 16 * (soft_p * np.log(soft_p / soft_q)).sum(axis=1).mean()
+    ce = -np.log(q[np.arange(len(Y)), Y]).mean()
+    right = [(each.argmax(axis=1) == Y).mean() for each in (p, q)]
+    agree = (p.argmax(axis=1) == q.argmax(axis=1)).mean()
+    assert page.in_numbers(distiller, X, Y) == (
+        f"loss {0.1 * ce + 0.9 * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
+        f"  right: teacher {right[0]:.3f}, student {right[1]:.3f}; agreement {agree:.3f}"
+    )

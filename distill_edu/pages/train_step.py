@@ -4,6 +4,8 @@ import ipywidgets
 import numpy as np
 
 from distill_edu._inside.backend import keras
+from distill_edu.losses import distillation_loss
+from distill_edu.metrics import accuracy, agreement, nll
 from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
@@ -64,6 +66,17 @@ def copy_of(model):
 def largest_change(model, other):
     """The largest difference between a weight of one model and the same weight of the other."""
     return max(abs(a - b).max() for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
+
+
+def in_numbers(distiller, x, y, temperature=4.0, alpha=0.1):
+    """The loss of a distiller on these images and its two parts, who is right, and how often both agree: two lines."""
+    teacher, student = (teacher_logits(model, x) for model in (distiller.teacher, distiller.student))
+    ce, kl = nll(y, student), float(np.mean(distillation_loss(teacher, student, temperature)))
+    right = [accuracy(y, logits) for logits in (teacher, student)]
+    return (
+        f"loss {alpha * ce + (1 - alpha) * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
+        f"  right: teacher {right[0]:.3f}, student {right[1]:.3f}; agreement {agreement(teacher, student):.3f}"
+    )
 
 
 def answers_of(teacher, student, x, into):

@@ -70,8 +70,8 @@ def test_few_names_and_what_they_cost():
         set(few.train[0][:, 0])
     ) == 5
     assert few.test[0].tolist() == [[0, 1], [26, 27], [52, 53]]
-    few = Dataset("names", *[(np.zeros((2, 2), int), np.array([[0, 1], [1, -1]]))] * 3, class_names=("a", "b"))
-    nats = page.nats_per_letter(lambda x: np.log([[[0.5, 0.5], [0.75, 0.25]], [[0.2, 0.8], [0.9, 0.1]]]), few)
+    log_p = np.log([[[0.5, 0.5], [0.75, 0.25]], [[0.2, 0.8], [0.9, 0.1]]])
+    nats = page.nats_per_letter(lambda x: log_p, np.zeros((2, 2), int), np.array([[0, 1], [1, -1]]))
     assert nats == pytest.approx(-np.mean([np.mean(np.log([0.5, 0.25])), np.log(0.8)]))
 
 

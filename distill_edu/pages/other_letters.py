@@ -49,9 +49,8 @@ def few_names(data, count):
     return Dataset("few names", *[tuple(each[of] for each in part) for part, of in wanted], data.class_names)
 
 
-def nats_per_letter(model, data):
-    """What the test names of `data` cost a model of log-probabilities: the mean over names of the mean of a name."""
-    x, labels = data.test
+def nats_per_letter(model, x, labels):
+    """What names cost a model of log-probabilities: the mean over names of the mean of a name."""
     log_p = np.take_along_axis(np.array(model(x)), np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
     counts = labels != -1
     return float((np.where(counts, -log_p, 0).sum(axis=1) / counts.sum(axis=1)).mean())

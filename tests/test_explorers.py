@@ -63,7 +63,7 @@ START = {
     "trade-off": {"kilobytes": 32},
     "cascade": {"threshold": 0.9},
     "bias": {"bias": 0},
-    "peaks": {"share": 0.7, "beta": 0},
+    "peaks": {"apart": 20, "share": 0.7, "beta": 0},
     "learning": {"temperature": 4},
 }
 

@@ -39,8 +39,6 @@ def test_letters_have_the_summed_probabilities_of_the_pairs_that_begin_with_them
     assert said[2, 6] == pytest.approx(p[1, 7], rel=1e-4)
     assert said[2, 1] == pytest.approx(p[1, 1], rel=1e-4)
     assert said[3, 1] == pytest.approx(1, abs=1e-5)  # c alone ends the name
-    ranks = np.exp(np.array(page.ranks_of_pairs(teacher, pair_of)(name)))[0]
-    assert np.allclose(ranks[[0, 1]], np.sort(p[0])[::-1][:7], rtol=1e-4)
     both = page.answers(teacher, page.letter_by_letter(teacher, first, second, pair_of), TAGGED, pair_of, "T", "abc")
     assert np.allclose(both["letters"], said[:4], atol=1e-6) and np.allclose(both["pairs"], p[:2], atol=1e-6)
 
@@ -63,6 +61,26 @@ def test_both_panels_show_the_teacher_and_a_student_with_the_right_numbers_at_th
     divergence = sum(a * np.log(a / b) for a, b in zip(*pq, strict=True))
     assert numbers(words)[-2:] == pytest.approx([divergence, 0], abs=6e-4)
     assert f"(teacher {p.max():.3f}, student {q[p.argmax()]:.3f})" in words and f"({of_pairs.max():.3f})" in words
+
+
+def test_few_names_and_what_they_cost():
+    parts = [(np.arange(2 * n).reshape(n, 2), np.tile([0, -1], (n, 1))) for n in (20, 7, 27)]
+    few = page.few_names(Dataset("names", *parts, class_names=("a", "b")), 5)
+    assert [len(part[0]) for part in (few.train, few.valid, few.test)] == [5, 3, 3] and len(
+        set(few.train[0][:, 0])
+    ) == 5
+    assert few.test[0].tolist() == [[0, 1], [26, 27], [52, 53]]
+    log_p = np.log([[[0.5, 0.5], [0.75, 0.25]], [[0.2, 0.8], [0.9, 0.1]]])
+    nats = page.nats_per_letter(lambda x: log_p, np.zeros((2, 2), int), np.array([[0, 1], [1, -1]]))
+    assert nats == pytest.approx(-np.mean([np.mean(np.log([0.5, 0.25])), np.log(0.8)]))
+
+
+def test_only_pairs_with_the_best_letter_are_bold_and_their_sum_is_above_the_figure():
+    figure, words = at(page.pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS), name="two", read=0, order="letter")
+    left, right = figure.axes
+    bold = {label.get_text() for label in left.get_xticklabels() if label.get_fontweight() == "bold"}
+    assert bold == {"c"} and left.get_title() == "after '': 'c': sum 0.40"
+    assert right.get_title().startswith("next letter: KL ") and left.get_ylim() == right.get_ylim()
 
 
 def test_sorted_bars_of_teacher_and_student_are_equal_and_named_by_rank():

@@ -116,7 +116,7 @@ def test_a_fifth_lesson_is_not_left_out_in_silence():
 def few():
     """A tenth of the names, and a teacher that has learned nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("OF_A_ROUND", 64), ("TESTED", 30), ("WRITTEN", 20)):
+        for name, value in (("OF_A_ROUND", 64), ("READ", 64), ("TESTED", 30), ("WRITTEN", 20)):
             patch.setattr(lessons, name, value)
         keras.utils.set_random_seed(1)
         data = lessons.names(rounds=2)
@@ -179,7 +179,7 @@ def test_every_lesson_begins_with_the_same_students_and_gets_its_text(few):
     assert not np.array_equal(starts[0][0], starts[1][0])
     people = {who: np.concatenate(seen[0][1][who]) for who in ("people", "teacher")}
     assert np.array_equal(people["people"][:, 0], people["teacher"][:, 0])  # the same languages
-    assert sorted(people["people"][:, 0]) == sorted(few.data.train[0][:, 0])
+    assert sorted(people["people"][:, 0]) == sorted(few.data.train[0][64:, 0])  # the first 64 were read before
     assert not np.array_equal(seen[0][1]["people"], seen[1][1]["people"])  # another order for another seed
     assert {name: table["nll"].shape for name, table in found.items()} == {
         "one": (2, 2, 30),
@@ -190,18 +190,28 @@ def test_every_lesson_begins_with_the_same_students_and_gets_its_text(few):
     assert gain.mean == pytest.approx((found["one"]["surprise"][1] - found["two"]["surprise"][0]).astype(float).mean())
     row = lessons.summary(found).loc["one"]
     assert row["entropy"] == pytest.approx(found["one"]["entropy"][1].mean(), abs=6e-4)
-    assert row["surprise"] == pytest.approx(found["one"]["surprise"][1].astype(float).mean(), abs=6e-4)
+    for column, measure in (("surprise", "surprise"), ("reverse KL", "divergence")):
+        assert row[column] == pytest.approx(found["one"][measure][1].astype(float).mean(), abs=6e-4)
+
+
+@pytest.mark.slow
+def test_a_lesson_of_no_rounds_leaves_the_start_and_only_the_wanted_measures_are_kept(few):
+    def learn(distiller, whose, texts, rounds, rate):
+        assert rounds == 0
+
+    found = lessons.follow(learn, few.teacher, few.data, {"none": ("own", "kl", 0, 0.01, [1])}, ["divergence"], seeds=1)
+    assert list(found["none"]) == ["divergence"] and found["none"]["divergence"].shape == (1, 1, 20)
 
 
 def test_a_cold_twin_is_as_spread_as_its_student():
-    entropies = np.linspace(1, 2, 6)[:, None] + [0, 0.5]
-    values = np.arange(6.0)[:, None, None] ** 2 + np.zeros((6, 2, 3))
+    entropies = np.linspace(1, 1.8, 5)[:, None] + [0, 0.5]
+    values = np.arange(5.0)[:, None, None] ** 2 + np.zeros((5, 2, 3))
     forward = {"entropy": entropies, "nll": values, "surprise": 2 * values}
     twin = lessons.cold_twin(forward, {"entropy": np.array([[1.3, 2.5]])})
-    assert twin["temperature"] == pytest.approx([0.65, 1])
-    assert twin["nll"] == pytest.approx(np.array([[[2.5] * 3, [25] * 3]]))
+    assert twin["temperature"] == pytest.approx([0.875, 1])
+    assert twin["nll"] == pytest.approx(np.array([[[2.5] * 3, [16] * 3]]))
     assert twin["surprise"][0, 0, 0] == pytest.approx(5)
-    assert lessons.cold_twin(forward, {"entropy": np.array([[0.2, 9.0]])})["temperature"] == pytest.approx([0.5, 1])
+    assert lessons.cold_twin(forward, {"entropy": np.array([[0.2, 9.0]])})["temperature"] == pytest.approx([0.8, 1])
 
 
 def sampled(batch, student_logits, temperature):

@@ -42,6 +42,20 @@ def sequences(data, vocabulary, size):
     return Dataset("names", *parts, class_names=vocabulary.symbols)
 
 
+def few_names(data, count):
+    """So many of the training names, a third of the validation names, a thirteenth of the test names: a Dataset."""
+    few = np.random.RandomState(1).permutation(len(data.train[0]))[:count]
+    wanted = [(data.train, few), (data.valid, slice(None, None, 3)), (data.test, slice(None, None, 13))]
+    return Dataset("few names", *[tuple(each[of] for each in part) for part, of in wanted], data.class_names)
+
+
+def nats_per_letter(model, x, labels):
+    """What names cost a model of log-probabilities: the mean over names of the mean of a name."""
+    log_p = np.take_along_axis(np.array(model(x)), np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+    counts = labels != -1
+    return float((np.where(counts, -log_p, 0).sum(axis=1) / counts.sum(axis=1)).mean())
+
+
 def spelling(pairs, letters, rows):
     """How pairs are spelled: first [pairs, letters] and second [pairs, letters], and the pair of two letters.
 
@@ -75,17 +89,6 @@ def letter_by_letter(teacher, first, second, pair_of):
     return keras.Model(x, ops.log(ops.maximum(ops.reshape(both, (-1, LONGEST + 1, first.shape[1])), 1e-9)))
 
 
-def ranks_of_pairs(teacher, pair_of):
-    """A model that gives the pairs' largest log-probabilities without their names, as many as there are letters.
-
-    Each pair's answer stands at the places of both its letters.
-    """
-    x = keras.Input((LONGEST + 1,), dtype="int32")
-    p = _pair_probabilities(teacher, x, pair_of)
-    best = ops.top_k(p, len(pair_of))[0]  # (n, time / 2, letters), the largest first
-    return keras.Model(x, ops.log(ops.maximum(ops.repeat(best, 2, axis=1), 1e-9)))
-
-
 def _pair_probabilities(teacher, x, pair_of):
     """Letters [n, time] -> what the teacher says to the tag and the pairs so far [n, time / 2, pairs]."""
     numbers = ops.take(pair_of.ravel(), x[:, 1:-1:2] * len(pair_of) + x[:, 2::2])
@@ -107,7 +110,7 @@ def pieces_explorer(names, said, pairs, letters):
     """Read a name letter by letter: what a teacher of pairs says, the letters that follow from it, and a student.
 
     `names`: language -> name; `said`: language -> `answers`. The made-up student has the teacher's probabilities, each
-    at the wrong letter: see `wrong_letters`.
+    at the wrong letter: see `wrong_letters`. The names of pairs that begin with the most probable letter are bold.
     """
     options = [(f"{tag}: {word}", tag) for tag, word in names.items()]
     reads = [(str(place), place) for place in range(min(len(each["letters"]) for each in said.values()))]
@@ -120,21 +123,19 @@ def pieces_explorer(names, said, pairs, letters):
 
     def draw(figure, name, read, order):
         axes, text, p = two_axes(figure), names[name][:read], said[name]["letters"][read]
-        q, begun = wrong_letters(p), text[-1] if read % 2 else ""
-        of_pairs = said[name]["pairs"][read // 2] * [piece.startswith(begun) for piece in shown_pairs]
-        top = np.argsort(-of_pairs, kind="stable")[:SHOWN]
-        high = 1.2 * of_pairs[top[0]]
-        class_bars(axes[0], {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top], ylim=(0, high))
-        axes[0].set(title=f"after '{text}': pairs" + (f" with '{begun}'" if begun else ""), ylabel="probability")
+        q, best, begun = wrong_letters(p), p.argmax(), text[-1] if read % 2 else ""
+        of_pairs = said[name]["pairs"][read // 2] * begin_with(shown_pairs, begun)
+        look = {"ylim": (0, 1.2 * max(of_pairs.max(), p.max())), "ylabel": "probability"}
+        top = _draw_pairs(axes[0], of_pairs, shown_pairs, begun, shown_letters[best], text, look)
         places = np.argsort(-np.maximum(p, q), kind="stable")[:SHOWN]
         bars, labels = (p[places], q[places]), [shown_letters[k] for k in places]
         if order == "sorted":
             bars, labels = [np.sort(each)[::-1][:SHOWN] for each in (p, q)], range(1, SHOWN + 1)
         groups = {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}
-        class_bars(axes[1], groups, labels, ylim=(0, 1.2 * p.max()))
-        axes[1].set(title="next letter" if order == "letter" else "rank of the probability", ylabel="probability")
+        class_bars(axes[1], groups, labels, **look)
+        by_name, by_rank = f"next letter: KL {kl(p, q):.2f} nats", f"by rank: sorted distance {sorted_l1(p, q):.2f}"
+        axes[1].set_title(by_name if order == "letter" else by_rank, fontsize=10)
         legend(axes[1])
-        best = p.argmax()
         return (
             f"{name}, after '{text}', bars by {order}. The best pair is '{shown_pairs[top[0]]}' "
             f"({of_pairs[top[0]]:.3f}), the best letter '{shown_letters[best]}' (teacher {p[best]:.3f}, student "
@@ -142,6 +143,28 @@ def pieces_explorer(names, said, pairs, letters):
         )
 
     return Explorer(draw, controls)
+
+
+def _draw_pairs(axes, of_pairs, shown_pairs, begun, best, text, look):
+    """Draw the most probable pairs; those that begin with the letter `best` are bold, unless a pair is begun."""
+    top = np.argsort(-of_pairs, kind="stable")[:SHOWN]
+    class_bars(axes, {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top], **look)
+    with_best = begin_with(shown_pairs, best)
+    for label, k in zip(axes.get_xticklabels(), top, strict=True):
+        label.set_fontweight("bold" if with_best[k] and not begun else "normal")
+    added = f"pairs with '{begun}'" if begun else f"'{best}': sum {of_pairs @ with_best:.2f}"
+    axes.set_title(f"after '{text}': {added}", fontsize=10)
+    return top
+
+
+def begin_with(pieces, begun):
+    """Which pieces begin with this letter: an array. "end", "?" and " " begin with themselves alone.
+
+    >>> begin_with([" ", "end", "?", "ea", "a"], "e").tolist(), begin_with([" ", "end", "?", "ea", "a"], "end").tolist()
+    ([False, False, False, True, False], [False, True, False, False, False])
+    """
+    return np.array([piece == begun or (number > UNKNOWN or not begun) and piece.startswith(begun)
+                     for number, piece in enumerate(pieces)])  # fmt: skip
 
 
 def wrong_letters(p):
@@ -171,7 +194,7 @@ check_second_letter_by_hand = Exercise(
         (0.3, "that is the probability of the pair, before the t was read: divide by that of all pairs with t."),
         (0.6, "that is the probability of the first letter t."),
         (0.18, "the pair's probability already contains the t's: divide, do not multiply."),
-        (0.75, "so does not begin with t: divide by the probability of ta, te and to."),
+        (0.75, "divide by ta, te and to together: these three begin with t, and no other pair does."),
         (2.0, "the fraction is upside down."),
     ],
     otherwise="the probability of ta, divided by that of all pairs that begin with t.",
@@ -179,22 +202,26 @@ check_second_letter_by_hand = Exercise(
 P = np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.1, 0.6]])
 
 
-def _with_bin(p, best):
-    p, best = np.asarray(p), list(best)
-    return np.append(p[best], 1 - p[best].sum())
+def _with_bin(p, shown):
+    p, shown = np.asarray(p), list(shown)
+    return np.append(p[shown], 1 - p[shown].sum())
 
 
-# function(p [classes], best: the numbers of the shown classes) -> their probabilities, and that of all the rest
+# function(p [classes], shown: the numbers of the shown classes) -> their probabilities, and that of all the rest
 check_with_bin = Exercise(
     right=_with_bin,
     mistakes=[
-        (lambda p, best: p[list(best)], "the rest is missing: append what is left to 1."),
-        (lambda p, best: p[list(best)] / p[list(best)].sum(), "that is renormalised: the rest has no bin of its own."),
-        (lambda p, best: np.append(p[list(best)], p[list(best)].sum()), "the last number is what is left to 1."),
-        (lambda p, best: np.append(p[list(best)], 0.0), "the rest has a probability: what is left to 1."),
-        (lambda p, best: _with_bin(p, range(len(best))), "take the classes with the numbers in `best`."),
+        (lambda p, shown: p[list(shown)], "the rest is missing: append what is left to 1."),
+        (
+            lambda p, shown: p[list(shown)] / p[list(shown)].sum(),
+            "that is renormalised: the rest has no bin of its own.",
+        ),
+        (lambda p, shown: np.append(p[list(shown)], p[list(shown)].sum()), "the last number is what is left to 1."),
+        (lambda p, shown: np.append(p[list(shown)], 0.0), "the rest has a probability: what is left to 1."),
+        (lambda p, shown: _with_bin(p, range(len(shown))), "take the classes with the numbers in `shown`."),
+        (lambda p, shown: _with_bin(p, sorted(shown)), "right numbers, but not in the order of the list `shown`."),
     ],
-    otherwise="np.append(p[best], 1 - p[best].sum()).",
+    otherwise="first p at the numbers in `shown`, then one number: what they leave to 1.",
     inputs=[(P[0], [1, 0]), (P[1], [3, 1])],
 )
 
@@ -209,6 +236,6 @@ check_renamed = Exercise(
         (lambda p, labels, random: p, "each letter still has its own probability."),
         (lambda p, labels, random: np.sort(p, axis=-1), "sorting forgets the names; here each gets the wrong name."),
     ],
-    otherwise="np.roll(p, 1, axis=-1).",
+    otherwise="move the numbers one place along the last axis, as around a circle; NumPy has a function for it.",
     inputs=[(P, None, None), (P[::-1] ** 2, None, None)],
 )

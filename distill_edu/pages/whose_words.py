@@ -42,7 +42,7 @@ def nearest_bump(p, beta):
     return BUMPS[divergence(p, BUMPS, beta).argmin()]
 
 
-def peaks_explorer(apart=4, share=0.7, beta=0):
+def peaks_explorer(apart=20, share=0.7, beta=0):
     """Slide the two peaks of a teacher apart, and the dial between both KLs: where is the best student of one bump?"""
     controls = {
         "apart": stop_slider("Peaks apart (letters)", "apart", (4, 8, 12, 16, 20, 24), apart),
@@ -60,7 +60,7 @@ def draw_peaks(figure, apart, share, beta):
     axes.stairs(p, np.arange(42) - 0.5, fill=True, color=TEACHER, alpha=0.45, label="teacher p")
     axes.plot(PLACES, students[0], color=DISTILLED, label="β = 0: lowest forward KL(p, q)")
     axes.plot(PLACES, students[1], color=REVERSE, linestyle="--", label="β = 1: lowest reverse KL(q, p)")
-    axes.plot(PLACES, students[beta], color=DIAL, linewidth=3, alpha=0.6, label=f"β = {beta:g}: student q")
+    axes.plot(PLACES, students[beta], color=DIAL, linewidth=4, alpha=0.5, zorder=1.5, label=f"β = {beta:g}: student q")
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
     legend(axes, loc="upper right")
     rare, right = p < RARE, PLACES > 20
@@ -79,7 +79,8 @@ def colder_explorer(colder, lessons):
     """Slide the temperature at which students write, beside students of other lessons that write at T = 1.
 
     `colder`: temperature -> (entropy, surprise, cost of real names) of each start, [starts, 3], in nats; `lessons`:
-    lesson -> the same, of up to four other lessons.
+    lesson -> the same, of up to four other lessons. A thin upright line leads from each of their students to the curve
+    of the student that had the same start: at equal entropy, how much more or less surprise?
     """
     stops = tuple(colder)
     curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 3]
@@ -90,9 +91,14 @@ def colder_explorer(colder, lessons):
         chosen = curve[stops.index(temperature)]
         for line in curve.swapaxes(0, 1):
             axes.plot(*line.T[:2], color=DISTILLED, linewidth=0.8)
+        axes.lines[0].set_label(f"forward KL, T = {stops[0]:g} (left) to {stops[-1]:g} (right)")
         axes.plot(*chosen.T[:2], "o", color=DISTILLED, label=f"forward KL, written at T = {temperature:g}")
         for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
             axes.plot(*points.T[:2], marker, color=colour, markersize=5, label=plain(name))
+            for (entropy, surprise, _), line in zip(points, curve.swapaxes(0, 1), strict=True):
+                ends = sorted([surprise, np.interp(entropy, *line.T[:2])])
+                if line[:, 0].min() <= entropy <= line[:, 0].max():
+                    axes.vlines(entropy, *ends, color=colour, linewidth=0.8)
         entropies, surprises = np.concatenate([*curve, *lessons.values()]).T[:2]
         axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
         axes.set(xlabel="entropy of the student (nats per letter)", ylabel="surprise (nats per letter)")
@@ -109,15 +115,16 @@ def colder_explorer(colder, lessons):
 
 # --- exercises ------------------------------------------------------------------------------------------------------
 
-# KL(student, teacher) of the student's (1, 0) and the teacher's (0.5, 0.5).
+# KL(student, teacher) of the student's (1, 0) and the teacher's (0.2, 0.8).
 check_reverse_by_hand = Exercise(
-    right=float(np.log(2)),
+    right=float(np.log(5)),
     mistakes=[
-        (1.0, "that is in bits: take the natural logarithm for nats."),
-        (-np.log(2), "no KL is below 0: the student's probability stands above the fraction line."),
+        (np.log2(5), "that is in bits: take the natural logarithm for nats."),
+        (-np.log(5), "no KL is below 0: the student's probability stands above the fraction line."),
         (np.inf, "that is the forward one, in which the teacher's probabilities weigh the logarithms."),
-        (np.log(2) / 2, "each logarithm is weighed by the student's probability, which is 1."),
+        (np.log(5) / 5, "each logarithm is weighed by the student's probability, which is 1."),
         (0.0, "they differ, so it is above 0: what does the letter add that the student always says?"),
+        (np.log10(5), "that is the logarithm to base 10: take the natural one, np.log, for nats."),
     ],
     otherwise="add q log(q / p) over both letters; 0 log 0 is 0.",
 )
@@ -153,7 +160,7 @@ check_temperature_of = Exercise(
     mistakes=[
         (
             np.interp,
-            "np.interp(x, xp, fp): the entropies are xp.",
+            "np.interp(x, xp, fp): the places xp are those in which you look up, the entropies.",
         ),
         (
             lambda target, temperatures, entropies: temperatures[np.abs(entropies - target).argmin()],
@@ -164,6 +171,6 @@ check_temperature_of = Exercise(
             "that is an entropy: return a temperature.",
         ),
     ],
-    otherwise="np.interp(target, entropies, temperatures).",
+    otherwise="look the entropy up among the entropies, and go as far between the temperatures; np.interp does it.",
     inputs=[(1.3, AT, ENTROPIES), (1.7, AT, ENTROPIES)],
 )

@@ -12,8 +12,8 @@ from distill_edu._inside.backend import keras, tf
 from distill_edu.data import PADDING
 from distill_edu.metrics import paired_gain
 
-LENGTH, OF_A_ROUND, READ = 17, 512, 5120  # symbols of a row; names of a round; names that students read first
-COLDER = (0.5, 0.6, 0.7, 0.8, 0.9, 1)  # temperatures at which students write
+LENGTH, OF_A_ROUND, READ = 17, 500, 5000  # symbols of a row; names of a round; names that students read first
+COLDER = (0.8, 0.85, 0.9, 0.95, 1)  # temperatures at which students write
 TESTED, WRITTEN = 1000, 400  # names of the test set, and names that a student writes to be judged
 
 
@@ -41,12 +41,13 @@ def student_network(data):
     return models.letter_gru(data.class_names, 32, length=LENGTH - 1)
 
 
-def follow(learn, teacher, data, lessons, seeds=5):
+def follow(learn, teacher, data, lessons, measures=None, seeds=5):
     """Let students learn in each lesson, from the same starts, and judge them: lesson -> what `judge` returns.
 
     `lessons`: lesson -> (whose text, soft loss, rounds, learning rate, sampling temperatures), for
     `learn(distiller, whose, texts, rounds, rate)`. `texts`: whose text -> names of each round, [rounds, names, length],
-    in an order of each seed. A student has read people's names once before. Arrays: [temperatures, seeds, ...].
+    in an order of each seed. A student has read other names of people before. `measures`: those that are returned, of
+    `judge`; None: all. Arrays: [temperatures, seeds, ...].
     """
     student, texts = student_network(data), _texts(teacher, data)
     distillers = {loss: _distiller(student, teacher, loss) for loss in ("kl", *(each[1] for each in lessons.values()))}
@@ -60,14 +61,14 @@ def follow(learn, teacher, data, lessons, seeds=5):
             of_rounds = {who: _rounds(rows[order]) for who, rows in texts.items()}
             learn(distillers[soft_loss], whose, of_rounds, rounds, rate)
             judged.append([judge(student, teacher, data, temperature) for temperature in temperatures])
-        measures = {measure: [[at[measure] for at in each] for each in judged] for measure in judged[0][0]}
-        found[name] = {measure: np.swapaxes(values, 0, 1) for measure, values in measures.items()}
+        values = {measure: [[at[measure] for at in each] for each in judged] for measure in measures or judged[0][0]}
+        found[name] = {measure: np.swapaxes(of_all, 0, 1) for measure, of_all in values.items()}
     return found
 
 
 def _texts(teacher, data):
-    """Whose text -> names [n, length]: people's, and the teacher's in the same languages."""
-    people = _rows(*data.train)[:READ]
+    """Whose text -> names [n, length]: people's that no student has read, and the teacher's in the same languages."""
+    people = _rows(*data.train)[READ : 2 * READ]
     return {"people": people, "teacher": language.sample(teacher, people[:, :1], LENGTH)}
 
 
@@ -160,8 +161,12 @@ def points(table):
 
 def summary(found):
     """A row for each lesson: the means over its students that write at T = 1, in nats per letter."""
-    rows = {name: points(table)[-1].mean(axis=0) for name, table in found.items()}
-    return pandas.DataFrame(rows, index=["entropy", "surprise", "real names"]).T.round(3)
+    columns = {"entropy": "entropy", "reverse KL": "divergence", "surprise": "surprise", "real names": "nll"}
+    rows = {
+        name: {column: table[measure][-1].astype(float).mean() for column, measure in columns.items()}
+        for name, table in found.items()
+    }
+    return pandas.DataFrame(rows).T.round(3)
 
 
 def saved(found, measure, lesson, over):

@@ -16,11 +16,11 @@ check_gradient_by_hand = Exercise(
             -0.3 * HARD - 0.7 * SOFT,
             "the signs are turned: where the student gives too little, the gradient is negative.",
         ),
-        (0.7 * HARD + 0.3 * SOFT, "alpha is the weight of the hard label, here 0.3."),
-        (0.3 * HARD + 0.7 * (Q - P), "the soft part lacks a factor T: its gradient is T (q - p)."),
+        (0.7 * HARD + 0.3 * SOFT, "alpha is the weight of the label, here 0.3."),
+        (0.3 * HARD + 0.7 * (Q - P), "the soft loss lacks a factor T: its gradient is T (q - p)."),
         (0.3 * HARD + 1.4 * SOFT, "one T too many: dividing the logits by T brings a factor 1/T, so one T is left."),
-        (0.3 * (Q - [1, 0, 0]) + 0.7 * SOFT, "the hard label sees the student at T = 1: r, not q."),
-        (0.7 * SOFT, "the hard label's part is missing: r minus 1 for the right class, r for the other classes."),
+        (0.3 * (Q - [1, 0, 0]) + 0.7 * SOFT, "the label sees the student at T = 1: r, not q."),
+        (0.7 * SOFT, "the label's part is missing: r minus 1 for the right class, r for the other classes."),
         (HARD + SOFT, "weight the two parts with alpha and 1 - alpha."),
     ],
     otherwise="three numbers, 0.3 times the gradient of CE plus 0.7 times T (q - p).",
@@ -46,11 +46,11 @@ check_total_loss = Exercise(
     mistakes=[
         (
             lambda y, a, b, t, alpha: _total(y, a, b, t, 1 - alpha),
-            "here alpha is the weight of the hard labels, not of the soft targets.",
+            "here alpha is the weight of the labels, not of the soft loss.",
         ),
         (
             lambda y, a, b, t, alpha: (alpha * _hard(y, b, t) + (1 - alpha) * _soft(a, b, t)).mean(),
-            "the hard labels see the student at T = 1: no temperature there.",
+            "the labels see the student at T = 1: no temperature there.",
         ),
         (lambda *given: _total(*given, power=0), "the factor T² of the soft loss is missing."),
         (lambda *given: _total(*given, power=1), "the soft loss is multiplied by T², not by T."),
@@ -89,10 +89,14 @@ check_share_in_step = Exercise(
             lambda answers, labels: float(soft_targets(answers)[np.arange(len(labels)), labels].mean()),
             "that is the mean probability of the labels; count how often the label comes first.",
         ),
+        (
+            lambda answers, labels: float((soft_targets(answers)[np.arange(len(labels)), labels] > 0.5).mean()),
+            "the most probable class need not have more than half of the probability.",
+        ),
     ],
     otherwise="the mean of: is the class with the largest logit the label?",
     inputs=[
         (np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [2.0, 0.0, 3.0], [1.0, 5.0, 0.0]]), np.array([0, 1, 0, 2])),
-        (np.array([[1.0, 2.0, 0.0], [0.0, 0.5, 3.0], [2.0, 1.0, 0.0]]), np.array([1, 2, 0])),
+        (np.array([[1.0, 2.0, 0.0], [0.0, 0.5, 3.0], [1.0, 0.8, 0.6]]), np.array([1, 2, 0])),
     ],
 )

@@ -5,16 +5,16 @@ import numpy as np
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
-# The reader types the hidden alpha of a program that is set to T = 10 and alpha = 0.1 and forgets T².
+# The reader types the hidden alpha of a program that is set to T = 3 and alpha = 0.1 and forgets T².
 check_hidden_alpha = Exercise(
-    right=0.1 / (0.1 + 0.9 / 100),
+    right=0.1 / (0.1 + 0.9 / 9),
     mistakes=[
         (0.1, "that is what the program says. The forgotten T² makes the soft loss weaker."),
         (0.9, "that is the weight of the soft loss in the program. Both weights count, and the forgotten T²."),
-        (0.1 / 0.19, "the soft loss lacks T², not T."),
-        (0.1 / 90.1, "you multiplied by T²: to forget it makes the soft loss weaker."),
-        (100 / 9, "that is the ratio of both weights. α is the labels' share of their sum."),
-        (0.109, "that is the sum of both weights. α is the labels' share of it."),
+        (0.1 / 0.4, "the soft loss lacks T², not T."),
+        (0.1 / 8.2, "you multiplied by T²: to forget it makes the soft loss weaker."),
+        (1.0, "that is the ratio of both weights. α is the labels' share of their sum."),
+        (0.2, "that is the sum of both weights. α is the labels' share of it."),
     ],
     otherwise="find the weight of CE and that of T² KL; α is the first one's share of their sum.",
 )

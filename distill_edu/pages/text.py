@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import ipywidgets
+import numpy as np
 
 from distill_edu.data import as_letters
 from distill_edu.pages.shared.exercise import Exercise
@@ -91,6 +92,12 @@ def _most_right(words, labels):
     return sum(max(map(group.count, group)) for group in _labels_by_word(words, labels))
 
 
+def _first_label(words, labels):
+    """The share of words whose label is the first one seen for that word."""
+    first = {}
+    return sum(first.setdefault(*row) == row[1] for row in zip(words, labels, strict=True)) / len(words)
+
+
 # function(words, labels) -> the highest accuracy of a model that gives one answer per distinct word
 check_best_possible = Exercise(
     right=lambda words, labels: _most_right(words, labels) / len(words),
@@ -110,14 +117,18 @@ check_best_possible = Exercise(
             "you made the words lower case: here a capital letter makes another word.",
         ),
         (
-            lambda words, labels: max(map(labels.count, labels)) / len(labels),
+            lambda words, labels: max(map(list(labels).count, labels)) / len(labels),
             "that is the share of the most frequent label: count it for each word.",
         ),
+        (_first_label, "the first label of a word need not be its most frequent one."),
     ],
     otherwise="add the count of each word's most frequent label.",
     inputs=[
-        (["a", "b", "a", "c", "a", "b", "a", "d"], [0, 1, 0, 2, 1, 2, 2, 0]),
-        (["x", "y", "x", "x", "y"], [1, 1, 1, 0, 0]),
-        (["A", "a", "A", "b", "a", "b"], [0, 1, 0, 2, 1, 0]),
+        (np.array(list(words)), np.array(labels))  # arrays, as in a Dataset
+        for words, labels in [
+            ("abacabad", [0, 1, 0, 2, 1, 2, 2, 0]),
+            ("xyxxyz", [0, 1, 1, 1, 0, 2]),
+            ("AaAbab", [0, 1, 0, 2, 1, 0]),
+        ]
     ],
 )

@@ -71,7 +71,8 @@ def curves(x, lines, xlabel, ylabel, title="", logx=False, logy=False):
     figure = Picture(6, 2.9)
     axes = figure.add_axes((0.12, 0.19, 0.84, 0.69))
     for label, (values, colour) in lines.items():
-        axes.plot(x, values, "o-", markersize=4, color=colour, label=plain(label))
+        style = "-" if np.ptp(values) == 0 else "o-"  # a constant was not measured at each x
+        axes.plot(x, values, style, markersize=4, color=colour, label=plain(label))
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     if logx:

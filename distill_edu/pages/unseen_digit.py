@@ -43,7 +43,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         shift = np.arange(len(class_names)) == omitted
         grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
         omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
-        title = f"each digit, added bias {bias:+g}" if bias else "each digit, as learned"
+        title = f"each digit, {bias:+g} added" if bias else "each digit, as learned"
         class_bars(right, omitted_alone, class_names, ylabel="accuracy", title=title, xlabel="green: the hidden one")
         return (
             f"{name} was hidden. With an added bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "

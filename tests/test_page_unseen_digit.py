@@ -39,8 +39,8 @@ def test_the_curves_the_marks_the_bars_and_the_sentence(omitted, bias):
     assert [c for c in range(3) if ours[c] != 0] == [omitted] and others[omitted] == 0
     assert (grey, green) == (picture.NEUTRAL.lower(), picture.DISTILLED.lower()) and ticks(each) == list(NAMES)
     assert words == (
-        f"{NAMES[omitted]} was hidden. With a bias of {bias:+g}, {correct[in_class].mean():.3f} of the images of "
-        f"{NAMES[omitted]} are right, and {correct.mean():.3f} of all images. The student answers {NAMES[omitted]} "
+        f"{NAMES[omitted]} was hidden. With an added bias of {bias:+g}, {correct[in_class].mean():.3f} of the images "
+        f"of {NAMES[omitted]} are right, and {correct.mean():.3f} of all images. The student answers {NAMES[omitted]} "
         f"{answered} times; 10 images are a {NAMES[omitted]}."
     )
 

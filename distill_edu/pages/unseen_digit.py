@@ -23,7 +23,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     controls = {
         "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=[(class_names[c], c) for c in students]),
-        "bias": slider(ipywidgets.FloatSlider, "Bias added (logits)", value=bias, min=-2, max=8, step=0.25),
+        "bias": slider(ipywidgets.FloatSlider, "Added bias (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 
     def draw(figure, omitted, bias):
@@ -36,15 +36,17 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, NEUTRAL)):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
-        left.set(ylim=(0, 1), xlabel=f"bias added to {plain(name)}", ylabel="accuracy", title="every bias")
+        left.set(ylim=(0, 1), xlabel=f"added bias of {plain(name)} (logits)", ylabel="accuracy")
+        left.set_title("each added bias")
         legend(left, loc="lower right")
         per_class = [correct[-1, labels == c].mean() for c in range(len(class_names))]
         shift = np.arange(len(class_names)) == omitted
         grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
         omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
-        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title=f"each digit, bias {bias:+g}")
+        title = f"each digit, {bias:+g} added" if bias else "each digit, as learned"
+        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title=title, xlabel="green: the hidden one")
         return (
-            f"{name} was hidden. With a bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
+            f"{name} was hidden. With an added bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
             f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
             f"{(answers[-1] == omitted).sum()} times; {of_class.sum()} images are a {name}."
         )

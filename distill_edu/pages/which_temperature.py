@@ -19,7 +19,7 @@ def sweep_explorer(table):
     """
     axes = {
         "size": "Size (hidden units)",
-        "alpha": "α (weight of hard labels)",
+        "alpha": "α (weight of the labels)",
         "temperature": "Temperature T (no unit)",
     }
     require_columns(table, {*axes, "seed", "valid_accuracy", "test_accuracy"}, "sweep(...)")
@@ -45,7 +45,8 @@ def draw_sweep(figure, table, size, alpha, temperature, test):
         else:
             axes.text(0.5, 0.5, "locked", transform=axes.transAxes, ha="center", va="center", color=NEUTRAL)
             mean, reach = np.array([0.5]), 0.5  # an axis from 0 to 1: it must not tell what is locked
-        axes.set(xscale="log", xlabel="temperature T (no unit)", ylabel="accuracy")
+        axes.set(xscale="log", xlabel="temperature T; bars: 95% intervals", ylabel="accuracy")
+        axes.tick_params(labelleft=test or part == "valid")
         # Set, because matplotlib 3.10 finds other limits on Axes that have been drawn on before.
         axes.set(xlim=(0.87 * min(curve), 1.15 * max(curve)), ylim=with_room([mean - reach, mean + reach], 0.08))
         axes.set(title="validation: choose here" if part == "valid" else "test: read once")
@@ -72,6 +73,7 @@ check_error_of_validation = Exercise(
         (2 * np.sqrt(500 * 0.87 * 0.13), "that is two standard errors."),
         (1.96 * np.sqrt(500 * 0.87 * 0.13), "that is half of a 95% interval: give one standard error."),
         (500 * 0.87, "that is the expected number of right images."),
+        (7.5, "nearly: give three digits."),
     ],
     otherwise="take the square root of n p (1 - p).",
 )
@@ -106,12 +108,28 @@ SOME_SWEEP = pandas.DataFrame(
     ],
     columns=["size", "alpha", "temperature", "valid_accuracy", "test_accuracy"],
 )
+# Two alphas: one T is the best of alpha 0.5, one has the best pair of alpha and T, and one the best mean of all rows.
+TWO_ALPHAS = pandas.DataFrame(
+    [
+        (size, alpha, temperature, seed, accuracy + 0.01 * seed, 0.5)
+        for size, temperatures in ((4, (1, 2, 4)), (9, (2, 4, 1)))
+        for temperature, both in zip(temperatures, ((0.90, 0.30), (0.70, 0.80), (0.45, 0.95)), strict=True)
+        for alpha, accuracy in zip((0.5, 0.0), both, strict=True)
+        for seed in range(2)
+    ],
+    columns=["size", "alpha", "temperature", "seed", "valid_accuracy", "test_accuracy"],
+)
 
 
 def _best(table, column="valid_accuracy", over="mean"):
     """Size -> the temperature at which the mean (or another value) over the seeds is highest."""
     values = table.groupby(["size", "temperature"])[column].agg(over).unstack()
     return {int(size): int(temperature) for size, temperature in values.idxmax(axis=1).items()}
+
+
+def _best_pair(table):
+    means = table.groupby(["size", "temperature", "alpha"], as_index=False).valid_accuracy.mean()
+    return _best(means, over="max")
 
 
 LUCKIEST = "you took the luckiest student: take the mean over the seeds first."
@@ -125,7 +143,13 @@ check_best_temperature = Exercise(
         (lambda t: _best(t, over="first"), LUCKIEST),
         (lambda t: _best(t, "test_accuracy"), "you looked at the test data: choose by valid_accuracy."),
         (lambda t: _best(t, over="median"), "that is the median over the seeds: take the mean."),
+        (lambda t: _best(t[t.alpha == 0.5]), "you looked at one alpha: take all rows of the table."),
+        (_best_pair, "that is the best pair of alpha and T: take the mean over all rows of a T."),
     ],
     otherwise="return a dictionary: for each size the temperature with the highest mean valid_accuracy.",
-    inputs=[(SOME_SWEEP,), (SOME_SWEEP.assign(temperature=33 - SOME_SWEEP.temperature),)],
+    inputs=[
+        (SOME_SWEEP.assign(seed=SOME_SWEEP.index % 3),),
+        (SOME_SWEEP.assign(temperature=33 - SOME_SWEEP.temperature, seed=SOME_SWEEP.index % 3),),
+        (TWO_ALPHAS,),
+    ],
 )

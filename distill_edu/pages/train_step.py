@@ -68,13 +68,16 @@ def largest_change(model, other):
     return max(abs(a - b).max() for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
 
 
-def in_numbers(distiller, x, y, temperature=4.0, alpha=0.1):
-    """The loss of a distiller on these images and its two parts, who is right, and how often both agree: two lines."""
+def in_numbers(distiller, teacher_before, x, y, temperature=4.0, alpha=0.1):
+    """What changes of a step did, on these images: to the teacher, to the loss and its parts, to right answers."""
     teacher, student = (teacher_logits(model, x) for model in (distiller.teacher, distiller.student))
     ce, kl = nll(y, student), float(np.mean(distillation_loss(teacher, student, temperature)))
     right = [accuracy(y, logits) for logits in (teacher, student)]
+    change = largest_change(distiller.teacher, teacher_before)
     return (
-        f"loss {alpha * ce + (1 - alpha) * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
+        f"teacher inside the tape: {distiller.inside}; all weights: {distiller.all_weights}\n"
+        f"  largest change of a weight of the teacher {change:.3f}\n"
+        f"  loss {alpha * ce + (1 - alpha) * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
         f"  right: teacher {right[0]:.3f}, student {right[1]:.3f}; agreement {agreement(teacher, student):.3f}"
     )
 
@@ -181,8 +184,8 @@ def _judge_step(moved, before, taught, x, y, t=4, alpha=0.1):
 
 def check_shuffled_pairs(function):
     """The reader writes function(x, y, logits) -> a shuffled tf.data pipeline that keeps each example's own targets."""
-    x = np.arange(210, dtype="float32")[:, None]  # no whole number of batches of 32
-    data, verdict = value(function, x, np.arange(210) % 3, np.concatenate([x, -x], axis=1))
+    x = np.arange(6010, dtype="float32")[:, None]  # no whole number of batches of 32
+    data, verdict = value(function, x, np.arange(6010) % 3, np.concatenate([x, -x], axis=1))
     if verdict:
         return verdict
     if not hasattr(data, "batch"):
@@ -193,7 +196,7 @@ def check_shuffled_pairs(function):
     return not_yet(hint) if (hint := _out_of_step(x, batches)) else CORRECT
 
 
-def _batches(data, most=211):
+def _batches(data, most=6011):
     """The first batches: a pipeline that repeats has no end."""
     if not isinstance(data.element_spec[1], dict) or {*data.element_spec[1]} != {"labels", "teacher_logits"}:
         raise ValueError('a batch is (x, {"labels": y, "teacher_logits": z}).')
@@ -214,6 +217,6 @@ def _out_of_step(x, batches):
     parts = [given_x] if len(batches) == len(x) else [part for part, _, _ in batches]
     if all((np.diff(part[:, 0]) == 1).all() for part in parts):
         return "the examples come in the old order, at least within a batch; shuffle them before you make batches."
-    if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < len(x) / 6:  # a full shuffle: a third; shuffle(10): a tenth
+    if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < len(x) / 6:  # a full shuffle: a third
         return "the examples hardly move: shuffle keeps as many at hand as its first argument says, so take len(x)."
     return None

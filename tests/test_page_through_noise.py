@@ -124,6 +124,16 @@ def test_the_distance_to_the_teacher_is_a_divergence_of_the_trained_outputs_befo
     assert moved[0] != pytest.approx(before), "an arm may have noise of its own"
 
 
+def test_the_best_constant_answer_is_the_mean_of_the_teacher_over_the_noise_of_the_arm():
+    teacher_of, how = page.teacher_of(DATA, epochs=3), {"seeds": 2}
+    arms = {"ten": {"teacher": teacher_of}, "two": {"teacher": teacher_of, "trained": (10, 12)}}
+    found = page.constants(arms, PIXELS, {"two": -PIXELS}, how)
+    for name, end, x in (("ten", 20, PIXELS), ("two", 12, -PIXELS)):
+        keras.utils.set_random_seed(1)
+        p = soft_targets(np.array(teacher_of()(x))[:, 10:end])
+        assert found[name][1] == pytest.approx(np.mean(np.sum(p * np.log(p / p.mean(axis=0)), axis=1)), rel=1e-3)
+
+
 def test_half_of_the_noise_stays_the_harmless_half_or_a_random_one():
     teacher_of = page.teacher_of(DATA, epochs=20)
     arms = page.halves(page.check_harmless.right, teacher_of, PIXELS)

@@ -131,6 +131,21 @@ def distances(arms, noise, fresh, own, updates, how):
     return found
 
 
+def constants(arms, fresh, own, how):
+    """Return arm -> how far the best constant answer is from the teacher of each seed, [seeds].
+
+    The best answer that is the same for every image is the teacher's mean answer. Arguments and unit: `distances`.
+    """
+    found = {name: np.zeros(how["seeds"]) for name in arms}
+    for name, arm in arms.items():
+        x, others = own.get(name, fresh), slice(*(arm.get("trained") or how.get("trained", OTHERS)))
+        for seed in range(how["seeds"]):
+            keras.utils.set_random_seed(seed)
+            said = soft_targets(np.array(arm["teacher"]()(x))[:, others])
+            found[name][seed] = kl_divergence(said, np.broadcast_to(said.mean(axis=0), said.shape)).mean()
+    return found
+
+
 def halves(harmless, teacher, images):
     """Return two arms for `compare`: the half of the images that `harmless` keeps, and as many random ones.
 
@@ -202,7 +217,7 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
         axes.text(stops[0], height + (0.015 if side == "bottom" else -0.03), name, fontsize=8, color=colour, va=side)
     axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
     axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
-    axes.set_title("students (number: share of another start)", fontsize=8)
+    axes.set_title("number: share of another start; bars: 95% interval", fontsize=8)
     mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
@@ -220,20 +235,20 @@ def draw_answers(axes, images, answers):
         place = column + 0.45, -1.5 * row - 0.95
         axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour)
     axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1))
-    axes.set_title("what one student reads", fontsize=8)
+    axes.set_title("one student (green: right)", fontsize=8)
     axes.set_axis_off()
 
 
-# The inner product of the teacher's move (1, -1) and the student's (2 * 1, 1 * -1).
+# The inner product of the teacher's step (1, -1) and the student's (2 * 1, 1 * -1).
 check_inner_by_hand = Exercise(
     right=3,
     mistakes=[
         (1, "you subtracted the second product: minus times minus is plus."),
-        (2, "that is the first product alone, or the teacher's move times itself: use both products, and F."),
-        (5, "that is the square of the student's move."),
-        ([2, -1], "that is the student's move: multiply it with the teacher's, number by number, and add."),
+        (2, "that is the first product alone, or the teacher's step times itself: use both products, and F."),
+        (5, "that is the student's step times itself."),
+        ([2, -1], "that is the student's step: multiply it with the teacher's, number by number, and add."),
     ],
-    otherwise="multiply the two moves number by number, and add the products.",
+    otherwise="multiply the two steps number by number, and add the products.",
 )
 
 ONE, OTHER = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.3, 1.0], [-1.0, 2.0]])
@@ -249,7 +264,7 @@ check_mixed = Exercise(
         (lambda a, b, s: _turned(a, b, s * 180 / np.pi), "NumPy's cosine takes radians: a right angle is pi / 2."),
         (lambda a, b, s: _turned(a, b, 2 * s), "the angle is a quarter of a turn at most: share * pi / 2."),
     ],
-    otherwise="cos(a) * one + sin(a) * other, a = share * pi / 2.",
+    otherwise="which weights do the shares 0 and 1 give? Between them, the squares of both factors sum to 1.",
     inputs=[(ONE, OTHER, 0.3), (OTHER, ONE, 0.0), (ONE, OTHER, 1.0)],
 )
 
@@ -265,6 +280,6 @@ check_harmless = Exercise(
         (lambda z, most: (soft_targets(z) <= most).mean(axis=1), "one True or False for each image."),
         (lambda z, most: soft_targets(z).max(axis=1) < most, "`at most` includes the probability `most` itself."),
     ],
-    otherwise="softmax, the largest of each row, <= most.",
+    otherwise="one True or False for each image: what probability has its most probable digit?",
     inputs=[(LOGITS, 0.5), (LOGITS[::-1], 0.4), (-LOGITS, 0.8), (20 * LOGITS, 1.0)],
 )

@@ -27,10 +27,11 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
         students = [accuracy[name, alpha] for name in teachers]
         axes.plot([low, high], [low, high], "--", color=NEUTRAL, label="as good as the teacher")
         axes.axhline(alone, color=HARD, label="labels alone, no teacher")
-        axes.plot(levels, students, "D", color=DISTILLED, label=f"with a teacher, α = {alpha:g}")
+        name = f"with a teacher, α = {alpha:g}\n(number: its images)"
+        axes.plot(levels, students, "D", color=DISTILLED, label=name)
         for name, x, y in zip(teachers, levels, students, strict=True):
             axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
-        axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share of test images)")
+        axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share)")
         axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
         return (
@@ -78,10 +79,10 @@ check_smoothed = Exercise(
         (_all_to_the_others, "the right class gets its part of the share, too: divide by the number of all classes."),
         (lambda y, n, s: _smoothed(y, n, 1 - s), "that gives the label `share`, and the rest to all classes."),
     ],
-    otherwise="(1 - share) x one-hot + share / classes.",
+    otherwise="how much has the label's class in the end, and how much each other class?",
     inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([3, 0]), 4, 0.1)],
 )
-SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0], [0.3, 0.0, 0.1]]))
+SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0], [0.3, 0.0, 0.1], [1.0, 0.8, -2.0]]))
 
 
 def _trusted(p, labels, keep=lambda first, labels: first == labels):
@@ -100,6 +101,12 @@ check_trusted = Exercise(
             ),
             "the most probable class may have less than one half: compare the classes, not the probability.",
         ),
+        (
+            lambda p, labels, random: np.where(
+                p[np.arange(len(p)), labels][:, None] > 1 / p.shape[1], p, np.eye(p.shape[1])[labels]
+            ),
+            "a wrong class may be more probable than a label above 1 / classes: compare the classes.",
+        ),
         (lambda p, labels, random: _trusted(p, labels, np.not_equal), "that trusts the teacher where it is wrong."),
         (
             lambda p, labels, random: np.eye(p.shape[1])[p.argmax(axis=1)],
@@ -111,5 +118,5 @@ check_trusted = Exercise(
         ),
     ],
     otherwise="p in the rows whose most probable class is the label, and the one-hot label in the others.",
-    inputs=[(SAID, np.array([0, 2, 2, 0]), None), (SAID[::-1], np.array([1, 1, 0, 0]), None)],
+    inputs=[(SAID, np.array([0, 2, 2, 0, 1]), None), (SAID[::-1], np.array([0, 1, 1, 0, 0]), None)],
 )

@@ -18,8 +18,8 @@ def test_the_pairs_the_mean_gain_and_its_interval(first, rows):
     figure, words = at(pairs_explorer(DISTILLED, HARD), pairs=len(rows), first=first)
     left, right = figure.axes
     (hard,), (distilled,) = lines(left, "o"), lines(left, "D")
-    assert (hard.colour, hard.label) == (picture.HARD.lower(), "hard labels")
-    assert (distilled.colour, distilled.label) == (picture.DISTILLED.lower(), "distilled")
+    assert (hard.colour, hard.label) == (picture.HARD.lower(), "labels")
+    assert (distilled.colour, distilled.label) == (picture.DISTILLED.lower(), "soft targets")
     assert list(hard.x) == list(distilled.x) == [row + 1 for row in rows]
     assert list(hard.y) == [HARD[row] for row in rows] and list(distilled.y) == [DISTILLED[row] for row in rows]
     assert (left.get_xlabel(), left.get_xlim()) == ("seed (number)", (0.4, 4.6))
@@ -32,7 +32,7 @@ def test_the_pairs_the_mean_gain_and_its_interval(first, rows):
     gains, seeds, reach = GAINS[rows], len(rows), half_width(GAINS[rows])
     mean, error, low, high = gains.mean(), gains.std(ddof=1) / seeds**0.5, gains.mean() - reach, gains.mean() + reach
     assert error_rows(right) == pytest.approx(np.array([(0, mean, low, high)]), abs=1e-6)
-    assert lines(right, "D")[0].colour == picture.DISTILLED.lower()
+    assert right.get_title() == "95% interval" and lines(right, "D")[0].colour == picture.DISTILLED.lower()
     assert right.get_ylim() == pytest.approx((-1.5 * 0.1 - 1e-3, 1.5 * 0.1 + 1e-3))
     expected = [seeds, mean, error, 95, low, high, (gains > 0).sum(), seeds]
     assert numbers(words)[:8] == pytest.approx(expected, abs=6e-5)
@@ -43,6 +43,7 @@ def test_one_seed_has_no_interval():
     assert words == "Draw 2 alone: distillation gains -0.0200. One pair cannot tell a gain from luck."
     (gain,) = lines(figure.axes[1], "D")
     assert (*gain.x, *gain.y) == pytest.approx((0, -0.02)) and not figure.axes[1].containers
+    assert figure.axes[1].get_title() == "one pair"
     assert figure.axes[0].get_xlabel() == "draw (number)"
 
 

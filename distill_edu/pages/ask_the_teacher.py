@@ -26,13 +26,15 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
             left.plot(curve.teacher_share, curve.accuracy, color=colour, label=f"pair: {name}")
             left.plot(point.teacher_share, point.accuracy, "o", color=colour, **look)
         left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random: test")
-        left.set(xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g}")
+        left.set(
+            xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g} (ring, dot)"
+        )
         right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED, label="pair: test")
         latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
         right.plot(latency, point.accuracy, "o", markersize=5, color=DISTILLED)
         right.plot(*student, "s", color=STUDENT, label="student alone")
         right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
-        right.axvline(teacher[0], linestyle=":", color=TEACHER, zorder=0)
+        right.axvline(teacher[0], linestyle=":", color=TEACHER, zorder=0, label="as slow as the teacher")
         right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="what it costs", xlim=(0, None))
         for axes in (left, right):
             axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
@@ -69,7 +71,7 @@ check_margin = Exercise(
         (lambda p: np.sort(p, axis=1)[:, -2] - p.max(axis=1), "the sign is turned: largest minus second."),
         (lambda p: np.sort(p, axis=1)[:, -2], "that is the second largest: subtract it from the largest."),
     ],
-    otherwise="np.sort(p, axis=1), last column minus the one before.",
+    otherwise="two numbers of each row count: the largest and the second largest.",
     inputs=[
         (np.array([[0.5, 0.3, 0.2], [0.1, 0.15, 0.75], [0.4, 0.4, 0.2]]),),
         (np.array([[0.1, 0.2, 0.05, 0.65], [0.3, 0.25, 0.4, 0.05]]),),

@@ -32,6 +32,21 @@ def show_lessons(image, lessons):
     return figure
 
 
+def best_by_temperature(experiment, arm):
+    """Return, as a line of text, the best validation score of an arm at each temperature that was tried.
+
+    >>> from distill_edu.evidence import Experiment
+    >>> tried = [({"temperature": 1, "rate": 0.1}, 0.7), ({"temperature": 4}, 0.9), ({"temperature": 1}, 0.8)]
+    >>> best_by_temperature(Experiment("accuracy", right={}, tried={"soft": tried}), "soft")
+    'T = 1: 0.800, T = 4: 0.900'
+    """
+    best = {}
+    for options, score in experiment.tried[arm]:
+        temperature = options["temperature"]
+        best[temperature] = max(score, best.get(temperature, score))
+    return ", ".join(f"T = {temperature}: {score:.3f}" for temperature, score in sorted(best.items()))
+
+
 SPREAD = np.sqrt(14 / 3)  # the standard deviation: the squared deviations from the mean 3 sum to 14
 # The reader types the standard error of the mean of the differences 1, 2, 3 and 6.
 check_standard_error_by_hand = Exercise(
@@ -47,30 +62,19 @@ check_standard_error_by_hand = Exercise(
 )
 
 
-def _mean_and_error(a, b, ddof=1, root=0.5):
-    differences = a - b
-    return np.array([differences.mean(), differences.std(ddof=ddof) / len(a) ** root])
-
-
-def _unpaired(a, b):
-    return (a - b).mean(), np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / len(a))
-
-
-# The reader writes function(a, b) -> (mean, standard error) of the paired differences a - b.
-check_mean_and_error = Exercise(
-    right=_mean_and_error,
+# The reader types Holm's correction of the p-values 0.04, 0.01 and 0.02.
+check_holm_by_hand = Exercise(
+    right=np.array([0.04, 0.03, 0.04]),
     mistakes=[
-        (lambda a, b: _mean_and_error(b, a), "the sign is turned: a - b."),
-        (lambda a, b: _mean_and_error(a, b, root=0), "divide the standard deviation by the square root of n."),
-        (lambda a, b: _mean_and_error(a, b, root=1), "divide by the square root of n, not by n."),
-        (lambda a, b: _mean_and_error(a, b, ddof=0), "use n - 1 inside of the standard deviation (ddof=1)."),
-        (_unpaired, "you treated the two lists as unpaired: subtract first, then take the deviation."),
+        ([0.12, 0.03, 0.06], "only the smallest p is multiplied by 3, the next by 2, the largest by 1."),
+        (
+            [0.12, 0.02, 0.02],
+            "the factors fall in the order of the p, from the smallest, not in the order of the list.",
+        ),
+        ([0.12, 0.01, 0.04], "the smallest p gets the largest factor, not the smallest one."),
+        ([0.03, 0.04, 0.04], "you sorted them: answer in the order of the question."),
     ],
-    otherwise="the mean of a - b, and its standard error.",
-    inputs=[
-        (np.array([90.0, 85, 95, 80, 86]), np.array([88.0, 84, 90, 81, 82])),
-        (np.array([3.0, 1, 4]), np.array([2.0, 7, 1])),
-    ],
+    otherwise="the smallest p times 3, the next times 2, the largest times 1, in the order of the question.",
 )
 # The reader writes function(distilled, hard, teacher) -> the share of the gap that distillation recovers.
 check_gap = Exercise(

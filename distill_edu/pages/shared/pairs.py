@@ -32,15 +32,16 @@ def draw_pairs(figure, distilled, hard, pairs, first, what):
     rows = (first - 1 + np.arange(pairs)) % len(hard)
     of_distilled, of_hard = accuracies[:, rows]
     left.vlines(rows + 1, of_hard, of_distilled, color=NEUTRAL)
-    left.plot(rows + 1, of_hard, "o", color=HARD, markersize=8, label="hard labels")
-    left.plot(rows + 1, of_distilled, "D", color=DISTILLED, markersize=5, label="distilled")
+    left.plot(rows + 1, of_hard, "o", color=HARD, markersize=8, label="labels")
+    left.plot(rows + 1, of_distilled, "D", color=DISTILLED, markersize=5, label="soft targets")
     room = 0.1 * np.ptp(accuracies) + 1e-3
     left.set(xlim=(0.4, len(hard) + 0.6), ylim=(accuracies.min() - room, accuracies.max() + 2.5 * room))
     left.set(xlabel=f"{what} (number)", ylabel="accuracy", title="pairs with the same start")
     legend(left, ncols=2, loc="upper center")
     right.axhline(0, color="black", linewidth=0.8)
     reach = 1.5 * np.abs(np.subtract(*accuracies)).max() + 1e-3
-    right.set(ylim=(-reach, reach), xticks=[], ylabel="mean gain in accuracy", title="95% interval")
+    right.set(ylim=(-reach, reach), xticks=[], ylabel="mean gain in accuracy")
+    right.set_title("one pair" if pairs == 1 else "95% interval")
     right.yaxis.set_label_coords(-0.7, 0.5)  # left of ticks such as -0.010
     if pairs == 1:
         gain = of_distilled[0] - of_hard[0]

@@ -63,12 +63,16 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         own = class_names.index(language)
         class_bars(left, {"teacher": (p, TEACHER)}, class_names, ylabel="probability")
         left.axvline(own, color=NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
-        beginning = text if len(text) <= 34 else f"{text[:31]}..."
-        left.set_title(plain(f"answer to: {beginning} (grey: {language})"), fontsize=9)
+        beginning = text if len(text) <= 28 else f"{text[:25]}..."
+        names = "1 name" if count == 1 else f"{count} names"
+        left.set_title(plain(f"answer to {names}: {beginning} (grey: {language})"), fontsize=9)
         right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
+        for place, accuracy in enumerate(accuracies.values()):
+            label = f"{accuracy:.2f}"
+            right.annotate(label, (place, accuracy), (5, -11), textcoords="offset points", ha="center", fontsize=7)
         stop_axis(right, stops, count)
         right.set(
-            ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test lists (grey: shown)"
+            ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test names (grey: shown)"
         )
         right.title.set_fontsize(9)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
@@ -150,6 +154,21 @@ def _ours(p, theirs, ours, rename, keep=None, join=np.sum):
     return q / q.sum(axis=1, keepdims=True) if keep is None else keep(q)
 
 
+def _renamed_or_own(p, theirs, ours, rename):
+    """The columns that are renamed to a class of ours, or else the column of that name; never both."""
+    columns = [[k for k, name in enumerate(theirs) if rename.get(name) == one] for one in ours]
+    columns = [some or [theirs.index(one)] for some, one in zip(columns, ours, strict=True)]
+    q = np.stack([p[:, some].sum(axis=1) for some in columns], axis=1)
+    return q / q.sum(axis=1, keepdims=True)
+
+
+def _counted_twice(p, theirs, ours, rename):
+    """A column that is renamed stays a column of its old name besides."""
+    columns = [[name == one or rename.get(name) == one for name in theirs] for one in ours]
+    q = np.stack([p[:, some].sum(axis=1) for some in columns], axis=1)
+    return q / q.sum(axis=1, keepdims=True)
+
+
 # function(p [n, theirs], theirs, ours, rename) -> probabilities of our classes [n, ours], which sum to 1
 check_classes = Exercise(
     right=_ours,
@@ -171,6 +190,8 @@ check_classes = Exercise(
             lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
             "p are probabilities already: divide by the sum, without a softmax.",
         ),
+        (_renamed_or_own, "a class of ours can have a column of its own and renamed ones: add them all."),
+        (_counted_twice, "a name that is renamed no longer stands for itself: its column counts once."),
     ],
     otherwise="for each of our classes add the columns of that name after renaming; then divide each row by its sum.",
     inputs=[
@@ -181,6 +202,12 @@ check_classes = Exercise(
             {"no": "nb", "nn": "nb"},
         ),
         (np.array([[0.5, 0.1, 0.4], [0.2, 0.7, 0.1]]), ["a", "b", "c"], ["z", "a"], {"b": "z"}),
+        (
+            np.array([[0.4, 0.2, 0.3, 0.1], [0.1, 0.5, 0.3, 0.1]]),
+            ["no", "nb", "da", "x"],
+            ["nb", "da", "no"],
+            {"no": "nb", "x": "no"},
+        ),
     ],
 )
 
@@ -206,10 +233,15 @@ check_smallest = Exercise(
             lambda accuracies, wanted: min(right for right in accuracies.values() if right >= wanted),
             "that is an accuracy: return the number of names.",
         ),
+        (
+            lambda accuracies, wanted: min((right, n) for n, right in accuracies.items() if right >= wanted)[1],
+            "that number has the lowest accuracy that is enough: return the smallest number.",
+        ),
     ],
     otherwise="of the numbers whose accuracy is at least the level, the smallest.",
     inputs=[
         ({1: 0.3, 12: 0.85, 16: 0.95, 4: 0.78, 8: 0.85}, 0.8),
         ({2: 0.5, 1: 0.2, 5: 0.8, 3: 0.6}, 0.6),
+        ({1: 0.2, 2: 0.9, 3: 0.85}, 0.8),
     ],
 )

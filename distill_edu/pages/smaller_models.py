@@ -14,7 +14,7 @@ from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import NEUTRAL, STYLES, empty_axes, legend, plain, with_room
 
-ASIDE = {"hard labels": 0.975, "distilled": 1.025}  # files of equal bytes are drawn beside each other
+ASIDE = {"hard labels": 0.96, "distilled": 1.04}  # files of equal bytes are drawn beside each other
 
 
 def model_cards(groups, data):
@@ -78,7 +78,7 @@ def _draw_tradeoff(figure, points, kilobytes, int8):
     front = within[pareto_front(within.kilobytes, within.valid_accuracy)].sort_values("kilobytes")
     axes.plot(_places(front), front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     axes.plot([], [], "s", fillstyle="none", color="black", label="chosen")
-    legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="number: width", title_fontsize=8)
+    legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="number: width\nbar: 95% interval", title_fontsize=8)
     if within.empty:
         return choice(shown, kilobytes)
     best = within.loc[[within.valid_accuracy.idxmax()]]
@@ -109,7 +109,7 @@ def _places(points):
 
 def _draw_points(axes, points, kilobytes, colour, filled):
     places, accuracy, reach = _places(points), points.test_accuracy.to_numpy(), points.reach.to_numpy()
-    alpha = np.where(points.kilobytes <= kilobytes, 1, 0.25)
+    alpha = np.where(points.kilobytes <= kilobytes, 1, 0.4)
     axes.vlines(places, accuracy - reach, accuracy + reach, color=colour, linewidth=1, alpha=alpha)
     face = colour if filled else "white"
     axes.scatter(places, accuracy, 28, c=face, edgecolors=colour, alpha=alpha, zorder=3)

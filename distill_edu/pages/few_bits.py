@@ -73,7 +73,7 @@ def levels_explorer(right, weights):
     limits = with_room([table.mean(axis=1) for table in right.values()], 0.05)
 
     def draw(figure, bits, clip):
-        left, axes = empty_axes(figure, (0.03, 0.22, 0.43, 0.67), (0.585, 0.22, 0.395, 0.67))
+        left, axes = empty_axes(figure, (0.05, 0.22, 0.41, 0.67), (0.585, 0.22, 0.395, 0.67))
         levels, to_zero = draw_levels(left, flat, bits, clip)
         for each in dict.fromkeys((clips[0], clip)):  # the first one stays in sight
             accuracies = [right[stop, each].mean(axis=1) for stop in stops]
@@ -98,10 +98,19 @@ def draw_levels(axes, weights, bits, clip):
     for level in np.linspace(-clip, clip, levels) * largest:
         axes.axvline(level, color=DISTILLED, linewidth=max(0.3, 1.5 - levels / 40))
     to_zero = np.mean(few_bits(weights, bits, clip) == 0)
-    axes.plot(weights[np.abs(weights).argmax()], 0.03 * heights.max(), "kv", markersize=6, label="largest weight")
-    axes.set(xlabel="weight (first layer)", yticks=[], xlim=with_room(weights, 0.05), ylim=(0, 1.25 * heights.max()))
+    axes.plot(weights[np.abs(weights).argmax()], 0.03 * heights.max(), "kv", markersize=6)
+    left = weights[np.abs(weights).argmax()] < 0
+    look = {"fontsize": 8, "bbox": {"color": "white", "alpha": 0.6, "pad": 0}, "ha": "left" if left else "right"}
+    axes.text(weights[np.abs(weights).argmax()], 0.09 * heights.max(), "largest weight", **look)
+    axes.set(
+        xlabel="weight (first layer)",
+        yticks=[],
+        ylabel="number of weights",
+        xlim=with_room(weights, 0.05),
+        ylim=(0, 1.25 * heights.max()),
+    )
+    axes.yaxis.set_label_coords(-0.04, 0.5)  # there are no ticks
     axes.set_title(f"{levels} levels; {to_zero:.3f} of the weights become 0", fontsize=9)
-    legend(axes, fontsize=8, loc="upper left")
     return levels, to_zero
 
 
@@ -132,16 +141,18 @@ def draw_mended(lessons, arms, over):
     return figure
 
 
-# How many levels three bits give, when 0 is a level and the levels are even around it: 2^3 - 1.
+# Where three bits with the outermost level 0.6 put the weights 0.25, -0.07 and 0.95: the levels are 0.2 apart.
 check_levels_by_hand = Exercise(
-    right=7,
+    right=np.array([0.2, 0, 0.6]),
     mistakes=[
-        (8, "one of the eight would have no partner on the other side of 0."),
-        (3, "that is the largest whole number: count the negative ones and 0, too."),
-        (6, "0 is a level, too."),
-        (9, "that is three times three: a bit has two values."),
+        ([0.2, 0, 1], "no level is beyond the outermost one: the last weight is clipped."),
+        ([1, 0, 3], "those are whole numbers of steps: times the step they are weights again."),
+        ([0, 0, 0.6], "that is with two bits: three bits have more levels between 0 and the outermost one."),
+        ([0.3, 0, 0.6], "the step is another: how many levels are on each side of 0?"),
+        ([0.2, -0.2, 0.6], "each weight goes to the nearest level, not to the next one below."),
+        ([0.25, -0.07, 0.6], "clipping is not enough: each weight goes to a level."),
     ],
-    otherwise="from -3 to 3.",
+    otherwise="how far apart are the levels? Then take the nearest one for each weight.",
 )
 
 

@@ -93,7 +93,7 @@ def names_explorer(written, real, language, temperature=1):
     }
 
     def draw(figure, language, temperature):
-        texts, axes = empty_axes(figure, (0.02, 0.04, 0.66, 0.84), (0.78, 0.12, 0.2, 0.76))
+        texts, axes = empty_axes(figure, (0.02, 0.04, 0.64, 0.84), (0.745, 0.12, 0.245, 0.76))
         bars, counted = {}, []
         for column, (model, colour) in enumerate(zip(written, (TEACHER, HARD, DISTILLED), strict=False)):
             names = written[model][temperature][language]
@@ -109,7 +109,9 @@ def names_explorer(written, real, language, temperature=1):
         texts.set_axis_off()
         grouped_bars(axes, bars)
         middles = 0.8 * (np.arange(len(bars)) + 0.5) / len(bars) - 0.4
-        axes.set_xticks(middles, map(plain, bars), fontsize=7)
+        axes.set_xticks(middles, map(plain, bars), fontsize=8)
+        for middle, ((share,), _) in zip(middles, bars.values(), strict=True):
+            axes.text(middle, share, f"{share:.2f}", ha="center", va="bottom", fontsize=8)
         axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), ylabel=f"share of {len(names)} names", title="names of the data")
         return f"{title}: names of the data (grey), not invented: {'; '.join(counted)}."
 
@@ -122,7 +124,7 @@ check_share_by_hand = Exercise(
     right=0.7,
     mistakes=[
         (0.31, "you multiplied p and q: a drafted letter is kept with probability min(1, p / q)."),
-        (0.3, "that is how much they differ, the total variation: 1 minus it is what they share."),
+        (0.3, "that is how much they differ: the question is what they share."),
         (0.4, "the differences count twice: what is too much in one place is missing in another."),
         (1.3, "no share is above 1: you took the larger probabilities."),
         (1.0, "that is the sum of one model's probabilities: some drafted letters are refused."),
@@ -153,6 +155,10 @@ check_what_is_left = Exercise(
         ),
         (lambda p, q: _left(q, p), "it is the teacher's probability that is not used up: p minus q."),
         (lambda p, q: p - q, "no probability is below 0, and they sum to 1."),
+        (
+            lambda p, q: np.maximum(p - q, 0) / np.maximum(p - q, 0).sum(axis=-1),
+            "divide each place by its own sum: keepdims=True.",
+        ),
     ],
     otherwise="what does the second line of the rule say? Do it along the letters, for each place.",
     inputs=[PLACES, tuple(each[:, ::-1] for each in PLACES[::-1])],

@@ -37,7 +37,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
             axes.set(xticks=[], yticks=[])
             axes.set_title(title, fontsize=8, pad=2)
         answers = {"this copy": (targets[shown], TEACHER), "the image": (targets[0], NEUTRAL)}
-        class_bars(right, answers, class_names, title=f"teacher says (T = {temperature:g})")
+        class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
         right.set_xlabel("class")
         legend(right, fontsize=7)
         name = f"Copy {shown}" if shown else "The image itself"

@@ -218,7 +218,7 @@ def _out_of_step(x, batches):
     if all((np.diff(part[:, 0]) == 1).all() for part in parts):
         return "the examples come in the old order, at least within a batch; shuffle them before you make batches."
     if given_x[:200].max() < 0.9 * len(x):  # a buffer that does not hold all begins with the first ones
-        return "the first examples come first: shuffle keeps as many at hand as its first argument says, so take len(x)."
+        return "the first examples come first: shuffle keeps at hand what its first argument says, so take len(x)."
     if np.abs(given_x[:, 0] - np.arange(len(x))).mean() < len(x) / 6:  # a full shuffle: a third
         return "the examples hardly move: shuffle keeps as many at hand as its first argument says, so take len(x)."
     return None

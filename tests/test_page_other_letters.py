@@ -79,7 +79,7 @@ def test_only_pairs_with_the_best_letter_are_bold_and_their_sum_is_above_the_fig
     figure, words = at(page.pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS), name="two", read=0, order="letter")
     left, right = figure.axes
     bold = {label.get_text() for label in left.get_xticklabels() if label.get_fontweight() == "bold"}
-    assert bold == {"c"} and left.get_title() == "after '': 'c': sum 0.40"
+    assert bold == {"c"} and left.get_title() == "after '': pairs with 'c' add up to 0.40"
     assert right.get_title().startswith("next letter: KL ") and left.get_ylim() == right.get_ylim()
 
 

@@ -32,8 +32,8 @@ def drawn_peaks(**values):
     looks = [(line.colour, line.style) for line in drawn.values()]
     colours = [picture.DISTILLED.lower(), page.REVERSE.lower(), page.DIAL.lower()]
     assert looks == list(zip(colours, ("-", "--", "-"), strict=True)) and len(set(colours)) == 3
-    assert list(drawn)[:2] == ["β = 0: lowest forward KL(p, q)", "β = 1: lowest reverse KL(q, p)"]
-    assert list(drawn)[2] == f"β = {values['beta']:g}: student q"
+    assert list(drawn)[:2] == ["student, β = 0: forward KL(p, q)", "student, β = 1: reverse KL(q, p)"]
+    assert list(drawn)[2] == f"student q, β = {values['beta']:g}"
     return p, *(line.y for line in drawn.values()), words
 
 
@@ -133,6 +133,16 @@ def test_names_are_rows_that_begin_with_their_language(few):
     assert np.array_equal(x[:, 1:], np.maximum(labels, 0)[:, :-1]) and (labels == 1).any(axis=1).all()
 
 
+def test_names_are_spelled_and_chosen_by_their_language(few):
+    letters = few.data.class_names
+    finnish = lessons.of_language(few.data, "Finnish")
+    assert (finnish[:, 0] == letters.index("Finnish")).all() and (
+        few.data.train[0][:, 0] == finnish[0, 0]
+    ).sum() == len(finnish)
+    rows = np.array([[finnish[0, 0], letters.index("a"), letters.index("b"), 1, 0], [finnish[0, 0], 1, 0, 0, 0]])
+    assert lessons.spelled(few.data, rows) == "ab, ''"
+
+
 def test_the_judge_is_what_numpy_computes_from_the_logits(few):
     judged = lessons.judge(few.student, few.teacher, few.data, temperature=0.5)
     x, labels = few.data.test
@@ -206,11 +216,11 @@ def test_a_lesson_of_no_rounds_leaves_the_start_and_only_the_wanted_measures_are
 def test_a_cold_twin_is_as_spread_as_its_student():
     entropies = np.linspace(1, 1.8, 5)[:, None] + [0, 0.5]
     values = np.arange(5.0)[:, None, None] ** 2 + np.zeros((5, 2, 3))
-    forward = {"entropy": entropies, "nll": values, "surprise": 2 * values}
+    forward = {"entropy": entropies, "nll": values, "divergence": 2 * values}
     twin = lessons.cold_twin(forward, {"entropy": np.array([[1.3, 2.5]])})
     assert twin["temperature"] == pytest.approx([0.875, 1])
     assert twin["nll"] == pytest.approx(np.array([[[2.5] * 3, [16] * 3]]))
-    assert twin["surprise"][0, 0, 0] == pytest.approx(5)
+    assert twin["divergence"][0, 0, 0] == pytest.approx(5)
     assert lessons.cold_twin(forward, {"entropy": np.array([[0.2, 9.0]])})["temperature"] == pytest.approx([0.8, 1])
 
 

@@ -152,7 +152,7 @@ def _draw_pairs(axes, of_pairs, shown_pairs, begun, best, text, look):
     with_best = begin_with(shown_pairs, best)
     for label, k in zip(axes.get_xticklabels(), top, strict=True):
         label.set_fontweight("bold" if with_best[k] and not begun else "normal")
-    added = f"pairs with '{begun}'" if begun else f"'{best}': sum {of_pairs @ with_best:.2f}"
+    added = f"pairs with '{begun}'" if begun else f"pairs with '{best}' add up to {of_pairs @ with_best:.2f}"
     axes.set_title(f"after '{text}': {added}", fontsize=10)
     return top
 

@@ -58,9 +58,9 @@ def draw_peaks(figure, apart, share, beta):
     p = two_peaks(apart, share)
     students = {at: nearest_bump(p, at) for at in (0, 1, beta)}
     axes.stairs(p, np.arange(42) - 0.5, fill=True, color=TEACHER, alpha=0.45, label="teacher p")
-    axes.plot(PLACES, students[0], color=DISTILLED, label="β = 0: lowest forward KL(p, q)")
-    axes.plot(PLACES, students[1], color=REVERSE, linestyle="--", label="β = 1: lowest reverse KL(q, p)")
-    axes.plot(PLACES, students[beta], color=DIAL, linewidth=4, alpha=0.5, zorder=1.5, label=f"β = {beta:g}: student q")
+    axes.plot(PLACES, students[0], color=DISTILLED, label="student, β = 0: forward KL(p, q)")
+    axes.plot(PLACES, students[1], color=REVERSE, linestyle="--", label="student, β = 1: reverse KL(q, p)")
+    axes.plot(PLACES, students[beta], color=DIAL, linewidth=4, alpha=0.5, zorder=1.5, label=f"student q, β = {beta:g}")
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
     legend(axes, loc="upper right")
     rare, right = p < RARE, PLACES > 20
@@ -134,21 +134,28 @@ def _kl(z_p, z_q):
     return kl_divergence(soft_targets(z_p), soft_targets(z_q))
 
 
-# function(teacher_logits, student_logits) -> KL(student, teacher), one value for each row
-check_reverse_kl = Exercise(
-    right=lambda t, s: _kl(s, t),
+def _surprise(t, s):
+    return -(soft_targets(s) * np.log(soft_targets(t))).sum(axis=-1)
+
+
+# function(teacher_logits, student_logits) -> the mean of -log p over the student's draw, one value for each row
+check_surprise = Exercise(
+    right=_surprise,
     mistakes=[
-        (_kl, "that is the forward one: exchange p and q."),
-        (lambda t, s: -_kl(s, t), "the sign is wrong: q log(q / p)."),
-        (lambda t, s: _kl(s, t) / np.log(2), "that is in bits: take np.log."),
-        (lambda t, s: _kl(s, t).mean(), "give one value for each row (axis=-1), not their mean."),
-        (lambda t, s: _kl(s, t).sum(), "give one value for each row (axis=-1), not their sum."),
+        (lambda t, s: _surprise(s, t), "that is the student's surprise at the teacher's letter: exchange p and q."),
+        (lambda t, s: -_surprise(t, s), "the sign is wrong: log p is below 0, the surprise above."),
+        (lambda t, s: _surprise(t, s) / np.log(2), "that is in bits: take np.log."),
+        (lambda t, s: _surprise(t, s).mean(), "give one value for each row (axis=-1), not their mean."),
+        (lambda t, s: _surprise(t, s).sum(), "give one value for each row (axis=-1), not their sum."),
+        (lambda t, s: _kl(s, t), "that is the reverse KL alone: the student's entropy is missing."),
+        (lambda t, s: _surprise(s, s), "that is the student's entropy alone: the reverse KL is missing."),
+        (lambda t, s: _surprise(t, t), "that is the teacher's entropy: here the student draws."),
         (
-            lambda t, s: -(soft_targets(s) * np.log(soft_targets(t))).sum(axis=-1),
-            "that is a cross-entropy: the student's own log q is missing.",
+            lambda t, s: -np.log(soft_targets(t)).mean(axis=-1),
+            "that weighs all letters alike: weigh each by the student's probability q.",
         ),
     ],
-    otherwise="with p and q from soft_targets, sum q log(q / p) over the last axis.",
+    otherwise="with p and q from soft_targets, weigh each -log p by q and add over the last axis.",
     inputs=[(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)],
 )
 

@@ -9,7 +9,7 @@ import pandas
 
 from distill_edu import Distiller, Vocabulary, as_next_letter, language, load_dataset, models
 from distill_edu._inside.backend import keras, tf
-from distill_edu.data import PADDING
+from distill_edu.data import END, PADDING
 from distill_edu.metrics import paired_gain
 
 LENGTH, OF_A_ROUND, READ = 17, 500, 5000  # symbols of a row; names of a round; names that students read first
@@ -31,6 +31,18 @@ def names(rounds=22):
         texts = [[tags[k], *word.lower()] for word, k in pairs if len(word) < LENGTH - 1][:most]
         parts[part] = as_next_letter(vocabulary.encode(texts, LENGTH))[:2]
     return dataclasses.replace(data, **parts, class_names=("", "END", "?", *vocabulary.symbols))
+
+
+def of_language(data, language):
+    """The training names of a language, as rows of letters [n, length]."""
+    rows = _rows(*data.train)
+    return rows[rows[:, 0] == data.class_names.index(language)]
+
+
+def spelled(data, rows):
+    """Rows of letters as one text, the names apart by commas; an empty name is ''."""
+    names = ["".join(data.class_names[letter] for letter in row[1:] if letter > END) for row in rows]
+    return ", ".join(name or "''" for name in names)
 
 
 def teacher_network(data):
@@ -179,14 +191,14 @@ def cold_twin(forward, other):
     """The students of the lesson `forward`, each at the temperature at which it is as spread as its twin in `other`.
 
     Both: what `follow` found, `forward` at the temperatures COLDER; between two of them values are interpolated.
-    Returns "temperature" [seeds], and "nll" and "surprise" as `follow`, [1, seeds, ...].
+    Returns "temperature" [seeds], and "nll" and "divergence" as `follow`, [1, seeds, ...].
     """
     places = [
         np.interp(target, curve, np.arange(len(COLDER)))
         for target, curve in zip(other["entropy"][-1], forward["entropy"].T, strict=True)
     ]
     twin = {"temperature": np.interp(places, np.arange(len(COLDER)), COLDER)}
-    for measure in ("nll", "surprise"):
+    for measure in ("nll", "divergence"):
         table = forward[measure].astype(float)
         twin[measure] = np.array([[_between(table[:, seed], place) for seed, place in enumerate(places)]])
     return twin

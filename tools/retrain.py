@@ -34,9 +34,9 @@ def retrain(path):
     page = normalise(execute(path))
     results = sorted(FRESH.glob("*")) if FRESH.exists() else []
     if results:
-        with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as kept:
+        with zipfile.ZipFile(package, "w", zipfile.ZIP_LZMA) as kept:
             for result in results:
-                kept.writestr(zipfile.ZipInfo(result.name), result.read_bytes(), zipfile.ZIP_DEFLATED)
+                kept.writestr(zipfile.ZipInfo(result.name), result.read_bytes(), zipfile.ZIP_LZMA)
     nbformat.write(page, path)
     size = package.stat().st_size / 1e3 if results else 0
     print(f"{path.stem}: {time.monotonic() - start:.0f} s, {len(results)} results, {size:.0f} kB", flush=True)

@@ -175,7 +175,7 @@ def test_a_live_training_becomes_its_recording_and_is_left_as_it_was(short):
 
 
 def test_a_page_of_the_site_has_a_hint_and_no_still_twin_of_a_slider():
-    page = nbformat.read(PAGES[3], as_version=4)
+    page = nbformat.read(PAGES[9], as_version=4)
     stills = [cell.source for cell in page.cells if ".still(" in cell.source]
     assert any("\n" not in source for source in stills) and any("\n" in source for source in stills)
     for cell in page.cells:

@@ -66,15 +66,7 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         beginning = text if len(text) <= 28 else f"{text[:25]}..."
         names = "1 name" if count == 1 else f"{count} names"
         left.set_title(plain(f"answer to {names}: {beginning} (grey: {language})"), fontsize=9)
-        right.plot(range(len(stops)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
-        for place, accuracy in enumerate(accuracies.values()):
-            label = f"{accuracy:.2f}"
-            right.annotate(label, (place, accuracy), (5, -11), textcoords="offset points", ha="center", fontsize=7)
-        stop_axis(right, stops, count)
-        right.set(
-            ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test names (grey: shown)"
-        )
-        right.title.set_fontsize(9)
+        _draw_accuracies(right, accuracies, count)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         said = f"{class_names[p.argmax()]} with {percent(p.max())}"
         own = "and is right" if p.argmax() == own else f"and gives {language}, the right answer, {percent(p[own])}"
@@ -92,6 +84,17 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
             "count": stop_slider("Names in the list (number)", "count", stops, count),
         },
     )
+
+
+def _draw_accuracies(right, accuracies, count):
+    """The teacher's accuracy over the number of names in a list; grey: the number shown."""
+    right.plot(range(len(accuracies)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
+    for place, accuracy in enumerate(accuracies.values()):
+        label = f"{accuracy:.2f}"
+        right.annotate(label, (place, accuracy), (5, -11), textcoords="offset points", ha="center", fontsize=7)
+    stop_axis(right, tuple(accuracies), count)
+    right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test names (grey: shown)")
+    right.title.set_fontsize(9)
 
 
 def units(names):

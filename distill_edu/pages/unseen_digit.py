@@ -19,10 +19,10 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     >>> bias_explorer({1: [[2.0, 1.0], [1.0, 0.5]]}, [0, 1], ["cat", "dog"])
     <sliders: omitted, bias>
     """
-    labels = np.asarray(labels)
+    labels, digits = np.asarray(labels), [(class_names[c], c) for c in students]
     students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     controls = {
-        "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=[(class_names[c], c) for c in students]),
+        "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=digits),
         "bias": slider(ipywidgets.FloatSlider, "Added bias (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 
@@ -36,15 +36,11 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, NEUTRAL)):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
-        left.set(ylim=(0, 1), xlabel=f"added bias of {plain(name)} (logits)", ylabel="accuracy")
-        left.set_title("each added bias")
+        left.set(
+            ylim=(0, 1), xlabel=f"added bias of {plain(name)} (logits)", ylabel="accuracy", title="each added bias"
+        )
         legend(left, loc="lower right")
-        per_class = [correct[-1, labels == c].mean() for c in range(len(class_names))]
-        shift = np.arange(len(class_names)) == omitted
-        grouped_bars(right, {None: (np.where(shift, 0, per_class), NEUTRAL)})
-        omitted_alone = {None: (np.where(shift, per_class, 0), DISTILLED)}
-        title = f"each digit, {bias:+g} added" if bias else "each digit, as learned"
-        class_bars(right, omitted_alone, class_names, ylabel="accuracy", title=title, xlabel="green: the hidden one")
+        _draw_classes(right, correct[-1], labels, omitted, bias, class_names)
         return (
             f"{name} was hidden. With an added bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
             f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
@@ -52,6 +48,16 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         )
 
     return Explorer(draw, controls)
+
+
+def _draw_classes(axes, correct, labels, omitted, bias, class_names):
+    """The share of each class that is right, the omitted class in green."""
+    per_class = np.array([correct[labels == c].mean() for c in range(len(class_names))])
+    title = f"each digit, {bias:+g} added" if bias else "each digit, as learned"
+    shift = np.arange(len(class_names)) == omitted
+    grouped_bars(axes, {None: (per_class * ~shift, NEUTRAL)})
+    class_bars(axes, {None: (per_class * shift, DISTILLED)}, class_names, ylabel="accuracy", title=title)
+    axes.set_xlabel("green: the hidden one")
 
 
 def playground():

@@ -153,13 +153,8 @@ def writing_explorer(models, question, written=0):
         texts, axes = empty_axes(figure, (0.02, 0.2, 0.33, 0.68), (0.46, 0.2, 0.52, 0.68))
         if len(question) != DIGITS or not (question.isascii() and question.isdigit()):
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
-        texts.set(
-            xlim=(0, 1),
-            ylim=(len(models) + 0.5, -0.5),
-            title=f"{question}= (answer {running_sums(question)[-1]})",
-            xticks=[],
-            yticks=[],
-        )
+        texts.set_title(f"{question}= (answer {running_sums(question)[-1]})")
+        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), xticks=[], yticks=[])
         groups, sentences = {}, []
         for row, ((name, (text, p)), colour) in enumerate(zip(answers(question).items(), COLOURS, strict=False)):
             so_far = text[:written] or "(nothing yet)"

@@ -103,16 +103,16 @@ def test_confidence_is_that_of_the_first_symbol_behind_the_question():
     assert p.shape[1] == 11
 
 
-def test_the_next_symbols_are_those_that_a_model_would_write():
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_the_next_symbols_are_those_that_a_model_would_write(seed):
+    keras.utils.set_random_seed(seed)
     network = page.network(None)
     questions = ["49633779=", "12345678="]
     written = page.write(network, questions, temperature=0)
+    checked = 0
     for length in (0, 1, 3):
         prompts = [question + text[:length] for question, text in zip(questions, written, strict=True)]
         if all(len(text) > length for text in written):
             assert [*page.next_symbols(network, prompts)] == [text[length] for text in written]
-    rows = page.VOCABULARY.encode(["49633779=4", "12345678=1"], page.LENGTH - 1, end=False)
-    likeliest = [np.asarray(network(row[None]))[0, 9].argmax() for row in rows]
-    assert [*page.next_symbols(network, ["49633779=4", "12345678=1"])] == [
-        page.VOCABULARY.decode([[number]])[0] for number in likeliest
-    ]
+            checked += 1
+    assert checked

@@ -132,8 +132,9 @@ def confidence(model, questions):
 def next_symbols(model, texts):
     """The most probable symbol behind each text; all texts have the same length."""
     rows = VOCABULARY.encode(texts, LENGTH - 1, end=False)
-    likeliest = np.asarray(network_of(model)(rows))[:, len(texts[0]) - 1].argmax(axis=1)
-    return np.array(VOCABULARY.decode(likeliest[:, None]))
+    logits = np.array(network_of(model)(rows))[:, len(texts[0]) - 1]
+    logits[:, PADDING] = -np.inf  # padding is never written
+    return np.array(VOCABULARY.decode(logits.argmax(axis=1)[:, None]))
 
 
 def writing_explorer(models, question, written=0):

@@ -43,8 +43,8 @@ class Experiment:
         """Return the options whose lowest or highest value validation chose; an alpha of 0 or 1 is no end."""
         ends, tried = set(), [options for options, _ in self.tried.get(arm, ())]
         for key, value in self.chosen.get(arm, {}).items():
-            values = {options.get(key) for options in tried}
-            numbers = len(values) > 1 and all(isinstance(each, int | float) for each in values)
+            values = [options.get(key) for options in tried]
+            numbers = all(isinstance(each, int | float) for each in values) and len(set(values)) > 1
             if numbers and value in (min(values), max(values)) and (key, value) not in {("alpha", 0), ("alpha", 1)}:
                 ends.add(key)
         return ends

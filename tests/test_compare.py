@@ -252,9 +252,10 @@ def test_a_choice_at_the_end_of_its_list_is_marked():
         "bound": [({"alpha": alpha}, 0.5) for alpha in (0.0, 0.5)],
         "half": [({"alpha": alpha}, 0.5) for alpha in (0.0, 0.5)],
         "named": [({"soft_loss": name}, 0.5) for name in ("kl_divergence", "jensen_shannon")],
+        "lessons": [({"train": (np.zeros(2), np.zeros(2))}, 0.5) for _ in range(2)],
     }
     chosen = {"low": {"rate": 0.1}, "inside": {"temperature": 2}, "bound": {"alpha": 0.0}, "half": {"alpha": 0.5}}
-    chosen["named"] = {"soft_loss": "kl_divergence"}
+    chosen |= {"named": {"soft_loss": "kl_divergence"}, "lessons": {"train": "two arrays"}}
     right = dict.fromkeys([*tried, "labels"], np.ones((2, 3)))
     text = str(Experiment("accuracy", right=right, chosen=chosen, tried=tried))
     assert re.findall(r"^(\w+) .*\*", text, re.MULTILINE) == ["low", "half"]

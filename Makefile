@@ -1,7 +1,7 @@
 # make lab       opens JupyterLab on the first page
-# make quick     ruff, import-linter, vulture, the unit tests and the examples in docstrings: a minute
+# make quick     ruff, import-linter, vulture, the unit tests and the examples in docstrings: three minutes
 # make test      quick, the tests of the pages' texts, nbval over every page without a training, three pages in a browser:
-#                what a push must pass, in ten minutes
+#                what a push must pass: eleven minutes on two cores
 # make test_all  everything, with no kept result: for a night
 # make pages     executes and normalises the pages
 # make links     writes the links that follow from the repository's address in pyproject.toml (nothing is executed)

@@ -142,21 +142,46 @@ def test_a_pipeline_out_of_step_is_noticed(function, hint):
     assert hint in page.check_shuffled_pairs(function)
 
 
-def test_a_distiller_in_numbers():
+def test_two_distillers_in_a_table():
     """Every printed number, from the formulas: T = 4, alpha = 0.1."""
     teacher, student = model(4), model(4)
-    distiller = SimpleNamespace(teacher=teacher, student=student, inside=True, all_weights=False)
-    moved = max(np.abs(a - b).max() for a, b in zip(teacher.get_weights(), student.get_weights(), strict=True))
     powers = (np.exp(logits(each)) for each in (teacher, student))
     p, q = (power / power.sum(axis=1, keepdims=True) for power in powers)
     soft_p, soft_q = (each**0.25 / (each**0.25).sum(axis=1, keepdims=True) for each in (p, q))
     kl = 16 * (soft_p * np.log(soft_p / soft_q)).sum(axis=1).mean()
     ce = -np.log(q[np.arange(len(Y)), Y]).mean()
     right = [(each.argmax(axis=1) == Y).mean() for each in (p, q)]
-    agree = (p.argmax(axis=1) == q.argmax(axis=1)).mean()
-    assert page.in_numbers(distiller, student, X, Y) == (
-        f"teacher inside the tape: True; all weights: False\n"
-        f"  largest change of a weight of the teacher {moved:.3f}\n"
-        f"  loss {0.1 * ce + 0.9 * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
-        f"  right: teacher {right[0]:.3f}, student {right[1]:.3f}; agreement {agree:.3f}"
-    )
+    pair = SimpleNamespace(teacher=teacher, student=student)
+    names, row, same = page.compared({"two": pair, "again": pair}, X, Y).split("\n")
+    assert [each.strip() for each in names.split("  ")][-4:] == [
+        "loss",
+        "teacher right",
+        "student right",
+        "teacher's confidence",
+    ]
+    expected = [f"{0.1 * ce + 0.9 * kl:.2f}", *(f"{each:.3f}" for each in (*right, soft_p.max(axis=1).mean()))]
+    assert row.split() == ["two", *expected] and same.split() == ["again", *expected]
+    assert len(names) == len(row) == len(same)
+
+
+def test_callbacks_keep_the_answers_of_each_epoch_and_the_loss_of_each_batch():
+    teacher, student = model(4), model(4)
+    student.compile("sgd", "sparse_categorical_crossentropy")
+    note, answers = page.keep_answers(SimpleNamespace(teacher=teacher, student=student), X)
+    other, losses = page.keep_losses()
+    start = logits(student)
+    student.fit(X, Y, epochs=2, batch_size=len(X) // 2, verbose=0, callbacks=[note, other])
+    assert np.shape(answers)[:3] == (3, 2, len(X)) and len(losses) == 2 * -(-len(X) // (len(X) // 2))
+    assert answers[0][1] == pytest.approx(start) and answers[2][1] == pytest.approx(logits(student))
+    assert all(each == pytest.approx(logits(teacher)) for each, _ in answers)
+
+
+def test_the_loss_of_each_batch_and_what_fit_shows():
+    [axes] = page.draw_losses([3.0, 2.0, 1.0], {"mine": 0.0, "theirs": 2.0}).axes
+    curves = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}
+    assert curves == {
+        "loss of each batch": ([1, 2, 3], [3, 2, 1]),
+        "mine: fit shows 0.000": ([1, 2, 3], [0, 0, 0]),
+        "theirs: fit shows 2.000": ([1, 2, 3], [2, 2, 2]),
+    }
+    assert len({line.get_color() for line in axes.get_lines()}) == 3

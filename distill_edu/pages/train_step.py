@@ -1,15 +1,25 @@
-"""Page "How do you teach Keras to distil?": one image through the epochs, and its exercises."""
+"""Page "How do you teach Keras to distil?": one image through the epochs, what `fit` shows, and its exercises."""
 
 import ipywidgets
 import numpy as np
 
 from distill_edu._inside.backend import keras
 from distill_edu.losses import distillation_loss
-from distill_edu.metrics import accuracy, agreement, nll
+from distill_edu.metrics import accuracy, nll
 from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import CORRECT, NOT_ATTEMPTED, Exercise, call, not_yet, value
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, temperature_slider
-from distill_edu.pages.shared.picture import DISTILLED, TEACHER, class_bars, empty_axes, legend_below
+from distill_edu.pages.shared.picture import (
+    CLASSES,
+    DISTILLED,
+    NEUTRAL,
+    TEACHER,
+    class_bars,
+    empty_axes,
+    legend,
+    legend_below,
+)
+from distill_edu.pages.shared.plots import curves
 from distill_edu.probabilities import soft_targets
 
 # Where the bars, the curve and the image stand: left, bottom, width, height, as shares of the figure.
@@ -37,15 +47,17 @@ def learning_explorer(valid, logits, class_names, image=0, temperature=4):
         p, q = soft_targets(logits[epoch, :, image], temperature)
         left, right, shown = empty_axes(figure, *BOXES)
         answers = {"teacher": (p, TEACHER), "student": (q, DISTILLED)}
-        title = f"one image after epoch {epoch}, T = {temperature:g}"
+        title = f"answers to the image, epoch {epoch}, T = {temperature:g}"
         class_bars(left, answers, class_names, ylabel="probability", title=title)
         legend_below(left)
-        for curve, colour in zip(accuracy, (TEACHER, DISTILLED), strict=True):
-            right.plot(epochs, curve, color=colour)
+        for curve, (name, (_, colour)) in zip(accuracy, answers.items(), strict=True):
+            right.plot(epochs, curve, color=colour, label=name)
             right.plot(epoch, curve[epoch], "o", color=colour)
-        right.xaxis.get_major_locator().set_params(integer=True)
+        right.xaxis.get_major_locator().set_params(integer=True, nbins=5)
+        legend(right, loc="lower right")
         right.set(xlabel="epochs of training", ylabel="accuracy", ylim=(0, 1), title="all validation images")
         shown.imshow(valid[0][image], cmap="gray_r")
+        shown.set_title("the image", fontsize=9)
         shown.set_axis_off()
         right_now = " and ".join(f"{name} {curve[epoch]:.3f}" for name, curve in zip(answers, accuracy, strict=True))
         return (
@@ -68,23 +80,49 @@ def largest_change(model, other):
     return max(abs(a - b).max() for a, b in zip(model.get_weights(), other.get_weights(), strict=True))
 
 
-def in_numbers(distiller, teacher_before, x, y, temperature=4.0, alpha=0.1):
-    """What changes of a step did, on these images: to the teacher, to the loss and its parts, to right answers."""
-    teacher, student = (teacher_logits(model, x) for model in (distiller.teacher, distiller.student))
-    ce, kl = nll(y, student), float(np.mean(distillation_loss(teacher, student, temperature)))
-    right = [accuracy(y, logits) for logits in (teacher, student)]
-    change = largest_change(distiller.teacher, teacher_before)
-    return (
-        f"teacher inside the tape: {distiller.inside}; all weights: {distiller.all_weights}\n"
-        f"  largest change of a weight of the teacher {change:.3f}\n"
-        f"  loss {alpha * ce + (1 - alpha) * kl:.2f}: CE {ce:.2f}, T² KL {kl:.2f}\n"
-        f"  right: teacher {right[0]:.3f}, student {right[1]:.3f}; agreement {agreement(teacher, student):.3f}"
-    )
+def compared(distillers, x, y, temperature=4.0, alpha=0.1):
+    """Return a table of models that distil, a row for each, on the images `x` with labels `y`.
+
+    Columns: the loss, how often teacher and student are right, and the teacher's confidence: its mean largest
+    probability at T. `distillers`: name -> a model with a `teacher` and a `student`.
+    """
+    width = max(map(len, distillers))
+    rows = [f"{'':{width}}  loss  teacher right  student right  teacher's confidence"]
+    for name, distiller in distillers.items():
+        teacher, student = (teacher_logits(model, x) for model in (distiller.teacher, distiller.student))
+        kl = float(np.mean(distillation_loss(teacher, student, temperature)))
+        loss, confidence = alpha * nll(y, student) + (1 - alpha) * kl, soft_targets(teacher, temperature).max(axis=1)
+        right = f"{accuracy(y, teacher):13.3f}  {accuracy(y, student):13.3f}"
+        rows.append(f"{name:{width}}  {loss:.2f}  {right}  {confidence.mean():20.3f}")
+    return "\n".join(rows)
 
 
-def answers_of(teacher, student, x, into):
-    """A function for a callback: whenever Keras calls it, it adds the logits of both models to the list `into`."""
-    return lambda *_: into.append([teacher_logits(model, x) for model in (teacher, student)])
+def keep_answers(distiller, x):
+    """Return a callback and a list: before the training and after each epoch it gets both models' logits for `x`."""
+    answers, both = [], (distiller.teacher, distiller.student)
+
+    def keep(*_):
+        answers.append([teacher_logits(model, x) for model in both])
+
+    return keras.callbacks.LambdaCallback(on_train_begin=keep, on_epoch_end=keep), answers
+
+
+def keep_losses():
+    """Return a callback and a list: after each batch it gets the loss that the step returned."""
+    losses = []
+    return keras.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: losses.append(logs["loss"])), losses
+
+
+def draw_losses(batch_losses, shown):
+    """Draw the loss of each batch, and the one number that `fit` shows for each model. `shown`: name -> loss.
+
+    >>> draw_losses([3.0, 2.0, 1.0], {"MyDistiller": 0.0, "TwoKeys": 1.0}).axes[0].get_ylabel()
+    'loss'
+    """
+    lines = {"loss of each batch": (batch_losses, NEUTRAL)}
+    for (name, loss), colour in zip(shown.items(), CLASSES, strict=False):
+        lines[f"{name}: fit shows {loss:.3f}"] = (np.full(len(batch_losses), loss), colour)
+    return curves(np.arange(1, len(batch_losses) + 1), lines, "batch of the epoch", "loss")
 
 
 STUDENT_NUMBERS = (784 * 10 + 10) + (10 * 10 + 10)  # weights and biases of both layers

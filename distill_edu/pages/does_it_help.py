@@ -1,9 +1,10 @@
-"""Page "Does it help?": one image with its lessons, and its exercises."""
+"""Page "Does it help?": one image with its lessons, what each temperature scores, and its exercises."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.picture import INK, TEACHER, Picture, class_bars
+from distill_edu.pages.shared.picture import DISTILLED, HARD, INK, NEUTRAL, TEACHER, Picture, class_bars
+from distill_edu.pages.shared.plots import curves
 
 
 def show_lessons(image, lessons):
@@ -32,19 +33,38 @@ def show_lessons(image, lessons):
     return figure
 
 
-def best_by_temperature(experiment, arm):
-    """Return, as a line of text, the best validation score of an arm at each temperature that was tried.
+def least_sure(answers, labels, digit):
+    """Return the number of the image of this digit whose answer [classes] has the smallest largest probability.
+
+    >>> least_sure(np.array([[0.9, 0.1], [0.6, 0.4], [0.5, 0.5]]), np.array([0, 0, 1]), digit=0)
+    1
+    """
+    images = np.flatnonzero(labels == digit)
+    return int(images[answers[images].max(axis=1).argmin()])
+
+
+def draw_by_temperature(experiment):
+    """Draw each arm's best validation score at each temperature that was tried; an arm without one is a straight line.
 
     >>> from distill_edu.evidence import Experiment
-    >>> tried = [({"temperature": 1, "rate": 0.1}, 0.7), ({"temperature": 4}, 0.9), ({"temperature": 1}, 0.8)]
-    >>> best_by_temperature(Experiment("accuracy", right={}, tried={"soft": tried}), "soft")
-    'T = 1: 0.800, T = 4: 0.900'
+    >>> tried = {"soft": [({"temperature": 1}, 0.8), ({"temperature": 4}, 0.9)], "labels": [({"rate": 0.1}, 0.7)]}
+    >>> draw_by_temperature(Experiment("accuracy", right={}, tried=tried)).axes[0].get_ylabel()
+    'accuracy on validation images'
     """
     best = {}
-    for options, score in experiment.tried[arm]:
-        temperature = options["temperature"]
-        best[temperature] = max(score, best.get(temperature, score))
-    return ", ".join(f"T = {temperature}: {score:.3f}" for temperature, score in sorted(best.items()))
+    for arm, tried in experiment.tried.items():
+        best[arm] = scores = {}
+        for options, score in tried:
+            temperature = options.get("temperature")
+            scores[temperature] = max(score, scores.get(temperature, score))
+    stops = sorted({stop for scores in best.values() for stop in scores} - {None})
+    colours = {"labels": HARD, "soft targets": DISTILLED, "another image": NEUTRAL}
+    lines = {
+        arm: ([scores.get(stop, scores.get(None)) for stop in stops], colours.get(arm, INK))
+        for arm, scores in best.items()
+    }
+    title = "each at its best learning rate"
+    return curves(stops, lines, "temperature", "accuracy on validation images", title, logx=True)
 
 
 SPREAD = np.sqrt(14 / 3)  # the standard deviation: the squared deviations from the mean 3 sum to 14

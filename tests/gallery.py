@@ -121,16 +121,13 @@ def adder(writes, sure):
 
 
 ADDERS = {"teacher": adder("43258528", 0.9), "traces": adder("43258527", 0.6), "answers": adder("8", 0.3)}
-REAL = {"Finnish": {"suomi", "e1"}, "Italian": {"roma", "$x", "e0", "suomi"}}
-WRITTEN = {
-    model: {
-        temperature: {
-            "Finnish": ["suomi", *(f"{letter}{i * (2 * temperature if i else 1):g}" for i in range(9))],
-            "Italian": [*(f"{model[0]}{letter}{i}{temperature}" for i in range(7)), "$x", "roma", "e0"],
-        }
-        for temperature in (0.5, 1)
-    }
-    for model, letter in (("teacher", "e"), ("hard labels", "_"), ("distilled", "g"))
+WRITTEN = {  # writer -> language -> [(letters of the writer, letters of its draft)]
+    "labels": {"Finnish": [("suomi", " " * 5)] * 8, "Italian": [("$roma_" * 2, " " * 12)] * 8},
+    "soft": {"Finnish": [("suo mi", " " * 6)] * 8, "Italian": [("italia nova", " " * 11)] * 8},
+    "teacher": {
+        "Finnish": [("s   i   n", " uom  ma "), *[("   k", "sak ")] * 7],
+        "Italian": [("    e    no", "mars igli  "), *[("r", " ")] * 7],
+    },
 }
 COLDER = {  # entropy, surprise, cost of real names
     0.5: [(1.0, 1.5, 3.5), (1.1, 1.4, 3.6), (0.9, 1.6, 3.4)],
@@ -176,7 +173,7 @@ GALLERY = {
     "noise": lambda: noise_explorer(NOISE_SAID, NOISY, ASKED_LABELS, NOISY[0], 0.9),
     "working": lambda: writing_explorer(ADDERS, "49633779"),
     "lists": lambda: list_explorer(by_commas, LISTS, NAMES, LIST_ACCURACY),
-    "names": lambda: names_explorer(WRITTEN, REAL, "Finnish"),
+    "names": lambda: names_explorer(WRITTEN, "Finnish"),
     "pieces": lambda: pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS),
     "peaks": peaks_explorer,
     "colder": lambda: colder_explorer(COLDER, OTHERS),

@@ -14,10 +14,10 @@ import ipywidgets
 import numpy as np
 import pytest
 from drawn import at
-from gallery import CARDS, GALLERY, LOGITS, NAMES, REAL
+from gallery import CARDS, GALLERY, LOGITS, NAMES
 from matplotlib.transforms import Bbox
 
-from distill_edu.pages import smaller_models, text, working, write
+from distill_edu.pages import smaller_models, text, working
 from distill_edu.pages.shared import explorer as explorers
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.pairs import pairs_explorer
@@ -46,7 +46,7 @@ STOPS = {
     "noise": {"updates": [25, 50], "share": [0, 0.5]},
     "working": {"question": list(working.QUESTIONS), "written": list(range(9))},
     "lists": {"language": ["dog", "cat"], "count": [1, 4]},
-    "names": {"language": ["Finnish", "Italian"], "temperature": [0.5, 1]},
+    "names": {"language": ["Finnish", "Italian"], "letters": [1, 2, 4, 8, 20]},
     "peaks": {
         "apart": [4, 8, 12, 16, 20, 24],
         "share": [0.5, 0.7, 0.9],
@@ -63,6 +63,7 @@ START = {
     "trade-off": {"kilobytes": 32},
     "cascade": {"threshold": 0.9},
     "bias": {"bias": 0},
+    "names": {"letters": 20},
     "peaks": {"apart": 20, "share": 0.7, "beta": 0},
     "learning": {"temperature": 4},
 }
@@ -170,7 +171,6 @@ def test_a_still_picture_may_be_of_another_stop(named):
     [
         lambda models: text.word_explorer(models, NAMES, "a"),
         lambda models: working.writing_explorer(models, "49633779"),
-        lambda models: write.names_explorer(models, REAL, "Finnish"),
     ],
 )
 def test_no_model_and_four_models_are_refused(explorer):

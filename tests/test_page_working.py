@@ -3,12 +3,13 @@
 import keras
 import numpy as np
 import pytest
-from drawn import at, bars, ticks
+from drawn import at, bars, lines, ticks
 from gallery import ADDERS, GALLERY
 from matplotlib.colors import to_hex
 
 from distill_edu import load_dataset
 from distill_edu.data import END
+from distill_edu.evidence import Experiment
 from distill_edu.pages import working as page
 from distill_edu.pages.shared import picture
 
@@ -116,3 +117,36 @@ def test_the_next_symbols_are_those_that_a_model_would_write(seed):
             assert [*page.next_symbols(network, prompts)] == [text[length] for text in written]
             checked += 1
     assert checked
+
+
+def test_a_model_goes_on_from_what_stands_there():
+    keras.utils.set_random_seed(1)
+    network, questions = page.network(None), ["49633779=", "12345678="]
+    texts = page.go_on(network, questions, ["439", "137"])
+    assert [text[:3] for text in texts] == ["439", "137"]
+    prompts = [question + text[:3] for question, text in zip(questions, texts, strict=True)]
+    for place in range(3, 8):
+        prompts = [one + symbol for one, symbol in zip(prompts, page.next_symbols(network, prompts), strict=True)]
+        assert [text[: place + 1] for text in texts] == [prompt[9:] for prompt in prompts]
+
+
+def test_what_differs_from_the_right_trace_is_orange():
+    (axes,) = page.draw_replaced("49633779=", "43925298", "43977298", place=3).axes
+    shown = [(*text.get_position(), text.get_text(), to_hex(text.get_color())) for text in axes.texts]
+    orange = [(column, row, digit) for column, row, digit, colour in shown if colour == picture.HARD.lower()]
+    assert orange == [(3, 2, "7"), (4, 2, "7")]
+    assert [digit for _, row, digit, _ in shown if row == 0] == ["question", *"49633779"]
+    (boxed,) = [text for text in axes.texts if text.get_bbox_patch() is not None]
+    assert boxed.get_position() == (3, 2)
+
+
+def test_every_student_is_a_dot_in_the_row_of_its_lesson():
+    right = {"9 traces": np.array([[1, 1], [0, 1]]), "answers": np.array([[0, 1], [0, 0]])}
+    (axes,) = page.draw_lessons(Experiment("accuracy", right=right)).axes
+    assert ticks(axes, "y") == ["answers", "9 traces"]
+    *students, guess = lines(axes)
+    assert [(line.x.tolist(), set(line.y), line.colour) for line in students] == [
+        ([0.5, 0.0], {0.0}, COLOURS[2]),
+        ([1.0, 0.5], {1.0}, COLOURS[1]),
+    ]
+    assert guess.x[0] == 0.1

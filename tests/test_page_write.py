@@ -1,39 +1,38 @@
-"""Page "Can a small model learn to write?": the data as letters, and the names that models write."""
+"""Page "Can a small model learn to write?": the data as letters, who wrote which letter, and the two judges."""
 
 import keras
 import numpy as np
 import pytest
-from drawn import at, bars, numbers, ticks
-from gallery import GALLERY, REAL, WRITTEN
+from drawn import at, lines, numbers, ticks
+from gallery import GALLERY, WRITTEN
 from matplotlib.colors import to_hex
 
-from distill_edu import load_dataset
+from distill_edu import as_next_letter, load_dataset
+from distill_edu import language as writing
 from distill_edu.pages import write as page
 from distill_edu.pages.shared import picture
 
-COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.HARD, picture.DISTILLED)]
+HARD, SOFT, TEACHER = (colour.lower() for colour in (picture.HARD, picture.DISTILLED, picture.TEACHER))
 
 
 @pytest.mark.parametrize("language", ["Finnish", "Italian"])
-@pytest.mark.parametrize("temperature", [0.5, 1])
-def test_real_names_of_the_language_are_grey_and_counted(language, temperature):
-    figure, words = at(GALLERY["names"](), language=language, temperature=temperature)
-    left, right = figure.axes
-    assert left.get_title() == f"{language}, at temperature {temperature:g} (grey: a name of the data)"
-    assert ticks(right) == list(WRITTEN)
-    shown, expected, groups, counts = list(left.texts), [], [], []
-    for column, (model, by_temperature) in enumerate(WRITTEN.items()):
-        names = by_temperature[temperature][language]
-        expected.append((column / 3, 0, model, COLOURS[column]))
-        for row, name in enumerate(names[:8], 1):
-            colour = picture.NEUTRAL.lower() if name in REAL[language] else COLOURS[column]
-            expected.append((column / 3, row, picture.plain(name), colour))
-        share = sum(name in REAL[language] for name in names) / len(names)
-        groups.append((model, [pytest.approx(share)], COLOURS[column]))
-        counts += [pytest.approx(100 * share, abs=0.06), len(names)]
-    assert [(*text.get_position(), text.get_text(), to_hex(text.get_color())) for text in shown] == expected
-    assert [(label, list(heights), colour) for label, heights, colour in bars(right)] == groups
-    assert numbers(words) == [temperature, *counts] and words.startswith(language)
+@pytest.mark.parametrize("letters", [1, 4, 20])
+def test_each_letter_has_the_colour_of_its_writer(language, letters):
+    figure, words = at(GALLERY["names"](), language=language, letters=letters)
+    (axes,) = figure.axes
+    assert axes.get_title() == f"{language}: the first {letters} letters of each name"
+    shown = iter(axes.texts)
+    for column, (writer, colour) in enumerate(zip(WRITTEN, (HARD, SOFT, TEACHER), strict=True)):
+        assert next(shown).get_text() == writer
+        for row, pair in enumerate(WRITTEN[writer][language], 1):
+            for text, by in zip(pair, (colour, SOFT), strict=True):
+                drawn = next(shown)
+                assert drawn.get_text().replace("\N{NO-BREAK SPACE}", " ") == picture.plain(text[:letters])
+                assert drawn.get_position() == (column / 3, row) and to_hex(drawn.get_color()) == by
+    alone, drafted = (
+        sum(len(pair[by][:letters].replace(" ", "")) for pair in WRITTEN["teacher"][language]) for by in (0, 1)
+    )
+    assert words.startswith(f"{language}, teacher: ") and numbers(words) == [drafted, drafted + alone]
 
 
 def test_a_name_becomes_its_tag_its_letters_and_its_end():
@@ -59,16 +58,85 @@ def test_real_names_are_those_of_their_language_in_every_part():
     assert "saksa" in real["Finnish"] and "saksa" not in real["German"]
 
 
+def logits(function):
+    """A model whose logits are a function of the letter that it reads."""
+    return keras.Sequential([keras.Input((None,), dtype="int32"), keras.layers.Lambda(function)])
+
+
+def fixed(vocabulary, **p):
+    """A model that gives these letters their probabilities everywhere."""
+    weights = np.full(len(vocabulary), 1e-30)
+    for letter, share in p.items():
+        weights[vocabulary.numbers[letter]] = share
+    log_p = np.log(weights).astype("float32")
+    return logits(lambda x: log_p + 0.0 * keras.ops.one_hot(x, len(log_p)))
+
+
 def test_each_language_writes_after_its_own_tag():
     _, vocabulary = page.names_as_letters()
-    letter = vocabulary.numbers["a"]
+    letter, size = vocabulary.numbers["a"], len(vocabulary)
 
     def after_the_tag(x):  # Finnish writes "a", all others end at once
         finnish = keras.ops.cast(x == vocabulary.numbers["Finnish"], "int32")
-        return 99.0 * keras.ops.one_hot(finnish * letter + (1 - finnish), len(vocabulary))
+        return 99.0 * keras.ops.one_hot(finnish * letter + (1 - finnish), size)
 
-    written = page.write_names(
-        keras.Sequential([keras.Input((None,)), keras.layers.Lambda(after_the_tag)]), vocabulary, 2
-    )
-    assert list(written) == [0.25, 0.5, 0.75, 1, 1.5]
-    assert written[1]["Finnish"] == ["a", "a"] and written[0.5]["German"] == ["", ""]
+    written = page.write_names(logits(after_the_tag), vocabulary)
+    assert len(written) == 20 and written["German"] == [("", "")] * 8
+    assert written["Finnish"] == [("a", " ")] * 8  # after the "a" it reads no tag
+
+
+def test_a_teacher_with_a_draft_writes_its_own_text_and_keeps_what_the_models_share():
+    _, vocabulary = page.names_as_letters()
+    teacher, draft = fixed(vocabulary, a=0.6, b=0.3, c=0.1), fixed(vocabulary, a=0.2, b=0.5, c=0.3)
+    written = page.write_names(teacher, vocabulary, draft)
+    pairs = [pair for names in written.values() for pair in names]
+    alone, drafted = ("".join(pair[by] for pair in pairs) for by in (0, 1))
+    assert all((one == " ") != (other == " ") for one, other in zip(alone, drafted, strict=True))
+    for letter, p in (("a", 0.6), ("b", 0.3), ("c", 0.1)):
+        assert (alone.count(letter) + drafted.count(letter)) / len(alone) == pytest.approx(p, abs=0.03)
+    counts = writing.speculative(draft, teacher, np.full((160, 1), 3), page.LENGTH)
+    share = counts.kept.sum() / (counts.rows[:, 1:] > 0).sum()
+    assert 1 - drafted.count(" ") / len(drafted) == pytest.approx(share, abs=0.03)
+    together = page.write_together(draft, draft, teacher, vocabulary)
+    assert list(together) == ["labels", "soft", "teacher, with soft's draft"]
+    assert together["teacher, with soft's draft"] == written
+
+
+def test_surprise_is_the_mean_over_the_letters_that_count():
+    _, vocabulary = page.names_as_letters()
+    a, b = vocabulary.numbers["a"], vocabulary.numbers["b"]
+    model = fixed(vocabulary, a=0.75, b=0.25)
+    found = page.surprise(model, np.zeros((2, 3), int), np.array([[a, b, -1], [b, -1, -1]]))
+    assert found == pytest.approx([-np.log([0.75, 0.25]).mean(), np.log(4)], rel=1e-5)
+
+
+def test_triples_are_those_of_the_language_of_the_tag():
+    _, vocabulary = page.names_as_letters()
+    rows = vocabulary.encode([["Finnish", *"suomi"], ["German", *"suomi"]], page.LENGTH)
+    known = page.triples_of_the_data()
+    assert page.share_known(rows[:1], vocabulary, known) == 1
+    expected = np.mean([three in known["German"] for three in ("suo", "uom", "omi")])
+    assert page.share_known(rows[1:], vocabulary, known) == expected < 1
+
+
+def test_the_figures_show_their_numbers():
+    (axes,) = page.draw_surprise({"labels": [3.0, 3.1], "soft": [2.9, 2.8], "teacher": [2.1, 2.2]}).axes
+    assert ticks(axes, "y") == ["labels", "soft", "teacher"]
+    assert [(line.x.tolist(), line.colour) for line in lines(axes)] == [
+        ([3.0, 3.1], HARD),
+        ([2.9, 2.8], SOFT),
+        ([2.1, 2.2], TEACHER),
+    ]
+    (axes,) = page.draw_rule([0.6, 0.4], [0.2, 0.8], [0.2, 0.4], [0.4, 0.0]).axes
+    boxes = [(bar.get_y(), bar.get_height()) for group in axes.containers for bar in group]
+    assert np.allclose(boxes, [(0, 0.2), (0, 0.4), (0.2, 0.4), (0.4, 0), (0, 0.2), (0, 0.8)])
+
+
+def test_both_judges_read_the_same_text():
+    _, vocabulary = page.names_as_letters()
+    rows = vocabulary.encode([["Finnish", *"ab"], ["Finnish", *"ab"], ["Finnish", *"abba"]], page.LENGTH)
+    model = fixed(vocabulary, a=0.5, b=0.5)
+    found = page.judge(rows, model, vocabulary, {"Finnish": ["abb"]})
+    assert found["known triples"] == 0.5 and found["different names"] == 2
+    x, labels, _ = as_next_letter(rows)
+    assert found["surprise"] == pytest.approx(page.surprise(model, x, labels).mean())

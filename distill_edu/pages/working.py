@@ -12,7 +12,17 @@ from distill_edu.language import sample
 from distill_edu.models import letter_transformer
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, percent
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    INK,
+    NEUTRAL,
+    TEACHER,
+    Picture,
+    class_bars,
+    empty_axes,
+    percent,
+)
 from distill_edu.probabilities import soft_targets
 
 DIGITS = 8
@@ -135,6 +145,59 @@ def next_symbols(model, texts):
     logits = np.array(network_of(model)(rows))[:, len(texts[0]) - 1]
     logits[:, PADDING] = -np.inf  # padding is never written
     return np.array(VOCABULARY.decode(logits.argmax(axis=1)[:, None]))
+
+
+def go_on(model, questions, texts):
+    """What stands behind each question when a model goes on from a text: its most probable symbols, up to eight.
+
+    All texts have the same length.
+    """
+    prompts = [question + text for question, text in zip(questions, texts, strict=True)]
+    for _ in range(DIGITS - len(texts[0])):
+        prompts = [prompt + symbol for prompt, symbol in zip(prompts, next_symbols(model, prompts), strict=True)]
+    return [prompt[PROMPT:] for prompt in prompts]
+
+
+def plus_five(digits):
+    """Each digit plus five, without the tens.
+
+    >>> plus_five("0478")
+    '5923'
+    """
+    return "".join(str((int(digit) + 5) % 10) for digit in digits)
+
+
+def draw_replaced(question, right, text, place):
+    """Draw a question, its right trace, and a trace whose digit at `place` was replaced; orange: a wrong digit."""
+    figure = Picture(6, 1.7)
+    axes = figure.add_axes((0.02, 0.04, 0.96, 0.92))
+    axes.set(xlim=(-4.5, DIGITS + 0.5), ylim=(2.6, -0.6))
+    axes.set_axis_off()
+    for row, (name, digits) in enumerate((("question", question), ("right trace", right), ("the student's", text))):
+        axes.text(-4.4, row, name, va="center")
+        for column, digit in enumerate(digits[:DIGITS]):
+            colour = HARD if row == 2 and digit != right[column] else INK
+            look = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 15}
+            box = {"edgecolor": HARD, "facecolor": "none"} if (row, column) == (2, place) else None
+            axes.text(column, row, digit, color=colour, bbox=box, **look)
+    return figure
+
+
+def draw_lessons(experiment):
+    """Draw the share of right answers of every student, in a row for each lesson; lessons of traces come last."""
+    lessons = sorted(experiment.right, key=lambda lesson: ("traces" in lesson, lesson == "traces"))
+    height = 0.8 + 0.35 * len(lessons)
+    figure = Picture(6.5, height)
+    axes = figure.add_axes((0.24, 0.6 / height, 0.72, 1 - 0.75 / height))
+    for row, lesson in enumerate(lessons):
+        shares = np.mean(experiment.right[lesson], axis=1)
+        colour = DISTILLED if "traces" in lesson else HARD
+        axes.plot(shares, np.full(len(shares), row), "o", color=colour, alpha=0.6)
+    axes.axvline(0.1, color=NEUTRAL, linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(lessons)), lessons)
+    axes.set(xlim=(-0.03, 1.03), ylim=(len(lessons) - 0.5, -0.5))
+    axes.set_xlabel("right answers to new questions (dashed: a guess)", loc="right")
+    return figure
 
 
 def writing_explorer(models, question, written=0):

@@ -1,4 +1,4 @@
-"""Page "Can a small model learn to write?": names as letters, the names that models write, and the exercises."""
+"""Page "Can a small model learn to write?": names as letters, who wrote which letter, two judges, and the exercises."""
 
 from collections import Counter
 
@@ -6,15 +6,16 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.data import Dataset, Vocabulary, as_next_letter, load_dataset
-from distill_edu.language import sample
+from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import Exercise
-from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, empty_axes, grouped_bars, percent, plain
+from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, Picture, empty_axes, plain
+from distill_edu.probabilities import soft_targets
 
 LENGTH = 21  # a tag, at most 19 letters, and the end
 RARE = 20  # a letter that the training names have less often is unknown
-TEMPERATURES = (0.25, 0.5, 0.75, 1, 1.5)
-SHOWN = 8  # names of each model in the figure
+SHOWN = 8  # names of each writer in the figure
+STOPS = (1, 2, 4, 8, 20)  # letters written so far
 
 
 def _texts(part, languages):
@@ -59,63 +60,199 @@ def real_names():
     return names
 
 
-def write_names(model, vocabulary, count=25):
-    """Let a model write `count` names of each language at each temperature: temperature -> language -> names.
+def write_names(model, vocabulary, draft=None, drafted=4):
+    """Let a model write eight names of each language: language -> [(letters of the model, letters of its draft)].
+
+    Both texts have the length of the name, and a space where the other one wrote. The rule is that of
+    `language.speculative`, which does not say who wrote which letter: a kept letter is the draft's.
 
     >>> import keras
     >>> a = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 4, 5))  # it always writes "a"
-    >>> write_names(keras.Sequential([keras.Input((None,)), a]), Vocabulary(["Finnish", "a"]), count=1)[1]
-    {'Finnish': ['aaaaaaaaaaaaaaaaaaaa']}
+    >>> a = keras.Sequential([keras.Input((None,)), a])
+    >>> write_names(a, Vocabulary(["Finnish", "a"]), draft=a)["Finnish"][0]  # the fifth letter is the model's
+    ('    a    a    a    a', 'aaaa aaaa aaaa aaaa ')
     """
     languages = [symbol for symbol in vocabulary.symbols if len(symbol) > 1]  # the tags
-    tags = np.repeat(vocabulary.encode([[language] for language in languages], 1, end=False), count, axis=0)
-    written = {}
-    for temperature in TEMPERATURES:
-        names = vocabulary.decode(sample(model, tags, LENGTH, temperature)[:, 1:])
-        of_language = np.reshape(names, (len(languages), count)).tolist()
-        written[temperature] = dict(zip(languages, of_language, strict=True))
+    tags = np.repeat(vocabulary.encode([[language] for language in languages], 1, end=False), SHOWN, axis=0)
+    rows, every = np.pad(tags, [(0, 0), (0, LENGTH - 1)]), np.arange(len(tags))
+    by_draft, run, random = np.zeros(rows.shape, bool), np.zeros(len(rows), int), np.random.RandomState(0)
+    for place in range(1, LENGTH):
+        p = _next_probabilities(model, rows, place)
+        q = np.zeros_like(p)
+        if draft is not None:
+            q[run < drafted] = _next_probabilities(draft, rows, place)[run < drafted]
+        letters = _draw(np.where(q.any(axis=1, keepdims=True), q, p), random)
+        kept = random.random_sample(len(rows)) * q[every, letters] < np.where(q.any(axis=1), p[every, letters], 0)
+        rows[:, place] = np.where(kept, letters, _draw(np.maximum(p - q, 0), random))
+        by_draft[:, place], run = kept, np.where(kept, run + 1, 0)
+    written = {language: [] for language in languages}
+    for tag, name, drafts in zip(vocabulary.decode(tags), vocabulary.decode(rows[:, 1:]), by_draft[:, 1:], strict=True):
+        by_model, of_draft = (
+            "".join(letter if drafted == wanted else " " for letter, drafted in zip(name, drafts, strict=False))
+            for wanted in (False, True)
+        )
+        written[tag].append((by_model, of_draft))
     return written
 
 
-def names_explorer(written, real, language, temperature=1):
-    """Choose a language and the sampling temperature, and read the names that models write.
+def write_together(labels, soft, teacher, vocabulary):
+    """What `names_explorer` shows: writer -> names, of two students, and of the teacher with `soft` as its draft."""
+    return {
+        "labels": write_names(labels, vocabulary),
+        "soft": write_names(soft, vocabulary),
+        "teacher, with soft's draft": write_names(teacher, vocabulary, draft=soft),
+    }
 
-    `written`: model -> temperature -> language -> at least eight names; one to three models: teacher, student of hard
-    labels, distilled student. `real`: language -> its names; what a model writes and is none of them is invented.
+
+def _next_probabilities(model, rows, place):
+    """The probabilities of the letter at `place` [n, symbols], at S = 1; padding is never written."""
+    p = soft_targets(teacher_logits(model, rows[:, :-1]))[:, place - 1].astype("float64")
+    p[:, 0] = 0
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def _draw(weights, random):
+    """Draw a symbol for each row of weights [n, symbols]: [n]; any symbol where all weights are 0."""
+    cumulated = np.cumsum(weights, axis=-1)
+    drawn = (cumulated <= random.random_sample((len(weights), 1)) * cumulated[:, -1:]).sum(axis=-1)
+    return np.minimum(drawn, weights.shape[1] - 1)
+
+
+def names_explorer(written, language, letters=20):
+    """Choose a language and how many letters are written, and see who wrote each letter.
+
+    `written`: writer -> what `write_names` returns, for three writers: a student of labels, a student of soft targets,
+    and the teacher with the second student as its draft.
     """
-    require_up_to_three(written)
-    temperatures = next(iter(written.values()))
-    languages = list(next(iter(temperatures.values())))
+    languages = list(next(iter(written.values())))
     options = list(zip(languages, languages, strict=True))
     controls = {
         "language": slider(ipywidgets.SelectionSlider, "Language", options=options, value=language),
-        "temperature": stop_slider("Sampling temperature", "temperature", tuple(temperatures), temperature),
+        "letters": stop_slider("Letters so far (number)", "letters", STOPS, letters),
     }
 
-    def draw(figure, language, temperature):
-        texts, axes = empty_axes(figure, (0.02, 0.04, 0.64, 0.84), (0.745, 0.12, 0.245, 0.76))
-        bars, counted = {}, []
-        for column, (model, colour) in enumerate(zip(written, (TEACHER, HARD, DISTILLED), strict=False)):
-            names = written[model][temperature][language]
-            texts.text(column / 3, 0, model, color=colour, fontsize=9, fontweight="bold", va="top")
-            for row, name in enumerate(names[:SHOWN], 1):
-                look = {"color": NEUTRAL if name in real[language] else colour, "fontsize": 9, "va": "top"}
-                texts.text(column / 3, row, plain(name), **look)
-            share = np.mean([name in real[language] for name in names])
-            bars[model] = ([share], colour)
-            counted.append(f"{model} {percent(share)} of {len(names)}")
-        title = f"{language}, at temperature {temperature:g}"
-        texts.set(xlim=(0, 1), ylim=(SHOWN + 1, -0.5), title=f"{title} (grey: a name of the data)")
-        texts.set_axis_off()
-        grouped_bars(axes, bars)
-        middles = 0.8 * (np.arange(len(bars)) + 0.5) / len(bars) - 0.4
-        axes.set_xticks(middles, map(plain, bars), fontsize=8)
-        for middle, ((share,), _) in zip(middles, bars.values(), strict=True):
-            axes.text(middle, share, f"{share:.2f}", ha="center", va="bottom", fontsize=8)
-        axes.set(xlim=(-0.5, 0.5), ylim=(0, 1), ylabel=f"share of {len(names)} names", title="names of the data")
-        return f"{title}: names of the data (grey), not invented: {'; '.join(counted)}."
+    def draw(figure, language, letters):
+        (axes,) = empty_axes(figure, (0.02, 0.04, 0.96, 0.84))
+        for column, (writer, colour) in enumerate(zip(written, (HARD, DISTILLED, TEACHER), strict=True)):
+            axes.text(column / 3, 0, plain(writer), color=colour, fontsize=9, fontweight="bold", va="top")
+            for row, pair in enumerate(written[writer][language], 1):
+                for text, by in zip(pair, (colour, DISTILLED), strict=True):
+                    look = {"fontsize": 10, "fontweight": "bold", "family": "monospace", "va": "top"}
+                    shown = plain(text[:letters]).replace(" ", "\N{NO-BREAK SPACE}")
+                    axes.text(column / 3, row, shown, color=by, **look)
+        axes.set(xlim=(0, 1), ylim=(SHOWN + 1, -0.5), title=f"{language}: the first {letters} letters of each name")
+        axes.set_axis_off()
+        pairs = written[writer][language]
+        drafted = sum(letter != " " for _, text in pairs for letter in text[:letters])
+        alone = sum(letter != " " for text, _ in pairs for letter in text[:letters])
+        return f"{language}, {writer}: {drafted} of {drafted + alone} letters so far are the draft's (green)."
 
     return Explorer(draw, controls)
+
+
+def surprise(model, x, labels):
+    """How much each text surprises a model: its nats per letter, the mean of -log p of the letters that count: [n].
+
+    >>> import keras
+    >>> fair = keras.Sequential([keras.Input((None,)), keras.layers.Lambda(lambda x: 0.0 * keras.ops.one_hot(x, 2))])
+    >>> surprise(fair, np.zeros((1, 3), int), np.array([[0, 1, -1]])).round(3).tolist()
+    [0.693]
+    """
+    counts, p = labels != -1, soft_targets(teacher_logits(model, x)).astype("float64")
+    of_labels = np.take_along_axis(p, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+    return (-np.log(of_labels) * counts).sum(axis=1) / counts.sum(axis=1)
+
+
+def triples_of_the_data():
+    """language -> all three letters in a row that its names have, sorted.
+
+    >>> "uom" in triples_of_the_data()["Finnish"]
+    True
+    """
+    return {
+        language: sorted({three for name in names for three in _threes(name)})
+        for language, names in real_names().items()
+    }
+
+
+def share_known(rows, vocabulary, known):
+    """Which share of three letters in a row is `known` in the language of the row's tag?
+
+    >>> vocabulary = Vocabulary(["Finnish", *"suomix"])
+    >>> rows = vocabulary.encode([["Finnish", *"suomi"], ["Finnish", *"xxx"]], LENGTH)
+    >>> share_known(rows, vocabulary, {"Finnish": ["omi", "suo", "uom"]})
+    0.75
+    """
+    known = {language: set(triples) for language, triples in known.items()}
+    languages, texts = vocabulary.decode(rows[:, :1]), vocabulary.decode(rows[:, 1:])
+    found = [three in known[one] for one, text in zip(languages, texts, strict=True) for three in _threes(text)]
+    return float(np.mean(found))
+
+
+def _threes(name):
+    return [name[start : start + 3] for start in range(len(name) - 2)]
+
+
+def judge(rows, teacher, vocabulary, known):
+    """What two judges say of written names, and how many differ: measure -> number."""
+    read, labels, _ = as_next_letter(rows)
+    return {
+        "surprise": float(surprise(teacher, read, labels).mean()),
+        "known triples": share_known(rows, vocabulary, known),
+        "different names": len(np.unique(rows, axis=0)),
+    }
+
+
+def counts_of_a_draft(texts):
+    """What a draft was worth in all texts of a `Speculated`: measure -> number.
+
+    >>> from distill_edu.language import Speculated
+    >>> counts_of_a_draft(Speculated(np.array([[3, 4, 4]]), *map(np.array, ([1], [2], [1]))))
+    {'letters a call': 2.0, 'kept / checked': 0.5, 'kept / all letters': 0.5}
+    """
+    letters, calls, checked, kept = map(int, ((texts.rows[:, 1:] > 0).sum(), *(sum(counts) for counts in texts[1:])))
+    return {"letters a call": letters / calls, "kept / checked": kept / checked, "kept / all letters": kept / letters}
+
+
+WORTH = ("letters a call", "kept / checked", "kept / all letters")  # of a draft
+
+
+def means_in_words(runs, measures=None):
+    """Return the mean of each measure, or of some, over several runs in words.
+
+    >>> means_in_words([{"surprise": 2.5, "different names": 1200}, {"surprise": 2.0, "different names": 1199}])
+    'surprise 2.250, different names 1200'
+    """
+    means = {measure: np.mean([run[measure] for run in runs]) for measure in measures or runs[0]}
+    return ", ".join(f"{measure} {mean:.{0 if mean > 99 else 3}f}" for measure, mean in means.items())
+
+
+def draw_surprise(surprises):
+    """Draw how much the texts of each writer surprise the teacher. `surprises`: writer -> a number for each run."""
+    height = 1.0 + 0.35 * len(surprises)
+    figure = Picture(6.5, height)
+    axes = figure.add_axes((0.26, 0.6 / height, 0.7, 1 - 0.75 / height))
+    for row, (writer, values) in enumerate(surprises.items()):
+        colour = {"labels": HARD, "soft": DISTILLED}.get(writer, TEACHER)
+        axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.6)
+    axes.set_yticks(range(len(surprises)), map(plain, surprises))
+    axes.set_ylim(len(surprises) - 0.5, -0.5)
+    axes.set_xlabel("how much its text surprises the teacher (nats per letter)", loc="right")
+    return figure
+
+
+def draw_rule(p, q, kept, drawn):
+    """Draw how often each of the letters a, b, c is kept (green) and newly drawn (blue), beside its p and its q."""
+    figure, places = Picture(6, 2.8), np.arange(len(p))
+    axes = figure.add_axes((0.12, 0.12, 0.5, 0.8))
+    axes.bar(places, kept, 0.5, color=DISTILLED, label="drafted and kept")
+    axes.bar(places, drawn, 0.5, kept, color=TEACHER, label="newly drawn")
+    axes.bar(places, q, 0.8, fill=False, edgecolor=NEUTRAL, linestyle="--", label="q: drafted")
+    axes.hlines(p, places - 0.4, places + 0.4, color="black", linewidth=2, label="p: the teacher's")
+    axes.set_xticks(places, "abc"[: len(p)])
+    axes.set(ylabel="share", ylim=(0, 1.15 * max(*p, *q)))
+    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    return figure
 
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])

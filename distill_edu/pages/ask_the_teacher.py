@@ -97,7 +97,7 @@ def scaling_picture(logits, labels, teacher_right, threshold=0.9):
 
     `logits`: name -> a student's logits [examples, classes], two names at most; `labels`, `teacher_right`: [examples].
 
-    >>> scaling_picture({"unscaled": np.eye(2)}, np.array([0, 1]), np.array([True, False]))
+    >>> scaling_picture({"unscaled": 3 * np.eye(2)}, np.array([0, 1]), np.array([True, False]))
     <Picture size 504x201.6 with 1 Axes>
     """
     figure = Picture()

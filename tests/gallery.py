@@ -48,14 +48,7 @@ CARDS = pandas.DataFrame(
         for seed in range(1 if name == "teacher" else 3)
     ]
 )
-CURVE = pandas.DataFrame(
-    {
-        "threshold": [0, 0.35, 0.62, 0.97, 1],
-        "teacher_share": [0, 0, 0.25, 0.75, 1],
-        "accuracy": [0.8, 0.8, 0.87, 0.9, 0.9],
-    }
-)
-TEST_CURVE = pandas.DataFrame(
+CASCADE = pandas.DataFrame(
     {
         "threshold": [0, 0.3, 0.55, 0.93, 1],
         "teacher_share": [0, 0.1, 0.35, 0.8, 1],
@@ -163,7 +156,7 @@ GALLERY = {
     "pairs": lambda: pairs_explorer(DISTILLED, HARD),
     "trust": lambda: trust_explorer(TEACHERS, TRUST),
     "trade-off": lambda: tradeoff_explorer(CARDS),
-    "cascade": lambda: cascade_explorer(CURVE, TEST_CURVE, **ALONE),
+    "cascade": lambda: cascade_explorer(CASCADE, **ALONE),
     "bias": lambda: bias_explorer({0: SEEN, 2: SEEN[:, ::-1] + [0, 1, 0]}, LABELS, NAMES),
     "attention": lambda: attention_explorer(
         IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}

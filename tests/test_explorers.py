@@ -61,7 +61,7 @@ STOPS = {
 START = {
     "loss with alpha": {"alpha": 0.1},
     "trade-off": {"kilobytes": 32},
-    "cascade": {"threshold": 0.9},
+    "cascade": {"threshold": 0.6},
     "bias": {"bias": 0},
     "names": {"letters": 20},
     "peaks": {"apart": 20, "share": 0.7, "beta": 0},

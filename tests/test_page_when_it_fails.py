@@ -1,11 +1,12 @@
-"""Page "When does distillation fail?": students above their teachers' accuracy, beside students without a teacher."""
+"""Page "When does distillation fail?": students above their teachers' accuracy, copied mistakes, sorted logits."""
 
+import numpy as np
 import pytest
 from drawn import at, lines
 from gallery import TEACHERS, TRUST
 
 from distill_edu.pages import when_it_fails as page
-from distill_edu.pages.shared.picture import DISTILLED, HARD
+from distill_edu.pages.shared.picture import DISTILLED, HARD, STUDENT, TEACHER
 
 
 @pytest.mark.parametrize(("alpha", "students"), [(0, [0.875, 0.375]), (0.5, [0.875, 0.625])])
@@ -19,9 +20,30 @@ def test_each_student_stands_above_its_teacher_and_the_line_is_that_of_the_label
     assert set(alone.y) == {0.75} and alone.colour == HARD.lower()
     assert [(text.get_text(), text.xy) for text in axes.texts] == [
         ("3,000", (0.9, students[0])),
-        ("60", (0.5, students[1])),
+        ("60 images", (0.5, students[1])),
     ]
+    (harm,) = axes.collections
+    drops = [sorted(line[:, 1]) for line in harm.get_segments()]
+    assert np.allclose(drops, [sorted((students[0], 0.75)), sorted((students[1], 0.75))])
     assert words == (
         f"α = {alpha}. The teacher of 60 images is right on 0.500 of the test images, its students on "
         f"{students[1]:.3f}, and students without a teacher on 0.750."
     )
+
+
+def test_the_bars_of_the_mistakes_end_at_1_and_small_parts_have_no_number():
+    (axes,) = page.mistakes_picture({"labels": (0.9, 0.06), "bad teacher": (0.5, 0.3)}).axes
+    parts = [[(bar.get_x(), bar.get_width()) for bar in group] for group in axes.containers]
+    assert np.allclose(parts, [[(0, 0.9), (0, 0.5)], [(0.9, 0.06), (0.5, 0.3)], [(0.96, 0.04), (0.8, 0.2)]])
+    assert [text.get_text() for text in axes.texts] == ["0.90", "0.50", "0.06", "0.30", "", "0.20"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["labels", "bad teacher"]
+
+
+def test_a_teacher_that_says_less_about_the_other_classes_has_a_flatter_line():
+    says_much, says_little = [[0.0, 8.0, 4.0]], [[1.9, 8.0, 2.1]]
+    figure = page.ranks_picture({"plain": [says_much, says_much], "smoothed": [says_little]})
+    first, second, flat = lines(figure.axes[0], "o") + lines(figure.axes[0], "s")
+    assert first.x.tolist() == [1, 2, 3] and np.allclose(first.y, [1, 1 / 3, -1 / 3])
+    assert np.allclose(second.y, first.y) and first.label == "plain" and second.label.startswith("_")
+    assert np.allclose(flat.y, [1, 0.1 / 6, -0.1 / 6])
+    assert (first.colour, flat.colour) == (TEACHER.lower(), STUDENT.lower())

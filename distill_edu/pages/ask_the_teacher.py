@@ -2,43 +2,64 @@
 
 import numpy as np
 
+from distill_edu.metrics import threshold_curve
 from distill_edu.pages.shared.exercise import CORRECT, Exercise, Verdict, not_yet, number, value
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, STUDENT, TEACHER, legend, two_axes, with_room
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    INK,
+    NEUTRAL,
+    STUDENT,
+    TEACHER,
+    Picture,
+    legend,
+    plain,
+    two_axes,
+    with_room,
+)
+from distill_edu.probabilities import soft_targets
 
 THRESHOLDS = (0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1)
 
 
-def cascade_explorer(valid, test, student, teacher, threshold=0.9):
+def row_at(curve, threshold):
+    """Return the row of `Cascade.curve` that holds at the threshold: no confidence lies between the two.
+
+    >>> import pandas
+    >>> row_at(pandas.DataFrame({"threshold": [0, 0.5, 1], "accuracy": [0.8, 0.9, 1.0]}), 0.4).accuracy.item()
+    0.9
+    """
+    return curve[curve.threshold >= threshold].iloc[0]
+
+
+def cascade_explorer(curve, student, teacher, threshold=0.6):
     """Slide the threshold of a cascade: its accuracy, the share of questions for the teacher, the mean latency.
 
-    `valid`, `test`: what `Cascade.curve` returns on validation and on test data; `student`, `teacher`: each model
-    alone, as (microseconds for one example, accuracy on test data).
+    `curve`: what `Cascade.curve` returns on test data; `student`, `teacher`: each model alone, as (microseconds for one
+    example, accuracy on test data).
     """
+    half = (student[1] + teacher[1]) / 2
 
     def draw(figure, threshold):
         left, right = two_axes(figure)
-        for name, curve, colour, look in (
-            ("validation", valid, NEUTRAL, {"markersize": 10, "fillstyle": "none"}),
-            ("test", test, DISTILLED, {"markersize": 5}),
+        point = row_at(curve, threshold)
+        latency = student[0] + point.teacher_share * teacher[0]
+        for axes, shares, place in (
+            (left, curve.teacher_share, point.teacher_share),
+            (right, student[0] + curve.teacher_share * teacher[0], latency),
         ):
-            point = curve[curve.threshold >= threshold].iloc[0]  # no confidence lies between `threshold` and this one
-            left.plot(curve.teacher_share, curve.accuracy, color=colour, label=f"pair: {name}")
-            left.plot(point.teacher_share, point.accuracy, "o", color=colour, **look)
-        left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random: test")
-        left.set(
-            xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g} (ring, dot)"
-        )
-        right.plot(student[0] + test.teacher_share * teacher[0], test.accuracy, color=DISTILLED, label="pair: test")
-        latency = student[0] + point.teacher_share * teacher[0]  # `point` is that of the test data
-        right.plot(latency, point.accuracy, "o", markersize=5, color=DISTILLED)
+            axes.plot(shares, curve.accuracy, color=DISTILLED, label="the pair")
+            axes.plot(place, point.accuracy, "o", markersize=7, color=DISTILLED)
+            axes.set_ylim(with_room([*curve.accuracy, teacher[1]], 0.08))
+        left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random")
+        left.axhline(half, linestyle="--", linewidth=1, color=INK, label="half of the gain")
+        left.set(xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g} (dot)")
         right.plot(*student, "s", color=STUDENT, label="student alone")
         right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
         right.axvline(teacher[0], linestyle=":", color=TEACHER, zorder=0, label="as slow as the teacher")
-        right.set(xlabel="mean latency (µs)", ylabel="accuracy on test data", title="what it costs", xlim=(0, None))
-        for axes in (left, right):
-            axes.set_ylim(with_room(np.concatenate([valid.accuracy, test.accuracy, [teacher[1]]]), 0.08))
-            legend(axes, loc="lower right" if axes is left else "lower center")
+        right.set(xlabel="mean latency (µs)", ylabel="accuracy", title="what it costs", xlim=(0, None))
+        legend(left, loc="lower right")
+        legend(right, loc="lower center")
         return (
             f"Threshold {threshold:g}: the teacher gets {point.teacher_share:.3f} of the test questions. Accuracy "
             f"{point.accuracy:.4f}; student alone {student[1]:.4f}, teacher alone {teacher[1]:.4f}. "
@@ -47,6 +68,63 @@ def cascade_explorer(valid, test, student, teacher, threshold=0.9):
 
     slider = stop_slider("Threshold (confidence)", "threshold", THRESHOLDS, threshold)
     return Explorer(draw, {"threshold": slider})
+
+
+def lead_picture(confidence, student_right, teacher_right):
+    """Draw both models' accuracies on each tenth of the questions, the least sure first.
+
+    `confidence`: the student's, [examples]; `student_right`, `teacher_right`: right or not, [examples].
+
+    >>> lead_picture(np.linspace(0.1, 1, 20), np.ones(20), np.ones(20))
+    <Picture size 504x201.6 with 1 Axes>
+    """
+    tenths = np.array_split(np.argsort(confidence, kind="stable"), 10)
+    student, teacher = ([np.mean(right[rows]) for rows in tenths] for right in (student_right, teacher_right))
+    figure, place = Picture(), range(1, 11)
+    axes = figure.add_axes((0.1, 0.2, 0.87, 0.75))
+    axes.fill_between(place, student, teacher, color=TEACHER, alpha=0.15, label="the teacher's lead")
+    axes.plot(place, teacher, "D-", color=TEACHER, label="teacher")
+    axes.plot(place, student, "s-", color=STUDENT, label="student")
+    names = ["least sure", *map(str, range(2, 10)), "surest"]
+    axes.set_xticks(place, names)
+    axes.set(xlabel="tenth of the questions, by the student's confidence", ylabel="accuracy", ylim=(None, 1.02))
+    legend(axes, loc="lower right")
+    return figure
+
+
+def scaling_picture(logits, labels, teacher_right, threshold=0.9):
+    """Draw a pair's accuracy over the share that the teacher gets, with a dot at the threshold.
+
+    `logits`: name -> a student's logits [examples, classes], two names at most; `labels`, `teacher_right`: [examples].
+
+    >>> scaling_picture({"unscaled": 3 * np.eye(2)}, np.array([0, 1]), np.array([True, False]))
+    <Picture size 504x201.6 with 1 Axes>
+    """
+    figure = Picture()
+    axes = figure.add_axes((0.1, 0.2, 0.87, 0.75))
+    for (name, z), (colour, style, mark) in zip(
+        logits.items(), ((NEUTRAL, "-", "s"), (DISTILLED, "--", "o")), strict=False
+    ):
+        curve = threshold_curve(soft_targets(z).max(axis=1), z.argmax(axis=1) == labels, teacher_right)
+        axes.plot(curve.teacher_share, curve.accuracy, style, color=colour, label=plain(name))
+        point = row_at(curve, threshold)
+        label = f"{plain(name)}, threshold {threshold:g}"
+        axes.plot(point.teacher_share, point.accuracy, mark, markersize=9, color=colour, label=label)
+    axes.set(xlabel="share of questions for the teacher", ylabel="accuracy of the pair")
+    legend(axes, loc="lower right")
+    return figure
+
+
+def popular_questions(images, seed, questions=5000, batch=100):
+    """Yield batches of image numbers; the k-th image of a random order is drawn with a probability as 1 / k.
+
+    >>> [len(numbers) for numbers in popular_questions(30, seed=0, questions=200)]
+    [100, 100]
+    """
+    random = np.random.RandomState(seed)
+    often = 1 / np.arange(1, images + 1)
+    stream = random.choice(random.permutation(images), questions, p=often / often.sum())
+    yield from np.split(stream, questions // batch)
 
 
 # A student of 10 µs, a teacher of 90 µs that gets a quarter of the questions.

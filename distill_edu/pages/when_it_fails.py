@@ -4,7 +4,18 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, empty_axes, legend, with_room
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    NEUTRAL,
+    STUDENT,
+    TEACHER,
+    Picture,
+    empty_axes,
+    legend,
+    plain,
+    with_room,
+)
 from distill_edu.probabilities import soft_targets
 
 
@@ -17,31 +28,98 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
     >>> trust_explorer({60: 0.5}, {(60, 0): [[1, 0]], (60, 1): [[1, 1]], "labels": [[1, 1]]})
     <sliders: alpha>
     """
-    accuracy = {name: float(np.mean(table)) for name, table in right.items()}
-    alone, levels = accuracy.pop(labels), np.array(list(teachers.values()))
-    low, high = with_room([*levels, *accuracy.values(), alone], 0.12)
+    means = {name: float(np.mean(table)) for name, table in right.items()}
+    alone, levels = means.pop(labels), np.array(list(teachers.values()))
+    low, high = with_room([*levels, *means.values(), alone], 0.12)
     worst = min(teachers, key=teachers.get)
 
     def draw(figure, alpha):
         (axes,) = empty_axes(figure, (0.12, 0.17, 0.62, 0.78))
-        students = [accuracy[name, alpha] for name in teachers]
+        students = [means[name, alpha] for name in teachers]
         axes.plot([low, high], [low, high], "--", color=NEUTRAL, label="as good as the teacher")
-        axes.axhline(alone, color=HARD, label="labels alone, no teacher")
-        name = f"with a teacher, α = {alpha:g}\n(number: its images)"
+        axes.axhline(alone, color=HARD, label="labels, no teacher")
+        axes.vlines(levels, students, alone, color=HARD, linewidth=1, label="the harm")
+        name = f"with a teacher, α = {alpha:g}"
         axes.plot(levels, students, "D", color=DISTILLED, label=name)
         for name, x, y in zip(teachers, levels, students, strict=True):
-            axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
+            if name == worst:
+                axes.annotate(f"{name:,} images", (x, y), (7, -10), textcoords="offset points", fontsize=8)
+            else:
+                axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
         axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share)")
         axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
         return (
             f"α = {alpha:g}. The teacher of {worst:,} images is right on {teachers[worst]:.3f} of the test images, its "
-            f"students on {accuracy[worst, alpha]:.3f}, and students without a teacher on {alone:.3f}."
+            f"students on {means[worst, alpha]:.3f}, and students without a teacher on {alone:.3f}."
         )
 
-    stops = sorted({alpha for _, alpha in accuracy})
+    stops = sorted({alpha for _, alpha in means})
     slide = stop_slider("α (weight of the labels)", "alpha", stops, alpha)
     return Explorer(draw, {"alpha": slide}, height=3.4)
+
+
+def mistakes_picture(shares):
+    """Draw what students answer where their teacher is wrong, a bar for each name of `shares`.
+
+    `shares`: name -> (share of right answers, share of answers with the teacher's class).
+
+    >>> mistakes_picture({"labels": (0.8, 0.1), "bad teacher": (0.5, 0.4)})
+    <Picture size 504x129.6 with 1 Axes>
+    """
+    figure = Picture(7, 1 + 0.4 * len(shares))
+    axes = figure.add_axes((0.28, 0.55 / figure.get_figheight(), 0.68, 1 - 0.9 / figure.get_figheight()))
+    right, copied = np.array(list(shares.values())).T
+    parts = {"right": (right, "#D9D9D9"), "the teacher's class": (copied, TEACHER)}
+    parts["another class"] = (1 - right - copied, "#A6A6A6")
+    start = np.zeros(len(shares))
+    for name, (widths, colour) in parts.items():
+        bars = axes.barh(range(len(shares)), widths, left=start, color=colour, label=name)
+        ink = "white" if colour == TEACHER else "black"
+        axes.bar_label(
+            bars,
+            [f"{width:.2f}" if width > 0.05 else "" for width in widths],
+            label_type="center",
+            color=ink,
+            fontsize=8,
+        )
+        start = start + widths
+    axes.set_yticks(range(len(shares)), map(plain, shares))
+    axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5), xlabel="share of the images that the teacher gets wrong")
+    axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def ranked_logits(logits):
+    """Sort the logits [n, classes] of each example; put the largest at 1, the mean of the others at 0: means [classes].
+
+    >>> ranked_logits([[0.0, 6.0, 2.0], [3.0, 1.0, 1.0]]).tolist()
+    [1.0, 0.1, -0.1]
+    """
+    ordered = np.sort(logits, axis=1)[:, ::-1]
+    others = ordered[:, 1:].mean(axis=1, keepdims=True)
+    return np.mean((ordered - others) / (ordered[:, :1] - others), axis=0)
+
+
+def ranks_picture(logits):
+    """Draw `ranked_logits`, a line for each teacher. `logits`: kind -> [logits of its teachers], two kinds at most.
+
+    >>> ranks_picture({"plain": [[[0.0, 6.0, 2.0]]]})
+    <Picture size 504x216 with 1 Axes>
+    """
+    figure = Picture(7, 3)
+    axes = figure.add_axes((0.11, 0.17, 0.85, 0.78))
+    axes.axhline(0, color=NEUTRAL, linewidth=0.8)
+    for (kind, tables), (colour, style) in zip(logits.items(), ((TEACHER, "-o"), (STUDENT, "--s")), strict=False):
+        for number, table in enumerate(tables):
+            ranks = ranked_logits(table)
+            label = plain(kind) if number == 0 else None
+            axes.plot(range(1, len(ranks) + 1), ranks, style, color=colour, markersize=4, linewidth=1.3, label=label)
+    axes.set_xticks(range(1, len(ranks) + 1))
+    axes.set(xlabel="classes of an image, the most probable first", ylabel="rescaled logit")
+    legend(axes)
+    return figure
 
 
 # The teacher says (0.7, 0.1, 0.2), the label is the third class: the alpha at which both are equally probable.

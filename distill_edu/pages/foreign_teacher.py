@@ -1,6 +1,7 @@
 """Page "Can you distil a model that you did not train?": lists and their answers, figures, and the exercises."""
 
 import dataclasses
+from collections import Counter
 
 import ipywidgets
 import numpy as np
@@ -74,10 +75,8 @@ def spelled_by_one(names, labels):
     >>> spelled_by_one(["Peru", "Kuba", "Peru"], [0, 1, 2]).tolist()
     [False, True, False]
     """
-    owners = {}
-    for name, label in zip(names, labels, strict=True):
-        owners.setdefault(name, set()).add(int(label))
-    return np.array([len(owners[name]) == 1 for name in names])
+    owners = Counter(name for name, _ in set(zip(names, labels, strict=True)))
+    return np.array([owners[name] == 1 for name in names])
 
 
 def answers_about_lists(function, part, counts=COUNTS):
@@ -169,14 +168,12 @@ def with_units(words):
 
 def on_names_and_units(found, names):
     """The experiment on its first `names` test examples, and on the units of measurement behind them."""
-    return _on_examples(found, slice(names)), _on_examples(found, slice(names, None))
-
-
-def _on_examples(found, rows):
-    tables = {
-        name: {arm: table[:, rows] for arm, table in getattr(found, name).items()} for name in ("right", "classes")
-    }
-    return dataclasses.replace(found, **tables)
+    parts = []
+    for rows in (slice(names), slice(names, None)):
+        right = {arm: table[:, rows] for arm, table in found.right.items()}
+        classes = {arm: table[:, rows] for arm, table in found.classes.items()}
+        parts.append(dataclasses.replace(found, right=right, classes=classes))
+    return parts
 
 
 def mistakes_avoided(found, answers, mistakes):
@@ -184,9 +181,8 @@ def mistakes_avoided(found, answers, mistakes):
 
     `answers`: the teacher's classes of the test examples; `mistakes`: where they are wrong.
     """
-    return dataclasses.replace(
-        found, right={arm: (classes != answers)[:, mistakes] for arm, classes in found.classes.items()}
-    )
+    right = {arm: (classes != answers)[:, mistakes] for arm, classes in found.classes.items()}
+    return dataclasses.replace(found, right=right)
 
 
 def students_over_answers(answers, found, teacher):
@@ -201,15 +197,13 @@ def students_over_answers(answers, found, teacher):
         share, colour = answers.get(arm, 1), DISTILLED if arm in answers else HARD
         accuracy = right.mean(axis=1)
         axes.plot(np.full(len(accuracy), share), accuracy, "o", color=colour, markersize=5, alpha=0.6)
-        axes.annotate(
-            plain(arm), (share, accuracy.mean()), (-9, 0), textcoords="offset points", ha="right", va="center"
-        )
+        beside = {"textcoords": "offset points", "ha": "right", "va": "center"}
+        axes.annotate(plain(arm), (share, accuracy.mean()), (-9, 0), **beside)
     axes.axhline(teacher, color=TEACHER, linestyle="--", linewidth=1.2)
     axes.annotate("the teacher itself", (0.02, teacher), (0, 4), textcoords="offset points", color=TEACHER)
     axes.set(xlim=(0, 1.03), xlabel="right answers among those that the students learned from (share)")
-    low = axes.get_ylim()[0]
-    axes.set(ylabel=f"accuracy (axis from {low:.2f})", title="each point is a student that reads single names")
-    axes.title.set_fontsize(9)
+    axes.set_ylabel(f"accuracy (axis from {axes.get_ylim()[0]:.2f})")
+    axes.set_title("each point is a student that reads single names", fontsize=9)
     return figure
 
 
@@ -264,10 +258,7 @@ check_classes = Exercise(
             lambda p, t, o, r: _ours(p, t, o, r, join=lambda some, axis: some[:, -1]),
             "two of their classes become one of ours: add their probabilities.",
         ),
-        (
-            lambda p, t, o, r: _ours(p, t, sorted(o), r),
-            "the columns must be in the order of our classes.",
-        ),
+        (lambda p, t, o, r: _ours(p, t, sorted(o), r), "the columns must be in the order of our classes."),
         (
             lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
             "p are probabilities already: divide by the sum, without a softmax.",

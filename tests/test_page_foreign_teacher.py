@@ -52,9 +52,35 @@ def test_units_are_texts_of_twenty_languages_that_no_student_has_read():
     assert len(set(pairs)) == len(pairs) and ("Lichtjahre", 1) in pairs and ("light years", 0) in pairs
 
 
-def test_an_experiment_on_some_examples_has_these_alone():
-    right = {"a": np.array([[1, 0, 1], [0, 0, 1]]), "b": np.array([[1, 1, 1], [0, 1, 0]])}
-    found = Experiment("accuracy", right=right, classes={name: 2 * table for name, table in right.items()}, when="now")
-    some = page.on_examples(found, slice(1, None))
-    assert some.right["a"].tolist() == [[0, 1], [0, 1]] and some.classes["b"].tolist() == [[2, 2], [2, 0]]
-    assert some.gains(over="a")["b"].mean == pytest.approx(0.25) and some.when == "now" and found.right is right
+RIGHT = {"a": np.array([[1, 0, 1], [0, 0, 1]]), "b": np.array([[1, 1, 1], [0, 1, 0]])}
+FOUND = Experiment("accuracy", right=RIGHT, classes={name: 2 * table for name, table in RIGHT.items()}, when="now")
+
+
+def test_an_experiment_is_cut_into_its_names_and_its_units():
+    names, units = page.on_names_and_units(FOUND, 1)
+    assert units.right["a"].tolist() == [[0, 1], [0, 1]] and units.classes["b"].tolist() == [[2, 2], [2, 0]]
+    assert names.right["b"].tolist() == [[1], [0]] and names.classes["a"].tolist() == [[2], [0]]
+    assert units.gains(over="a")["b"].mean == pytest.approx(0.25) and units.when == "now" and FOUND.right is RIGHT
+
+
+def test_a_mistake_is_avoided_by_every_other_answer():
+    avoided = page.mistakes_avoided(FOUND, np.array([2, 1, 0]), np.array([True, False, True]))
+    assert avoided.right["a"].tolist() == [[False, True], [True, True]]
+    assert avoided.right["b"].tolist() == [[False, True], [True, False]]
+
+
+def test_the_lists_of_mixed_labels_hold_each_name_once_and_a_share_of_strangers():
+    x, y = (part[:2000] for part in load_dataset("languages").train)
+    labels = page.mixed(y, 0.25)
+    assert sorted(labels) == sorted(y) and 0.2 < (labels != y).mean() < 0.27
+    lists = page.in_lists(x, labels, 16)
+    assert all(name in text for name, text in zip(x, lists, strict=True))
+    assert max(text.count(", ") for text in set(lists)) < 20  # some names have commas of their own
+
+
+def test_each_student_is_a_point_over_the_answers_that_it_learned_from():
+    figure = page.students_over_answers({"a": 0.4}, FOUND, teacher=0.5)
+    points = {tuple(line.x): sorted(line.y) for line in lines(figure.axes[0], "o")}
+    assert points == {(0.4, 0.4): pytest.approx([1 / 3, 2 / 3]), (1, 1): pytest.approx([1 / 3, 1])}
+    (line,) = [line for line in lines(figure.axes[0]) if line.style == "--"]
+    assert set(line.y) == {0.5}

@@ -1,6 +1,7 @@
 """Page "What does a smaller model cost?": points, widths, the front, what validation chooses, latencies."""
 
 import numpy as np
+import pandas
 import pytest
 from drawn import at, half_width, lines
 from gallery import CARDS
@@ -137,10 +138,30 @@ def test_each_model_has_its_own_accuracy_and_no_latency(monkeypatch, tmp_path):
     assert len(set(told)) == 2
 
 
-def test_a_latency_is_the_least_of_the_rounds(monkeypatch):
-    rounds = {"a": iter([5.0, 3.0, 4.0]), "b": iter([1.0, 2.0, 9.0])}
-    monkeypatch.setattr(compress, "latency", lambda content, x: (next(rounds[content]), 100.0))
-    assert page.least_latencies({"one": "a", "two": "b"}, None, rounds=3) == {"one": 3.0, "two": 1.0}
+def test_an_int8_file_is_judged_image_by_image():
+    data = load_dataset("digits")
+    narrow, wide = models.cnn(data, width=1), models.cnn(data, width=2)
+    right = page.right_in_int8([(1, narrow), (2, wide), (1, wide)], data)
+    assert {width: rows.shape for width, rows in right.items()} == {
+        1: (2, len(data.test[1])),
+        2: (1, len(data.test[1])),
+    }
+    content = compress.export_litert(wide, "int8", data.train[0][:200])
+    expected = compress.litert_predict(content, data.test[0]).argmax(axis=1) == data.test[1]
+    assert right[1][1].tolist() == right[2][0].tolist() == expected.tolist()
+
+
+def test_the_two_ways_are_the_widths_and_the_bits():
+    cards = CARDS.assign(technique=CARDS.technique.str.removesuffix(", int8"))
+    cards.loc[cards.technique == "teacher", "size"] = 16
+    small = cards.assign(technique=cards.technique + ", int8", bytes=cards.bytes / 3)
+    points = page.tradeoff_points(pandas.concat([cards, small]))
+    (axes,) = page.two_ways(points).axes
+    for line, technique, times in zip(lines(axes, "o"), ("float32", "int8"), (1, 3), strict=True):
+        some = cards[cards.technique != "hard labels"].groupby("size").mean(numeric_only=True)
+        assert line.label == technique and line.x.tolist() == pytest.approx((some.bytes / 1000 / times).tolist())
+        assert line.y.tolist() == pytest.approx(some.test_accuracy.tolist())
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["2", "4", "8", "16, the teacher"]
 
 
 def test_a_quantised_scalar_formula_is_told_that_arrays_come():

@@ -1,6 +1,7 @@
-"""Page "Can you distil a model that you did not train?": what a foreign teacher says about lists, and the exercises."""
+"""Page "Can you distil a model that you did not train?": lists and their answers, figures, and the exercises."""
 
 import dataclasses
+from collections import Counter
 
 import ipywidgets
 import numpy as np
@@ -10,8 +11,11 @@ from distill_edu.foreign import ask
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
     NEUTRAL,
     TEACHER,
+    Picture,
     class_bars,
     empty_axes,
     percent,
@@ -39,10 +43,46 @@ def ten_lists(names, labels, seed=0):
     return lists
 
 
-def answers_about_lists(function, in_lists, part, counts=COUNTS):
+def in_lists(names, labels, count):
+    """Put the names of each label into lists of `count`; return for each name the text of the list that holds it.
+
+    >>> in_lists(np.array(["Peru", "Kuba", "Chad"]), np.array([0, 1, 0]), 2)
+    ['Peru, Chad', 'Kuba', 'Peru, Chad']
+    """
+    lists = np.empty(len(names), object)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        for some in np.split(own, range(count, len(own), count)):
+            lists[some] = ", ".join(names[some])
+    return list(lists)
+
+
+def mixed(labels, share):
+    """The labels, of which a share has changed places with each other.
+
+    >>> mixed(np.arange(8), 0.5).tolist()
+    [6, 1, 2, 4, 0, 5, 3, 7]
+    """
+    random, labels = np.random.RandomState(2), labels.copy()
+    moved = np.flatnonzero(random.rand(len(labels)) < share)
+    labels[moved] = labels[random.permutation(moved)]
+    return labels
+
+
+def spelled_by_one(names, labels):
+    """Whether each name has only one label among them: no other language spells it so.
+
+    >>> spelled_by_one(["Peru", "Kuba", "Peru"], [0, 1, 2]).tolist()
+    [False, True, False]
+    """
+    owners = Counter(name for name, _ in set(zip(names, labels, strict=True)))
+    return np.array([owners[name] == 1 for name in names])
+
+
+def answers_about_lists(function, part, counts=COUNTS):
     """Number of names in a list -> the logits of a function of probabilities about the list of each name of a part.
 
-    >>> answers_about_lists(lambda texts: [[1.0, 0.0]] * len(texts), lambda x, y, count: x, (["a"], [0]), [1])
+    >>> answers_about_lists(lambda texts: [[1.0, 0.0]] * len(texts), (np.array(["a"]), np.array([0])), [1])
     {1: array([[  0., -inf]], dtype=float32)}
     """
     return {count: ask(function, in_lists(*part, count), gives="probabilities") for count in counts}
@@ -126,12 +166,45 @@ def with_units(words):
     return dataclasses.replace(words, test=tuple(np.concatenate(pair) for pair in both))
 
 
-def on_examples(found, rows):
-    """The experiment on some of its test examples, a slice of them."""
-    tables = {
-        name: {arm: table[:, rows] for arm, table in getattr(found, name).items()} for name in ("right", "classes")
-    }
-    return dataclasses.replace(found, **tables)
+def on_names_and_units(found, names):
+    """The experiment on its first `names` test examples, and on the units of measurement behind them."""
+    parts = []
+    for rows in (slice(names), slice(names, None)):
+        right = {arm: table[:, rows] for arm, table in found.right.items()}
+        classes = {arm: table[:, rows] for arm, table in found.classes.items()}
+        parts.append(dataclasses.replace(found, right=right, classes=classes))
+    return parts
+
+
+def mistakes_avoided(found, answers, mistakes):
+    """The experiment that asks whether a student repeats its teacher's mistakes: "right" is who gives another class.
+
+    `answers`: the teacher's classes of the test examples; `mistakes`: where they are wrong.
+    """
+    right = {arm: (classes != answers)[:, mistakes] for arm, classes in found.classes.items()}
+    return dataclasses.replace(found, right=right)
+
+
+def students_over_answers(answers, found, teacher):
+    """Draw each student's accuracy on single names over the share of right answers that it learned from.
+
+    `answers`: arm -> that share; an arm that is not in it learned from labels, which are all right. `teacher`: the
+    teacher's own accuracy on single names.
+    """
+    figure = Picture(7, 3)
+    (axes,) = empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
+    for arm, right in found.right.items():
+        share, colour = answers.get(arm, 1), DISTILLED if arm in answers else HARD
+        accuracy = right.mean(axis=1)
+        axes.plot(np.full(len(accuracy), share), accuracy, "o", color=colour, markersize=5, alpha=0.6)
+        beside = {"textcoords": "offset points", "ha": "right", "va": "center"}
+        axes.annotate(plain(arm), (share, accuracy.mean()), (-9, 0), **beside)
+    axes.axhline(teacher, color=TEACHER, linestyle="--", linewidth=1.2)
+    axes.annotate("the teacher itself", (0.02, teacher), (0, 4), textcoords="offset points", color=TEACHER)
+    axes.set(xlim=(0, 1.03), xlabel="right answers among those that the students learned from (share)")
+    axes.set_ylabel(f"accuracy (axis from {axes.get_ylim()[0]:.2f})")
+    axes.set_title("each point is a student that reads single names", fontsize=9)
+    return figure
 
 
 # A teacher of 140 languages names three: no 0.5, da 0.2, ja 0.1. The student's classes: da, nb, sv, and the rest.
@@ -185,10 +258,7 @@ check_classes = Exercise(
             lambda p, t, o, r: _ours(p, t, o, r, join=lambda some, axis: some[:, -1]),
             "two of their classes become one of ours: add their probabilities.",
         ),
-        (
-            lambda p, t, o, r: _ours(p, t, sorted(o), r),
-            "the columns must be in the order of our classes.",
-        ),
+        (lambda p, t, o, r: _ours(p, t, sorted(o), r), "the columns must be in the order of our classes."),
         (
             lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
             "p are probabilities already: divide by the sum, without a softmax.",

@@ -1,4 +1,4 @@
-"""Page "What does a smaller model cost?": the cards of many models, accuracy over bytes, latencies, the exercises."""
+"""Page "What does a smaller model cost?": the cards of many models, accuracy over bytes, the exercises."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from distill_edu._inside.source_code import tokens
 from distill_edu.metrics import mean_and_reach, pareto_front
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import NEUTRAL, STYLES, empty_axes, legend, plain, with_room
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
 
 ASIDE = {"hard labels": 0.96, "distilled": 1.04}  # files of equal bytes are drawn beside each other
 
@@ -29,13 +29,33 @@ def model_cards(groups, data):
     return pandas.DataFrame(kept)
 
 
-def least_latencies(files, x, rounds=9):
-    """Name of a file -> the microseconds that it needs for the batch x.
+def right_answers(students):
+    """Width -> whether each student of a sweep is right, [seeds, test images].
 
-    The files are measured in turn; each keeps the least median of its rounds, which other programs disturbed least.
+    >>> right_answers(pandas.DataFrame({"size": [2, 2], "test_right": [np.array([True]), np.array([False])]}))
+    {2: array([[ True],
+           [False]])}
     """
-    tried = [{name: compress.latency(content, x)[0] for name, content in files.items()} for _ in range(rounds)]
-    return {name: min(times[name] for times in tried) for name in files}
+    return {width: np.stack(some.test_right) for width, some in students.groupby("size")}
+
+
+def right_in_int8(models, data):
+    """Width -> whether each of the models [(width, model)] is right as an int8 file, [models, test images]."""
+    x, labels = data.test
+    right = {}
+    for width, model in models:
+        content = compress.export_litert(model, "int8", data.train[0][:200])
+        right.setdefault(width, []).append(compress.litert_predict(content, x).argmax(axis=1) == labels)
+    return {width: np.stack(rows) for width, rows in right.items()}
+
+
+def mean_of(right, widths):
+    """The mean of what is right at several widths, [seeds, test images].
+
+    >>> mean_of({1: np.array([[1, 0]]), 2: np.array([[1, 1]])}, [1, 2])
+    array([[1. , 0.5]])
+    """
+    return np.mean([right[width] for width in widths], axis=0)
 
 
 def tradeoff_explorer(table):
@@ -84,6 +104,39 @@ def _draw_tradeoff(figure, points, kilobytes, int8):
     best = within.loc[[within.valid_accuracy.idxmax()]]
     axes.plot(_places(best), best.test_accuracy, "s", markersize=12, fillstyle="none", color="black")
     return choice(shown, kilobytes)
+
+
+def two_ways(points):
+    """Draw the teacher and the distilled students in float32 and in int8, an arrow from each file to its int8 file.
+
+    `points`: what `tradeoff_points` returns.
+    """
+    figure = Picture(7, 3.2)
+    (axes,) = empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
+    own = points.technique.str.removesuffix(", int8").isin(["teacher", "distilled"])
+    places = {}
+    for small in (False, True):
+        shown = points[own & (points.technique.map(_is_int8) == small)].sort_values("size")
+        style = {"color": DISTILLED, "markerfacecolor": "white" if small else DISTILLED, "markersize": 7}
+        label = "int8" if small else "float32"
+        axes.plot(shown.kilobytes, shown.test_accuracy, "o--" if small else "o-", label=label, **style)
+        places[small] = shown.set_index("size")[["kilobytes", "test_accuracy"]]
+    for width, start in places[False].iterrows():
+        arrow = {"arrowstyle": "->", "color": NEUTRAL, "shrinkA": 6, "shrinkB": 6}
+        axes.annotate("", tuple(places[True].loc[width]), tuple(start), arrowprops=arrow)
+        last = width == places[False].index.max()
+        name, side, align = (f"{width:g}, the teacher", 6, "right") if last else (f"{width:g}", 4, "left")
+        axes.annotate(name, tuple(start), (side, -15), textcoords="offset points", fontsize=9, ha=align)
+    axes.set(xlim=(0, 1.08 * points.kilobytes.max()), xlabel="kilobytes of the file")
+    low, high = with_room(points[own].test_accuracy, 0.15)
+    axes.set(
+        ylim=(low, high),
+        ylabel=f"test accuracy (axis from {low:.2f})",
+        title="number: width; arrow: the same model in int8",
+    )
+    axes.title.set_fontsize(9)
+    legend(axes, loc="lower right")
+    return figure
 
 
 def tradeoff_points(table):

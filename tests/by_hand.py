@@ -37,7 +37,7 @@ BY_HAND = [
     ("unseen_digit.bias_by_hand", None, [1.2, 2], [[0.4, 2], [1.2, 2.7], [0.4, 2.7], [2, 1.2], [-2, -1.2]]),
     ("which_temperature.error_of_validation", None, 7.51998, [56.55, 0.3363, 0.01504, 20.85665, 15.03995,
      14.73915, 435, 7.5]),
-    ("hints.attention_by_hand", None, 0.6, [3, 0.42857, 0.8, 0.83205, 0.36]),
+    ("hints.attention_by_hand", None, 0.6, [3, 0.42857, 0.8, 0.83205, 0.12]),
     ("ask_more.times_seen", None, 11.46953, [0.35842, 11.85185, 355.55556, 87.1875]),
     ("through_noise.inner_by_hand", None, 3, [1, 2, 5, [2, -1]]),
     ("when_it_fails.alpha_by_hand", None, 0.33333, [0.5, 0.66667, 0.41176, 0.7]),

@@ -102,14 +102,23 @@ def test_the_levels_in_the_histogram_and_the_accuracy_of_each_outermost_level(bi
     assert numbers(words) == pytest.approx(said, abs=6e-4)
 
 
-def test_the_accuracy_of_each_arm_in_each_lesson():
-    lessons = {
-        lesson: {arm: (np.arange(12).reshape(3, 4) * step + shift) % 7 < 4 for shift, arm in enumerate("abc")}
-        for lesson, step in (("all", 1), ("few", 3))
+def test_all_pairs_of_bits_and_outermost_levels():
+    assert page.all_pairs((4, 2), (1, 0.5)) == {
+        (4, 1): {"bits": 4, "clip": 1},
+        (4, 0.5): {"bits": 4, "clip": 0.5},
+        (2, 1): {"bits": 2, "clip": 1},
+        (2, 0.5): {"bits": 2, "clip": 0.5},
     }
-    figure = page.draw_mended(lessons, ["b", "c"], over="a")
-    assert [axes.get_title() for axes in figure.axes] == ["all", "few"] and ticks(figure.axes[0], "y") == ["b", "c"]
-    for axes, right in zip(figure.axes, lessons.values(), strict=True):
-        assert {tuple(line.x) for line in lines(axes) if line.style == "--"} == {(right["a"].mean(),) * 2}
-        drawn = [(line.x[0], line.y[0]) for line in lines(axes, "o")]
-        assert drawn == [(pytest.approx(right[arm].mean()), row) for row, arm in enumerate("bc")]
+
+
+def test_the_accuracy_of_each_arm_on_the_way_back():
+    right = {arm: (np.arange(12).reshape(3, 4) + shift) % 7 < 4 for shift, arm in enumerate("abc")}
+    (axes,) = page.draw_way_back(right, ["b", "c"], over="a").axes
+    assert ticks(axes, "y") == ["b", "c"] and axes.get_xlabel() == "accuracy (dashed: a)"
+    assert {tuple(line.x) for line in lines(axes) if line.style == "--"} == {(right["a"].mean(),) * 2}
+    expected = []
+    for row, arm in enumerate("bc"):
+        mean, reach = right[arm].mean(), half_width(right[arm].mean(axis=1))
+        expected.append((mean, row, mean - reach, mean + reach))
+    assert error_rows(axes) == pytest.approx(np.array(expected), abs=1e-6)
+    assert [text.get_text() for text in axes.texts] == [f"{right[arm].mean():.3f}" for arm in "bc"]

@@ -121,23 +121,27 @@ def bits_axis(axes, stops, chosen, **look):
     axes.set(**look)
 
 
-def draw_mended(lessons, arms, over):
-    """Draw the mean accuracy of each arm, one panel a lesson, and a line at that of the arm `over`.
+def all_pairs(bits, clips):
+    """Return (bits, clip) -> the settings of this arm, for every pair."""
+    return {(each, clip): {"bits": each, "clip": clip} for each in bits for clip in clips}
 
-    `lessons`: lesson -> arm -> which images networks are right about, [seeds, images].
+
+def draw_way_back(right, arms, over):
+    """Draw the mean accuracy of each arm with its interval, and a dashed line at that of the arm `over`.
+
+    `right`: arm -> which images networks are right about, [seeds, images].
     """
-    figure = Picture(7, 1.1 + 0.3 * len(arms))
-    tables = [right[arm].mean(axis=1) for right in lessons.values() for arm in (*arms, over)]
-    places = (0.27, 0.64)[: len(lessons)]
-    for place, (lesson, right) in zip(places, lessons.items(), strict=True):
-        axes = figure.add_axes((place, 0.24, 0.34, 0.62))
-        for row, arm in enumerate(arms):
-            mean, _, reach = mean_and_reach(right[arm].mean(axis=1))
-            axes.errorbar(mean, row, xerr=reach, fmt="o", color=DISTILLED, capsize=3, markersize=5)
-        axes.axvline(right[over].mean(), color=NEUTRAL, linestyle="--")
-        axes.set_yticks(range(len(arms)), map(plain, arms) if place == places[0] else [""] * len(arms))
-        axes.set(ylim=(len(arms) - 0.5, -0.5), xlim=with_room(tables, 0.08), title=plain(lesson))
-        axes.set_xlabel(f"accuracy (dashed: {over})")
+    figure = Picture(7, 1 + 0.3 * len(arms))
+    axes = figure.add_axes((0.33, 0.24, 0.63, 0.7))
+    for row, arm in enumerate(arms):
+        mean, _, reach = mean_and_reach(right[arm].mean(axis=1))
+        axes.errorbar(mean, row, xerr=reach, fmt="o", color=DISTILLED, capsize=3, markersize=5)
+        look = {"ha": "right", "va": "center", "fontsize": 9}
+        axes.annotate(f"{mean:.3f}", (mean - reach, row), (-6, 0), textcoords="offset points", **look)
+    axes.axvline(right[over].mean(), color=NEUTRAL, linestyle="--")
+    axes.set_yticks(range(len(arms)), map(plain, arms))
+    axes.set(ylim=(len(arms) - 0.5, -0.5), xlim=with_room([right[arm].mean(axis=1) for arm in (*arms, over)], 0.12))
+    axes.set_xlabel(f"accuracy (dashed: {plain(over)})")
     return figure
 
 

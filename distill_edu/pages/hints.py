@@ -5,7 +5,7 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider
-from distill_edu.pages.shared.picture import empty_axes, plain
+from distill_edu.pages.shared.picture import DISTILLED, INK, NEUTRAL, TEACHER, Picture, empty_axes, legend, plain
 
 
 def attention_explorer(images, maps, example=0):
@@ -42,15 +42,57 @@ def attention_explorer(images, maps, example=0):
     return Explorer(draw, {"example": number}, height=2.1)
 
 
-# The reader types the first value of the attention map of two places with the channels (1, 1, 1) and (2, 0, 0).
+def draw_triangles(teacher, students, losses):
+    """Draw the triangle of three examples in the teacher's features and in each student's, all on one scale.
+
+    `teacher`: [3, 2]; `students`: name -> [3, 2]; `losses`: name -> the loss of the student's distances.
+    """
+    figure = Picture(7, 2.1)
+    titles = {"teacher": "teacher", **{name: f"{name}: loss {losses[name]:.3f}" for name in students}}
+    width = 1 / len(titles)
+    reach = max(np.ptp(corners, axis=0).max() for corners in (teacher, *students.values()))
+    for place, (name, corners) in enumerate({"teacher": teacher, **students}.items()):
+        axes = figure.add_axes((place * width + 0.02, 0.04, width - 0.04, 0.8))
+        colour = TEACHER if name == "teacher" else DISTILLED
+        axes.plot(*np.vstack([corners, corners[:1]]).T, "o-", color=colour)
+        for number, corner in enumerate(corners, start=1):
+            away = corner - corners.mean(axis=0)
+            beside = 10 * away / np.linalg.norm(away)
+            axes.annotate(f"{number}", corner, beside, textcoords="offset points", ha="center", va="center")
+        middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+        axes.set(xlim=middle[0] + np.array([-0.65, 0.65]) * reach, ylim=middle[1] + np.array([-0.5, 0.5]) * reach)
+        axes.set(xticks=[], yticks=[], aspect="equal", title=plain(titles[name]))
+    return figure
+
+
+def best_settings(found, arms):
+    """Return arm -> the settings that validation chose for it, with no list left."""
+    return {arm: max(found.tried[arm], key=lambda tried: tried[1])[0] for arm in arms}
+
+
+def draw_longer(after, arms, teacher_accuracy):
+    """Draw the mean accuracy of three arms over the updates, and the teacher's. `after`: updates -> Experiment."""
+    figure = Picture(7, 2.7)
+    axes = figure.add_axes((0.1, 0.19, 0.87, 0.76))
+    for arm, colour, style in zip(arms, (DISTILLED, INK, NEUTRAL), ("o-", "D-", "s--"), strict=True):
+        means = [found.right[arm].mean() for found in after.values()]
+        axes.plot(range(len(after)), means, style, color=colour, label=plain(arm))
+    axes.axhline(teacher_accuracy, color=TEACHER, linestyle=":", label="teacher")
+    axes.set_xticks(range(len(after)), [f"{steps:,}" for steps in after])
+    axes.set(xlabel="updates", ylabel="accuracy (mean)")
+    legend(axes, ncols=2, loc="lower right")
+    return figure
+
+
+# The reader types the first value of the attention map of two places with the features (1, 1, 1) and (2, 0, 0).
 check_attention_by_hand = Exercise(
     right=0.6,
     mistakes=[
         (3, "that is the sum of squares: now divide by the length of the whole map."),
         (3 / 7, "you divided by the sum: the map's length is the root of the sum of its squares."),
         (0.8, "that is the second place."),
-        (3 / np.sqrt(13), "you added the channels themselves: square them first."),
-        (9 / 25, "take the root of the length's square before you divide."),
+        (3 / np.sqrt(13), "you added the features themselves: square them first."),
+        (3 / 25, "take the root of the length's square before you divide."),
     ],
     otherwise="sum the squares at each place, then make the length of the map 1.",
 )
@@ -101,7 +143,7 @@ check_projector_parameters = Exercise(
         (lambda s, t: s * t, WITHOUT_BIASES),
         (
             lambda s, t: s * t + s,
-            "there is one bias for each output, and the outputs are as many as the teacher's channels.",
+            "there is one bias for each output, and the outputs are as many as the teacher's features.",
         ),
         (lambda s, t: 7 * 7 * (s + 1) * t, "the same projector serves every place of the image."),
         (lambda s, t: (s + 1) * t, "right where the widths differ. Where they do not, is there one?"),

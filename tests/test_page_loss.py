@@ -36,7 +36,7 @@ def test_each_loss_alone(t):
     hard, soft = pushes(t)
     groups = [("teacher p", softmax(Z_T, t), TEACHER), ("student q", softmax(Z_S, t), STUDENT)]
     assert bars(left) == [(label, pytest.approx(heights), colour.lower()) for label, heights, colour in groups]
-    groups = [("label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft × T²", soft, DISTILLED)]
+    groups = [("label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft, with T²", soft, DISTILLED)]
     assert bars(right) == [
         (label, pytest.approx(heights, abs=1e-6), colour.lower()) for label, heights, colour in groups
     ]
@@ -47,7 +47,7 @@ def test_each_loss_alone(t):
     assert ticks(left) == ticks(right) == list(NAMES) and right.get_ylabel() == "push on the logit"
     lengths = [np.linalg.norm(each) for each in (hard, soft / t**2, soft)]
     assert numbers(words) == pytest.approx([t, *lengths], abs=6e-4)
-    assert words.index(": label") < words.index("soft, no T²") < words.index("soft × T²")
+    assert words.index(": label") < words.index("soft, no T²") < words.index("soft, with T²")
 
 
 @pytest.mark.parametrize("t, alpha", [(2, 0.1), (8, 0.75)])

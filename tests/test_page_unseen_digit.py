@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from drawn import at, bars, lines, ticks
+from drawn import at, lines
 from gallery import GALLERY, LABELS, NAMES, SEEN
+from matplotlib.colors import to_hex
 
 from distill_edu import load_dataset, models
 from distill_edu.pages import unseen_digit as page
@@ -20,7 +21,7 @@ def right(omitted, bias):
 
 
 @pytest.mark.parametrize("omitted, bias", [(0, 1.5), (2, -1.0)])
-def test_the_curves_the_marks_the_bars_and_the_sentence(omitted, bias):
+def test_the_curves_the_marks_the_leads_and_the_sentence(omitted, bias):
     figure, words = at(GALLERY["bias"](), omitted=omitted, bias=bias)
     left, each = figure.axes
     of_class, of_all = lines(left, "None")
@@ -34,10 +35,13 @@ def test_the_curves_the_marks_the_bars_and_the_sentence(omitted, bias):
     correct, answered = right(omitted, bias)
     expected = [(bias, correct[in_class].mean()), (bias, correct.mean())]
     assert [(*mark.x, *mark.y) for mark in lines(left, "o")] == [pytest.approx(mark) for mark in expected]
-    (_, others, grey), (_, ours, green) = bars(each)
-    assert others + ours == pytest.approx([correct[c == LABELS].mean() for c in range(3)])
-    assert [c for c in range(3) if ours[c] != 0] == [omitted] and others[omitted] == 0
-    assert (grey, green) == (picture.NEUTRAL.lower(), picture.DISTILLED.lower()) and ticks(each) == list(NAMES)
+    z = STUDENTS[omitted]
+    leads = z[:, omitted] + bias - np.max([z[:, c] for c in range(3) if c != omitted], axis=0)
+    (others, grey), (ours, green) = [(patch.get_data().values, to_hex(patch.get_facecolor())) for patch in each.patches]
+    for shares, some in ((others, leads[~in_class]), (ours, leads[in_class])):
+        assert shares.sum() == pytest.approx(1) and shares[24:].sum() == pytest.approx((some >= 0).mean())
+    assert (grey, green) == (picture.NEUTRAL.lower(), picture.DISTILLED.lower())
+    assert list(each.lines[0].get_xdata()) == [0, 0] and NAMES[omitted] in each.get_title()
     assert words == (
         f"{NAMES[omitted]} was hidden. With an added bias of {bias:+g}, {correct[in_class].mean():.3f} of the images "
         f"of {NAMES[omitted]} are right, and {correct.mean():.3f} of all images. The student answers {NAMES[omitted]} "
@@ -72,10 +76,16 @@ def test_each_student_of_each_arm_is_measured():
     arms, chosen = {"narrow": {}, "wide": {"hidden": 4}}, {"narrow": {"hidden": 2}, "wide": {"hidden": 8}}
     common = {"alpha": 1.0, "hidden": [2, 8], "steps": 2}
 
-    def measure(student, digits):
+    def measure(student):
         seen.append(student.get_weights()[-1])
-        return {"parameters": student.count_params(), "digits": np.array(digits)}
+        return {"parameters": student.count_params()}
 
-    found = page.measure_each(measure, [0, 1], data, None, models.mlp, arms, chosen, common, seeds=2)
+    found = page.measure_each(measure, data, None, models.mlp, arms, chosen, common, seeds=2)
     assert found["narrow"]["parameters"].tolist() == [15] * 2 and found["wide"]["parameters"].tolist() == [51] * 2
-    assert found["wide"]["digits"].tolist() == [[0, 1]] * 2 and not np.array_equal(seen[0], seen[1])
+    assert not np.array_equal(seen[0], seen[1])
+
+
+def test_the_gains_in_auc_compare_image_by_image():
+    measured = {"low": {"auc": np.zeros((2, 4))}, "high": {"auc": np.full((2, 4), 0.5)}}
+    gains = page.auc_gains(measured, "low", ["high"])
+    assert list(gains) == ["over low: high"] and gains["over low: high"].mean == 0.5

@@ -1,27 +1,51 @@
-"""Page "Distillation from scratch": its exercises. Its slider is in `shared.loss`."""
+"""Page "Distillation from scratch": a figure of its students, and its exercises. Its slider is in `shared.loss`."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import LABELS, Z_STUDENT, Z_TEACHER, Exercise
+from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, Picture, plain
 from distill_edu.probabilities import kl_divergence, soft_targets
+
+
+def draw_distances(found, labels, sound):
+    """Draw a bar for each student: its distance from the teacher, with its accuracy beside the bar.
+
+    `found`: name -> (accuracy, distance). A line marks the distance of the student `labels`; the students of the
+    correct loss, `sound`, are green.
+    """
+    figure = Picture(7, 0.9 + 0.36 * len(found))
+    axes = figure.add_axes((0.3, 0.55 / figure.get_figheight(), 0.66, 1 - 0.7 / figure.get_figheight()))
+    farthest = max(distance for _, distance in found.values())
+    for row, (name, (accuracy, distance)) in enumerate(found.items()):
+        axes.barh(row, distance, color=HARD if name == labels else DISTILLED if name in sound else NEUTRAL)
+        axes.text(1.03 * farthest, row, f"accuracy {accuracy:.3f}", va="center", fontsize=8)
+    axes.axvline(found[labels][1], color=HARD, linewidth=1)
+    axes.set_yticks(range(len(found)), map(plain, found))
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlim=(0, 1.3 * farthest))
+    axes.set_xlabel("distance from the teacher (T² KL at T = 4)")
+    return figure
+
 
 # Teacher and student at T = 2, and the same student at T = 1, whose logits are 2 ln 2, 0, 0.
 P, Q, R = np.array([0.7, 0.2, 0.1]), np.array([1 / 2, 1 / 4, 1 / 4]), np.array([2 / 3, 1 / 6, 1 / 6])
-HARD, SOFT = R - [1, 0, 0], 2 * (Q - P)  # the gradients of CE and of T² KL
+OF_LABELS, OF_TEACHER = R - [1, 0, 0], 2 * (Q - P)  # the gradients of CE and of T² KL
 # The reader types the gradient of 0.3 CE + 0.7 T² KL with respect to the student's logits; the label is class 0.
 check_gradient_by_hand = Exercise(
-    right=0.3 * HARD + 0.7 * SOFT,
+    right=0.3 * OF_LABELS + 0.7 * OF_TEACHER,
     mistakes=[
         (
-            -0.3 * HARD - 0.7 * SOFT,
+            -0.3 * OF_LABELS - 0.7 * OF_TEACHER,
             "the signs are turned: where the student gives too little, the gradient is negative.",
         ),
-        (0.7 * HARD + 0.3 * SOFT, "alpha is the weight of the label, here 0.3."),
-        (0.3 * HARD + 0.7 * (Q - P), "the soft loss lacks a factor T: its gradient is T (q - p)."),
-        (0.3 * HARD + 1.4 * SOFT, "one T too many: dividing the logits by T brings a factor 1/T, so one T is left."),
-        (0.3 * (Q - [1, 0, 0]) + 0.7 * SOFT, "the label sees the student at T = 1: r, not q."),
-        (0.7 * SOFT, "the label's part is missing: r minus 1 for the right class, r for the other classes."),
-        (HARD + SOFT, "weight the two parts with alpha and 1 - alpha."),
+        (0.7 * OF_LABELS + 0.3 * OF_TEACHER, "alpha is the weight of the label, here 0.3."),
+        (0.3 * OF_LABELS + 0.7 * (Q - P), "the soft loss lacks a factor T: its gradient is T (q - p)."),
+        (
+            0.3 * OF_LABELS + 1.4 * OF_TEACHER,
+            "one T too many: dividing the logits by T brings a factor 1/T, so one T is left.",
+        ),
+        (0.3 * (Q - [1, 0, 0]) + 0.7 * OF_TEACHER, "the label sees the student at T = 1: r, not q."),
+        (0.7 * OF_TEACHER, "the label's part is missing: r minus 1 for the right class, r for the other classes."),
+        (OF_LABELS + OF_TEACHER, "weight the two parts with alpha and 1 - alpha."),
     ],
     otherwise="three numbers, 0.3 times the gradient of CE plus 0.7 times T (q - p).",
 )

@@ -3,9 +3,11 @@
 import ipywidgets
 import numpy as np
 
+from distill_edu.evidence import Gains
+from distill_edu.metrics import paired_gain
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, class_bars, grouped_bars, legend, plain, two_axes
+from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, legend, plain, two_axes
 from distill_edu.pages.shared.playground import Playground
 from distill_edu.students import Course, Trainer
 
@@ -36,11 +38,9 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, NEUTRAL)):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
-        left.set(
-            ylim=(0, 1), xlabel=f"added bias of {plain(name)} (logits)", ylabel="accuracy", title="each added bias"
-        )
+        left.set(ylim=(0, 1), xlabel="added bias (logits)", ylabel="accuracy", title=f"{plain(name)} was hidden")
         legend(left, loc="lower right")
-        _draw_classes(right, correct[-1], labels, omitted, bias, class_names)
+        _draw_leads(right, lead(with_added(students[omitted], omitted, bias), omitted), of_class, plain(name))
         return (
             f"{name} was hidden. With an added bias of {bias:+g}, {class_accuracy[-1]:.3f} of the images of {name} are "
             f"right, and {accuracy[-1]:.3f} of all images. The student answers {name} "
@@ -50,14 +50,28 @@ def bias_explorer(students, labels, class_names, bias=0.0):
     return Explorer(draw, controls)
 
 
-def _draw_classes(axes, correct, labels, omitted, bias, class_names):
-    """The share of each class that is right, the omitted class in green."""
-    per_class = np.array([correct[labels == c].mean() for c in range(len(class_names))])
-    title = f"each digit, {bias:+g} added" if bias else "each digit, as learned"
-    shift = np.arange(len(class_names)) == omitted
-    grouped_bars(axes, {None: (per_class * ~shift, NEUTRAL)})
-    class_bars(axes, {None: (per_class * shift, DISTILLED)}, class_names, ylabel="accuracy", title=title)
-    axes.set_xlabel("green: the hidden one")
+def _draw_leads(axes, leads, of_class, name):
+    """How the leads of a class spread: over its own images (green), and over all other images."""
+    edges, highest = np.arange(-24, 16.5), 0.23
+    for label, some, colour in (("other images", ~of_class, NEUTRAL), (f"{name}s", of_class, DISTILLED)):
+        shares = np.histogram(leads[some].clip(-23.5, 15.5), edges)[0] / some.sum()
+        highest = max(highest, *shares)
+        axes.stairs(shares, edges, fill=True, alpha=0.6, color=colour, label=label)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set(
+        xlim=(-24, 16), ylim=(0, 1.1 * highest), ylabel="share of the images", title=f"right of 0: the answer is {name}"
+    )
+    axes.set_xlabel(f"lead of the {name} (logits)")
+    legend(axes, loc="upper right")
+
+
+def lead(logits, digit):
+    """Return the lead of a digit in each row: its logit minus the highest other logit.
+
+    >>> lead(np.array([[1.0, 3.0, 0.5], [2.0, 1.5, 0.0]]), 0).tolist()
+    [-2.0, 0.5]
+    """
+    return logits[:, digit] - np.delete(logits, digit, axis=1).max(axis=1)
 
 
 def playground():
@@ -110,11 +124,11 @@ def share_below(scores, is_digit):
     return (scores[is_digit][:, None] > scores[~is_digit]).mean(axis=1)
 
 
-def measure_each(measure, digits, data, teacher, build, arms, chosen, common, seeds=10):
+def measure_each(measure, data, teacher, build, arms, chosen, common, seeds=10):
     """Train ten students of each arm, and return arm -> {name: array [seeds, ...]} of what `measure` says of them.
 
     `arms`, `common`: settings, as `compare` takes them; `chosen`: arm -> what it chose among their lists.
-    `measure(student, digits)` returns name -> number or array.
+    `measure(student)` returns name -> number or array.
     """
     common = dict(common)
     course = Course(data, teacher, build, common.pop("steps"), parts=("test",))
@@ -122,8 +136,14 @@ def measure_each(measure, digits, data, teacher, build, arms, chosen, common, se
     trainer = Trainer(course, progress=False)
     rows = trainer.rows(wanted, with_weights=range(len(wanted)))
     students = (trainer.restored(*each, row["weights"]) for each, row in zip(wanted, rows, strict=True))
-    measured = {name: [measure(next(students), digits) for _ in range(seeds)] for name in arms}
+    measured = {name: [measure(next(students)) for _ in range(seeds)] for name in arms}
     return {arm: {key: np.stack([each[key] for each in of]) for key in of[0]} for arm, of in measured.items()}
+
+
+def auc_gains(measured, over, only):
+    """Return the gains in AUC of the arms `only` over the arm `over`, seed by seed and image by image."""
+    auc = {name: each["auc"] for name, each in measured.items()}
+    return Gains({f"over {over}: {name}": paired_gain(auc[name], auc[over]) for name in only}, "AUC")
 
 
 def _auc(scores, is_digit):

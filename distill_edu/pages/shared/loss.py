@@ -43,12 +43,12 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     hard = (np.arange(len(class_names)) == label) - soft_targets(student_logits)
     left, right = two_axes(figure)
     answers = {"teacher p": (p, TEACHER), "student q": (q, STUDENT)}
-    title = f"soft targets at T = {temperature:g}; label: {plain(class_names[label])}"
+    title = f"answers at T = {temperature:g}; label: {plain(class_names[label])}"
     class_bars(left, answers, class_names, ylabel="probability", title=title)
     if alpha is None:
         title, reach = "push of each loss", 1.1
         pushes = {"label": (hard, HARD), "soft, no T²": (soft / temperature**2, NEUTRAL)}
-        pushes["soft × T²"] = (soft, DISTILLED)
+        pushes["soft, with T²"] = (soft, DISTILLED)
     else:
         title, reach = f"push of each part, α = {alpha:g}", 0.8
         pushes = {"α × label": (alpha * hard, HARD), "(1 − α) × teacher": ((1 - alpha) * soft, DISTILLED)}

@@ -3,8 +3,8 @@
 import ipywidgets
 import numpy as np
 
-from distill_edu import teacher_logits
 from distill_edu.metrics import paired_gain
+from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, stop_slider
 from distill_edu.pages.shared.picture import (

@@ -123,11 +123,10 @@ def halves(harmless, teacher, images):
 
 def pair(data, seed, share):
     """Return a network that shall be a teacher, and a student with its start, or with a share of another one."""
-    pair = []
-    for its_share in (0, share):
-        keras.utils.set_random_seed(seed)
-        pair.append(network(data, share=its_share))
-    return pair
+    keras.utils.set_random_seed(seed)
+    teacher = network(data)
+    keras.utils.set_random_seed(seed)
+    return teacher, network(data, share=share)
 
 
 def step(model, x, targets, training):
@@ -221,15 +220,11 @@ def draw_answers(axes, images, answers):
     axes.set_axis_off()
 
 
-UNIT, OUTPUTS = (0.5, 0.5), {"digit outputs": 0.78, "other outputs": 0.22}  # places in the left picture
 BOWL = np.array([[3.0, 0.6], [0.6, 0.5]])  # any F: symmetric, and no direction leads down from the bottom
 
 
 def draw_bowl(towards=(1.0, 0.9)):
-    """Draw one changed weight in a network (left), and one step of a student in the bowl of its loss (right).
-
-    `towards`: the teacher's step in two weights, from the start.
-    """
+    """Draw one changed weight in a network, and a student's step in its bowl; `towards`: the teacher's step."""
     figure = Picture(7, 2.9)
     _draw_weight(figure.add_axes((0.01, 0.09, 0.44, 0.79)))
     axes = figure.add_axes((0.53, 0.09, 0.45, 0.79))
@@ -238,11 +233,10 @@ def draw_bowl(towards=(1.0, 0.9)):
     x, y = np.meshgrid(np.linspace(-0.9, 2.7, 90), np.linspace(-0.9, 1.8, 90))
     away = np.stack([x - teacher[0], y - teacher[1]], axis=-1)
     height = np.einsum("...i,ij,...j", away, BOWL, away) / 2
-    start = teacher @ BOWL @ teacher / 2
-    axes.contour(x, y, height, start * np.array([0.08, 0.35, 1, 1.8]), colors=NEUTRAL, linewidths=0.8)
-    look = {"arrowstyle": "->", "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+    levels = teacher @ BOWL @ teacher / 2 * np.array([0.08, 0.35, 1, 1.8])  # 1: through the start
+    axes.contour(x, y, height, levels, colors=NEUTRAL, linewidths=0.8)
     for name, end, colour, side in (("teacher", teacher, TEACHER, 0.12), ("student's step", student, STUDENT, -0.16)):
-        axes.annotate("", end, (0, 0), arrowprops={**look, "color": colour})
+        axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": colour, "shrinkA": 0})
         axes.text(end[0] + 0.06, end[1] + side, name, fontsize=9, color=colour, va="center")
     axes.plot(0, 0, "o", color=INK)
     axes.text(-0.1, 0, "start", ha="right", va="center", fontsize=9)
@@ -255,14 +249,14 @@ def _draw_weight(axes):
     """Draw a hidden unit, whose weight has changed, and the outputs that it reaches."""
     axes.set(xlim=(-0.08, 1.42), ylim=(0, 1))
     axes.set_title("one changed weight reaches all outputs", fontsize=10)
-    axes.plot((0.05, UNIT[0]), (0.5, UNIT[1]), color=TEACHER, linewidth=5)
+    axes.plot((0.05, 0.5), (0.5, 0.5), color=TEACHER, linewidth=5)
     axes.text(0.24, 0.56, "changed", ha="center", fontsize=8, color=TEACHER)
-    for name, height in OUTPUTS.items():
-        axes.plot((UNIT[0], 0.95), (UNIT[1], height), color=INK, linewidth=1)
+    for name, height in (("digit outputs", 0.78), ("other outputs", 0.22)):
+        axes.plot((0.5, 0.95), (0.5, height), color=INK, linewidth=1)
         axes.text(1.0, height, name, va="center", fontsize=8, color=INK)
-    axes.plot((0.05, UNIT[0], 0.95, 0.95), (0.5, UNIT[1], *OUTPUTS.values()), "o", color=INK, markersize=9)
-    axes.text(0.05, 0.36, "image", ha="center", fontsize=8)
-    axes.text(UNIT[0], 0.36, "hidden unit", ha="center", fontsize=8)
+    axes.plot((0.05, 0.5, 0.95, 0.95), (0.5, 0.5, 0.78, 0.22), "o", color=INK, markersize=9)
+    for place, name in ((0.05, "image"), (0.5, "hidden unit")):
+        axes.text(place, 0.36, name, ha="center", fontsize=8)
     axes.set_axis_off()
 
 

@@ -1,5 +1,7 @@
 """Page "How much can you ask a teacher?": lines over copies, and the teacher's answers to them."""
 
+import keras
+import numpy as np
 import pytest
 from drawn import at, bars, error_bars, half_width, lines, ticks
 from gallery import COPIES, GALLERY, IMAGES, LOGITS, NAMES
@@ -48,3 +50,33 @@ def test_wrong_arguments_get_a_sentence():
         page.copies_explorer(COPIES, IMAGES, LOGITS, NAMES[:2])
     with pytest.raises(ValueError, match="one of the slider's stops"):
         page.copies_explorer(COPIES, IMAGES, LOGITS, NAMES, copies=7)
+
+
+def test_copies_move_by_two_pixels_at_most_and_the_images_themselves_come_first():
+    images = np.zeros((2, 9, 9, 1))
+    images[:, 4, 4] = [[1], [2]]
+    copies, labels = page.with_copies(images, np.array([7, 3]), 20)
+    assert np.array_equal(copies[:2], images) and labels.tolist() == [7, 3] * 21
+    assert copies.max(axis=(1, 2, 3)).tolist() == [1, 2] * 21
+    where = np.argwhere(copies)[:, 1:3] - 4
+    assert np.abs(where).max() == 2 and len(np.unique(where[2:], axis=0)) > 10
+
+
+def test_the_answers_stand_beside_their_image():
+    answers = {"asked": np.array([0.2, 0.3, 0.5]), "mended": np.array([0.1, 0.6, 0.3])}
+    image, *panels = page.draw_answers(IMAGES[0], answers, NAMES).axes
+    assert (image.images[0].get_array() == IMAGES[0, ..., 0]).all()
+    for axes, (name, expected) in zip(panels, answers.items(), strict=True):
+        ((_, heights, _),) = bars(axes)
+        assert axes.get_title() == name and heights == pytest.approx(expected)
+
+
+def test_a_mistake_of_the_teacher_is_named_and_the_share_of_right_answers_is_that_of_all_images():
+    images = 3 * np.eye(3)[[0, 1, 1, 2]].reshape(4, 1, 3, 1)
+    teacher = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten()])
+    questions, written = {"known": images, "new": images[::-1]}, {"known": np.array([0, 2, 1, 2])}
+    figure = page.draw_questions(teacher, questions, written, shown=2)
+    assert [text.get_text() for text in figure.texts] == ["known\nright about 0.750", "new"]
+    assert [axes.get_title() for axes in figure.axes] == ["0", "1, not 2", "2", "1"]
+    assert [axes.title.get_color() for axes in figure.axes[:2]] == [picture.INK, picture.HARD]
+    assert all((axes.images[0].get_array() == images[i, ..., 0]).all() for i, axes in enumerate(figure.axes[:2]))

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from drawn import at, error_rows, half_width, lines, numbers
+from drawn import at, error_rows, half_width, lines, numbers, ticks
 from gallery import ASKED_LABELS, GALLERY, NOISE_SAID, NOISY
 from matplotlib.colors import to_hex
 
@@ -107,31 +107,36 @@ def test_a_student_may_have_the_digit_outputs_of_its_trained_teacher():
         assert np.array_equal(own[..., :10], trained[..., :10]) and np.array_equal(own[..., 10:], untouched[..., 10:])
 
 
-def test_the_distance_to_the_teacher_is_a_divergence_of_the_trained_outputs_before_and_after():
-    teacher_of, how = page.teacher_of(DATA, epochs=5), {"temperature": 1, "alpha": 0.0, "batch_size": 20, "seeds": 2}
-    noise = Dataset("noise", (PIXELS, np.full(40, -1)), DATA.valid, DATA.test, DATA.class_names)
-    arms = {"ten": {"teacher": teacher_of, "share": 0}, "two": {"teacher": teacher_of, "trained": (10, 12)}}
-    found = page.distances(arms, noise, PIXELS, {}, 30, how)
-    before, after = found["ten"]
-    assert (after < before).all()
-    for name, end in (("ten", 20), ("two", 12)):
-        keras.utils.set_random_seed(1)
-        p = soft_targets(np.array(teacher_of()(PIXELS))[:, 10:end])
-        keras.utils.set_random_seed(1)
-        q = soft_targets(np.array(page.network(DATA)(PIXELS, training=True))[:, 10:end])
-        assert found[name][0, 1] == pytest.approx(np.mean(np.sum(p * np.log(p / q), axis=1)), rel=1e-3)
-    moved = page.distances(arms, noise, PIXELS, {"ten": -PIXELS}, 30, how)["ten"]
-    assert moved[0] != pytest.approx(before), "an arm may have noise of its own"
+def test_a_teacher_and_its_student_have_one_start_and_a_step_lowers_the_loss_of_the_outputs_in_use():
+    teacher, student = page.pair(DATA, 3, share=0)
+    assert all(map(np.array_equal, teacher.get_weights(), student.get_weights()))
+    other_teacher, other = page.pair(DATA, 3, share=1)
+    assert np.array_equal(other_teacher.get_weights()[0], teacher.get_weights()[0])
+    assert not np.allclose(other.get_weights()[0], teacher.get_weights()[0], atol=0.01)
+    targets = np.eye(20)[DATA.test[1]]
+
+    def loss(model):
+        logits = np.array(model(PIXELS, training=False), "float64")
+        return -np.mean(np.sum(targets * np.log(soft_targets(logits)), axis=1, where=targets > 0))
+
+    before, step = loss(teacher), page.step(teacher, PIXELS, targets, training=False)
+    page.move(teacher, 1e-3 * step)
+    assert before - loss(teacher) == pytest.approx(1e-3 * step @ step, rel=0.05)
+    assert not step.reshape(-1)[-10:].any(), "the biases of the other outputs are not in use"
 
 
-def test_the_best_constant_answer_is_the_mean_of_the_teacher_over_the_noise_of_the_arm():
-    teacher_of, how = page.teacher_of(DATA, epochs=3), {"seeds": 2}
-    arms = {"ten": {"teacher": teacher_of}, "two": {"teacher": teacher_of, "trained": (10, 12)}}
-    found = page.constants(arms, PIXELS, {"two": -PIXELS}, how)
-    for name, end, x in (("ten", 20, PIXELS), ("two", 12, -PIXELS)):
-        keras.utils.set_random_seed(1)
-        p = soft_targets(np.array(teacher_of()(x))[:, 10:end])
-        assert found[name][1] == pytest.approx(np.mean(np.sum(p * np.log(p / p.mean(axis=0)), axis=1)), rel=1e-3)
+def test_the_students_step_goes_down_the_bowl_and_not_away_from_the_teacher():
+    _, right = page.draw_bowl((1.0, 0.9)).axes
+    teacher, student = (np.array(arrow.xy) for arrow in right.texts if hasattr(arrow, "xy"))
+    assert teacher == pytest.approx([1.0, 0.9]) and np.linalg.norm(student) == pytest.approx(1)
+    assert student == pytest.approx(page.BOWL @ teacher / np.linalg.norm(page.BOWL @ teacher)) and student @ teacher > 0
+    assert np.linalg.eigvalsh(page.BOWL).min() > 0
+
+
+def test_each_cosine_is_a_dot_in_its_row():
+    (axes,) = page.draw_cosines({"same": [0.1, 0.2], "other": [0.0]}, chance=0.01).axes
+    assert [(line.x.tolist(), line.y.tolist()) for line in lines(axes, "o")] == [([0.1, 0.2], [0, 0]), ([0.0], [1])]
+    assert ticks(axes, "y") == ["same", "other"]
 
 
 def test_half_of_the_noise_stays_the_harmless_half_or_a_random_one():

@@ -4,13 +4,33 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.metrics import paired_gain
+from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, slider, stop_slider
-from distill_edu.pages.shared.picture import class_bars, empty_axes, legend, means_over_stops, stop_axis, with_room
+from distill_edu.pages.shared.picture import (
+    INK,
+    Picture,
+    class_bars,
+    empty_axes,
+    legend,
+    means_over_stops,
+    plain,
+    stop_axis,
+    with_room,
+)
 from distill_edu.pages.shared.plots import DISTILLED, HARD, NEUTRAL, TEACHER, gain_in_words
 from distill_edu.probabilities import soft_targets
 
 LINES = ((DISTILLED, "D-", "full"), (DISTILLED, "D--", "none"), (HARD, "o-", "full"))
+
+
+def with_copies(images, labels, each):
+    """The images, then `each` copies of all of them, every copy moved by up to two pixels; and their labels."""
+    moves = np.random.default_rng(0).integers(-2, 3, size=(len(images) * (each + 1), 2))
+    moves[: len(images)] = 0
+    copies = np.tile(images, (each + 1, 1, 1, 1))
+    moved = [np.roll(image, move, axis=(0, 1)) for image, move in zip(copies, moves, strict=True)]
+    return np.array(moved), np.tile(labels, each + 1)
 
 
 def copies_explorer(results, images, logits, class_names, temperature=4, copies=0, shown=0):
@@ -64,6 +84,44 @@ def draw_results(figure, results, copies):
     means = ", ".join(f"{name} {correct[copies].mean():.3f}" for name, correct in results.items())
     asked, old, _ = (correct[copies] for correct in results.values())
     return f"{copies:,} copies: {means}. Asking, over the old answers: {gain_in_words(paired_gain(asked, old))}"
+
+
+def draw_answers(image, answers, class_names):
+    """Draw an image and, beside it, some answers to it. `answers`: name -> probabilities [classes]."""
+    figure = Picture(7, 2.1)
+    axes = figure.add_axes((0.01, 0.2, 0.18, 0.6))
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+    for place, (name, probabilities) in enumerate(answers.items()):
+        axes = figure.add_axes((0.27 + 0.25 * place, 0.2, 0.22, 0.62))
+        class_bars(axes, {name: (probabilities, TEACHER)}, class_names, ylim=(0, 0.6), title=plain(name))
+        axes.tick_params(labelleft=place == 0)
+        axes.set_xlabel("class")
+    figure.axes[1].set_ylabel("probability")
+    return figure
+
+
+def draw_questions(teacher, questions, written, shown=6):
+    """Draw the first images of each lesson in a row, each with what the teacher calls it and what was written.
+
+    `questions`: name -> images; `written`: name -> labels, where there are any. The share of all images of a lesson
+    about which the teacher is right stands below the lesson's name.
+    """
+    answers = {name: teacher_logits(teacher, images).argmax(axis=-1) for name, images in questions.items()}
+    figure = Picture(7, 0.95 * len(questions))
+    for row, (name, images) in enumerate(questions.items()):
+        bottom = 1 - (row + 1) / len(questions)
+        right = f"\nright about {np.mean(answers[name] == written[name]):.3f}" if name in written else ""
+        figure.text(0.01, bottom + 0.35 / len(questions), plain(name) + right, fontsize=9, va="center")
+        for place in range(shown):
+            axes = figure.add_axes((0.22 + 0.13 * place, bottom, 0.11, 0.74 / len(questions)))
+            axes.imshow(images[place], cmap="gray_r", vmin=0, vmax=1)
+            digit, label = answers[name][place], written[name][place] if name in written else None
+            wrong = label is not None and label != digit
+            axes.set_title(f"{digit}, not {label}" if wrong else f"{digit}", fontsize=9, pad=2)
+            axes.title.set(color=HARD if wrong else INK, weight="bold" if wrong else "normal")
+            axes.set_axis_off()
+    return figure
 
 
 # The reader types how often a student sees each of 90 images and 2,700 copies in 1,000 updates of 32 images.

@@ -4,13 +4,12 @@ import functools
 
 import numpy as np
 
-from distill_edu._inside.backend import keras
-from distill_edu.experiments import compare
+from distill_edu._inside.backend import keras, tf
 from distill_edu.metrics import mean_and_reach
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, TEACHER, empty_axes
-from distill_edu.probabilities import kl_divergence, soft_targets
+from distill_edu.pages.shared.picture import DISTILLED, INK, NEUTRAL, STUDENT, TEACHER, Picture, empty_axes, plain
+from distill_edu.probabilities import soft_targets
 
 DIGITS, OTHERS = (0, 10), (10, 20)
 HIDDEN = -100.0  # a logit whose probability is 0
@@ -108,44 +107,6 @@ def with_columns(data, columns, **settings):
     return student
 
 
-def distances(arms, noise, fresh, own, updates, how):
-    """Return arm -> how far a student is from its teacher on noise that it has not seen, before and after, [2, seeds].
-
-    That is the KL divergence from the teacher's probabilities of the others to the student's, in nats, mean over the
-    images `fresh`, or over those that `own` has for an arm. `arms`, `how`: what `compare` gets, with a number of seeds.
-    """
-    found = {name: np.zeros((2, how["seeds"])) for name in arms}
-    for seed in range(how["seeds"]):
-        once = {**how, "seeds": [seed]}
-        trained = compare(noise, None, network, arms, steps=updates, show=list(arms), **once).students
-        for name, arm in arms.items():
-            settings = {key: arm.get(key, how.get(key)) for key in ("trained", "outputs", "share", "head")}
-            settings = {key: value for key, value in settings.items() if value is not None}
-            x, others = own.get(name, fresh), slice(*settings.get("trained", OTHERS))
-            keras.utils.set_random_seed(seed)
-            said = soft_targets(np.array(arm["teacher"]()(x))[:, others])
-            keras.utils.set_random_seed(seed)
-            for place, student in enumerate((network(noise, **settings), trained[name])):
-                answers = soft_targets(np.array(student(x, training=True))[:, others])
-                found[name][place, seed] = kl_divergence(said, answers).mean()
-    return found
-
-
-def constants(arms, fresh, own, how):
-    """Return arm -> how far the best constant answer is from the teacher of each seed, [seeds].
-
-    The best answer that is the same for every image is the teacher's mean answer. Arguments and unit: `distances`.
-    """
-    found = {name: np.zeros(how["seeds"]) for name in arms}
-    for name, arm in arms.items():
-        x, others = own.get(name, fresh), slice(*(arm.get("trained") or how.get("trained", OTHERS)))
-        for seed in range(how["seeds"]):
-            keras.utils.set_random_seed(seed)
-            said = soft_targets(np.array(arm["teacher"]()(x))[:, others])
-            found[name][seed] = kl_divergence(said, np.broadcast_to(said.mean(axis=0), said.shape)).mean()
-    return found
-
-
 def halves(harmless, teacher, images):
     """Return two arms for `compare`: the half of the images that `harmless` keeps, and as many random ones.
 
@@ -158,6 +119,26 @@ def halves(harmless, teacher, images):
     return {
         name: {"teacher": teacher, "train": (images[half], np.full(half.sum(), -1))} for name, half in chosen.items()
     }
+
+
+def pair(data, seed, share):
+    """Return a network that shall be a teacher, and a student with its start, or with a share of another one."""
+    keras.utils.set_random_seed(seed)
+    teacher = network(data)
+    keras.utils.set_random_seed(seed)
+    return teacher, network(data, share=share)
+
+
+def step(model, x, targets, training):
+    """Return minus the gradient of the cross-entropy of the outputs in use, one vector [weights].
+
+    `training`: False uses the digits, True the others, as `network` has them; `targets`: probabilities of all outputs.
+    """
+    with tf.GradientTape() as tape:
+        logits = model(x, training=training)
+        loss = keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
+    gradients = tape.gradient(loss, model.trainable_variables)  # of the images' sum, so: / len(x)
+    return -np.concatenate([np.ravel(part) for part in gradients]) / len(x)
 
 
 def move(model, step):
@@ -237,6 +218,59 @@ def draw_answers(axes, images, answers):
     axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1))
     axes.set_title("one student (green: right)", fontsize=8)
     axes.set_axis_off()
+
+
+BOWL = np.array([[3.0, 0.6], [0.6, 0.5]])  # any F: symmetric, and no direction leads down from the bottom
+
+
+def draw_bowl(towards=(1.0, 0.9)):
+    """Draw one changed weight in a network, and a student's step in its bowl; `towards`: the teacher's step."""
+    figure = Picture(7, 2.9)
+    _draw_weight(figure.add_axes((0.01, 0.09, 0.44, 0.79)))
+    axes = figure.add_axes((0.53, 0.09, 0.45, 0.79))
+    teacher, down = np.array(towards), BOWL @ towards
+    student = down / np.linalg.norm(down)
+    x, y = np.meshgrid(np.linspace(-0.9, 2.7, 90), np.linspace(-0.9, 1.8, 90))
+    away = np.stack([x - teacher[0], y - teacher[1]], axis=-1)
+    height = np.einsum("...i,ij,...j", away, BOWL, away) / 2
+    levels = teacher @ BOWL @ teacher / 2 * np.array([0.08, 0.35, 1, 1.8])  # 1: through the start
+    axes.contour(x, y, height, levels, colors=NEUTRAL, linewidths=0.8)
+    for name, end, colour, side in (("teacher", teacher, TEACHER, 0.12), ("student's step", student, STUDENT, -0.16)):
+        axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": colour, "shrinkA": 0})
+        axes.text(end[0] + 0.06, end[1] + side, name, fontsize=9, color=colour, va="center")
+    axes.plot(0, 0, "o", color=INK)
+    axes.text(-0.1, 0, "start", ha="right", va="center", fontsize=9)
+    axes.set(xticks=[], yticks=[], aspect="equal", xlabel="a weight", ylabel="another weight")
+    axes.set_title("the bowl of the student's loss, from above", fontsize=10)
+    return figure
+
+
+def _draw_weight(axes):
+    """Draw a hidden unit, whose weight has changed, and the outputs that it reaches."""
+    axes.set(xlim=(-0.08, 1.42), ylim=(0, 1))
+    axes.set_title("one changed weight reaches all outputs", fontsize=10)
+    axes.plot((0.05, 0.5), (0.5, 0.5), color=TEACHER, linewidth=5)
+    axes.text(0.24, 0.56, "changed", ha="center", fontsize=8, color=TEACHER)
+    for name, height in (("digit outputs", 0.78), ("other outputs", 0.22)):
+        axes.plot((0.5, 0.95), (0.5, height), color=INK, linewidth=1)
+        axes.text(1.0, height, name, va="center", fontsize=8, color=INK)
+    axes.plot((0.05, 0.5, 0.95, 0.95), (0.5, 0.5, 0.78, 0.22), "o", color=INK, markersize=9)
+    for place, name in ((0.05, "image"), (0.5, "hidden unit")):
+        axes.text(place, 0.36, name, ha="center", fontsize=8)
+    axes.set_axis_off()
+
+
+def draw_cosines(cosines, chance):
+    """Draw cosines as dots, a row for each name, and a band as far as `chance` from 0. `cosines`: name -> numbers."""
+    figure = Picture(7, 0.9 + 0.5 * len(cosines))
+    axes = figure.add_axes((0.2, 0.42 / figure.get_figheight(), 0.77, 0.5 * len(cosines) / figure.get_figheight()))
+    axes.axvspan(-chance, chance, color=NEUTRAL, alpha=0.3, linewidth=0)
+    for row, values in enumerate(cosines.values()):
+        axes.plot(values, np.full(len(values), row), "o", color=STUDENT, alpha=0.6)
+    axes.set_yticks(range(len(cosines)), [plain(name) for name in cosines])
+    axes.set(ylim=(len(cosines) - 0.5, -0.5), title="a dot: one pair; grey: typical of random directions")
+    axes.set_xlabel("cosine of the student's and the teacher's step")
+    return figure
 
 
 # The inner product of the teacher's step (1, -1) and the student's (2 * 1, 1 * -1).

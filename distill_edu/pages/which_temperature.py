@@ -5,10 +5,19 @@ import numpy as np
 import pandas
 
 from distill_edu._inside.check_values import require_columns
-from distill_edu.metrics import mean_and_reach
+from distill_edu.evidence import STARTS
+from distill_edu.metrics import mean_and_reach, paired_gain
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes, with_room
+
+LIGHT_TO_DARK = ("#8FD3BE", DISTILLED, "#00402F")  # the darker, the more images
+COVERS = f"{STARTS}, the draw of 90 or 300 images"
+
+
+def mean_change(change):
+    """The mean of differences [seeds, images] between paired students, with its 95% interval: a `Gain`."""
+    return paired_gain(change, np.zeros_like(change))
 
 
 def sweep_explorer(table):

@@ -120,7 +120,7 @@ def two_kinds_of_names(experiment, shared):
             axes.hlines(accuracies.mean(), place - 0.3, place + 0.3, color=colour, linewidth=2)
         middle = np.mean([experiment.right[arm][:, rows].mean() for arm in arms])
         axes.set(xlim=(-0.5, 2.5), ylim=(middle - 0.04, middle + 0.04))  # the same height of a gain in both panels
-        axes.set_xticks(range(3), map(plain, arms))
+        axes.set_xticks(range(3), map(plain, arms), fontsize=9)
         axes.set_title(kind, fontsize=10)
         axes.set_ylabel("accuracy" if left < 0.5 else "")
     return figure

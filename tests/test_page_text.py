@@ -7,7 +7,8 @@ import pytest
 from drawn import at, bars, ticks
 from gallery import NAMES, SPELLERS
 
-from distill_edu import as_letters
+from distill_edu import Dataset, as_letters
+from distill_edu.evidence import Experiment
 from distill_edu.pages import text as page
 from distill_edu.pages.shared import picture
 
@@ -41,3 +42,32 @@ def test_while_t_slides_the_models_are_not_asked_again():
     assert asked == ["one"]
     at(widget, word="two")
     assert asked == ["one", "two"]
+
+
+def test_rows_beyond_the_few_labels_are_the_transfer_set():
+    part = (np.arange(6).reshape(3, 2), np.arange(3))
+    few = page.with_few_labels(Dataset("rows", part, part, part, ("a", "b", "c")), 2)
+    assert few.train[0].tolist() == [[0, 1], [2, 3]] and few.train[1].tolist() == [0, 1]
+    assert few.transfer.tolist() == [[4, 5]] and few.test[1].tolist() == [0, 1, 2]
+
+
+def test_the_names_of_a_thing_are_one_example_and_only_the_wanted_rows_count():
+    right = np.zeros((2, 60), bool)
+    right[0, [0, 1, 2, 20]] = right[1, 59] = True
+    found = Experiment("accuracy", right={"a": right})
+    assert page.by_thing(found).right["a"] == pytest.approx(np.array([[0.15, 0.05, 0], [0, 0, 0.05]]))
+    rows = np.zeros(60, bool)
+    rows[[0, 1, 3, 4, 59]] = True  # none of the second thing
+    assert page.by_thing(found, rows).right["a"] == pytest.approx(np.array([[0.5, 0], [0, 1]]))
+
+
+def test_each_student_is_a_dot_among_names_of_one_language_and_shared_names():
+    rng, shared = np.random.default_rng(0), np.arange(40) % 3 == 0
+    right = {arm: rng.random((4, 40)) < 0.5 for arm in ("first choice", "soft targets", "flat for shared")}
+    figure = page.two_kinds_of_names(Experiment("accuracy", right=right), shared)
+    for axes, rows in zip(figure.axes, (~shared, shared), strict=True):
+        names = [label.get_text() for label in axes.get_xticklabels()]
+        assert names == ["first choice", "flat for shared", "soft targets"]
+        for place, (name, line) in enumerate(zip(names, axes.lines, strict=True)):
+            assert line.get_xdata().tolist() == [place] * 4
+            assert line.get_ydata() == pytest.approx(right[name][:, rows].mean(axis=1))

@@ -49,13 +49,6 @@ def few_names(data, count):
     return Dataset("few names", *[tuple(each[of] for each in part) for part, of in wanted], data.class_names)
 
 
-def nats_per_letter(model, x, labels):
-    """What names cost a model of log-probabilities: the mean over names of the mean of a name."""
-    log_p = np.take_along_axis(np.array(model(x)), np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
-    counts = labels != -1
-    return float((np.where(counts, -log_p, 0).sum(axis=1) / counts.sum(axis=1)).mean())
-
-
 def spelling(pairs, letters, rows):
     """How pairs are spelled: first [pairs, letters] and second [pairs, letters], and the pair of two letters.
 
@@ -104,6 +97,12 @@ def answers(teacher, by_letter, letters, pair_of, tag, name):
     pairs_asked = keras.Model(by_letter.inputs[0], _pair_probabilities(teacher, by_letter.inputs[0], pair_of))
     count = len(name) + 1
     return {"pairs": np.array(pairs_asked(row))[0, : -(-count // 2)], "letters": np.exp(by_letter(row))[0, :count]}
+
+
+def answers_to_names(teacher, by_letter, letters, spelling, names):
+    """What the teacher says to each name: language -> `answers`. `names`: language -> name."""
+    pair_of = spelling[2]
+    return {tag: answers(teacher, by_letter, letters, pair_of, tag, name) for tag, name in names.items()}
 
 
 def pieces_explorer(names, said, pairs, letters):

@@ -1,5 +1,7 @@
 """Page "Does it work on text?": what models answer to a word, and the exercises."""
 
+from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import lru_cache
 
 import ipywidgets
@@ -8,7 +10,18 @@ import numpy as np
 from distill_edu.data import as_letters
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, read_logits, require_up_to_three, slider, temperature_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, TEACHER, class_bars, empty_axes, legend, percent
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    HARD,
+    NEUTRAL,
+    TEACHER,
+    Picture,
+    class_bars,
+    empty_axes,
+    legend,
+    percent,
+    plain,
+)
 from distill_edu.probabilities import soft_targets
 
 # Suggestions: the reader may type any other word.
@@ -41,11 +54,76 @@ def word_explorer(models, class_names, word, temperature=1):
         for name in axes.get_xticklabels():
             name.set_rotation_mode("anchor")  # a turned name ends below its own bars
         axes.title.set_parse_math(False)  # a $ in a word is a $
-        legend(axes, loc="upper right")
+        legend(axes, loc="upper left")
         return f"{title}: {'; '.join(answers)}."
 
     text = slider(ipywidgets.Combobox, "Word", value=word, options=WORDS)
     return Explorer(draw, {"word": text, "temperature": temperature_slider(temperature)})
+
+
+def with_few_labels(data, count):
+    """The same data, of which only the first `count` training rows have labels: the others are the transfer set."""
+    x, labels = data.train
+    return replace(data, train=(x[:count], labels[:count]), transfer=x[count:])
+
+
+def shared_names(words, labels):
+    """Which rows have a name that stands under several labels, in upper or lower case: an array of True and False.
+
+    >>> shared_names(["Angola", "angola", "Suomi"], [0, 1, 2]).tolist()
+    [True, True, False]
+    """
+    labels_of = defaultdict(set)
+    for word, label in zip(words, labels, strict=True):
+        labels_of[word.lower()].add(label)
+    return np.array([len(labels_of[word.lower()]) > 1 for word in words])
+
+
+def highest_accuracy(words, labels):
+    """The highest accuracy of any model that reads lower case: one answer for each name, its most frequent label.
+
+    >>> highest_accuracy(["Angola", "angola", "Suomi", "Suomi"], [0, 1, 2, 2])
+    0.75
+    """
+    counts = defaultdict(Counter)
+    for word, label in zip(words, labels, strict=True):
+        counts[word.lower()][label] += 1
+    return sum(max(of_name.values()) for of_name in counts.values()) / len(words)
+
+
+def by_thing(experiment, rows=None):
+    """The same experiment, in which the twenty names of a thing are one test example: the mean over its names.
+
+    `rows`: which test names count (an array of True and False), all by default. A thing without such a name is left
+    out.
+    """
+    counts = np.ones(next(iter(experiment.right.values())).shape[1]) if rows is None else np.asarray(rows, float)
+    counts = counts.reshape(-1, 20)
+    some = counts.any(axis=1)
+
+    def means(right):
+        sums = (np.asarray(right, float).reshape(len(right), *counts.shape) * counts).sum(axis=2)
+        return sums[:, some] / counts.sum(axis=1)[some]
+
+    return replace(experiment, right={arm: means(right) for arm, right in experiment.right.items()})
+
+
+def two_kinds_of_names(experiment, shared):
+    """Draw the accuracy of each student of three arms, on names of one language and on `shared` names: a Picture."""
+    arms = {"first choice": HARD, "flat for shared": NEUTRAL, "soft targets": DISTILLED}
+    figure = Picture(7, 2.5)
+    for left, kind, rows in ((0.1, "names of one language", ~shared), (0.59, "shared names", shared)):
+        axes = figure.add_axes((left, 0.14, 0.39, 0.72))
+        for place, (arm, colour) in enumerate(arms.items()):
+            accuracies = experiment.right[arm][:, rows].mean(axis=1)
+            axes.plot(np.full(len(accuracies), place), accuracies, "o", color=colour, alpha=0.6)
+            axes.hlines(accuracies.mean(), place - 0.3, place + 0.3, color=colour, linewidth=2)
+        middle = np.mean([experiment.right[arm][:, rows].mean() for arm in arms])
+        axes.set(xlim=(-0.5, 2.5), ylim=(middle - 0.04, middle + 0.04))  # the same height of a gain in both panels
+        axes.set_xticks(range(3), map(plain, arms), fontsize=9)
+        axes.set_title(kind, fontsize=10)
+        axes.set_ylabel("accuracy" if left < 0.5 else "")
+    return figure
 
 
 # Pairs of neighbours in " sverige ".

@@ -35,8 +35,8 @@ class Row:
         self.distillers, self.first, self.optimizer = distillers, distillers[0], optimizer
         self.copies = {}  # id of the first student's variable -> (this variable of every student, their stack)
         self.graphs, self.copied, self.is_held = {}, set(), False
-        self.rates = self._rates()
         if optimizer:
+            self.rates = self._rates()
             self.trained = self._stacks([distiller.student.trainable_variables for distiller in distillers])
             optimizer.build(self.trained)
 
@@ -136,6 +136,7 @@ class Row:
         yield results
 
     def _one_by_one(self, alone, batch):
+        self._build_metrics(batch)  # XLA cannot create their variables within the checks of several students
         with self.written():
             steps = [(distiller, *alone(distiller, batch)) for distiller in self.distillers]
             yield [problem for distiller, step, _ in steps for problem in distiller.problems(step)]
@@ -152,7 +153,7 @@ class Row:
 
     def _build_metrics(self, batch):
         """Give the metrics their variables now: the step below has to be handed all that it changes."""
-        if batch.labels is None:
+        if batch.labels is None or not getattr(self.first.student, "outputs", None):
             return
         output = self.first.student.outputs[0]
         labels = self.first.task.read(batch.labels, output)

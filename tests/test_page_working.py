@@ -22,7 +22,8 @@ def test_each_models_next_symbol_and_what_it_has_written(written):
     texts, axes = figure.axes
     assert texts.get_title() == "49633779= (answer 8)" and axes.get_title() == "the next symbol"
     answers = {name: model("49633779=") for name, model in ADDERS.items()}
-    wanted = [[f"{name}:", text[:written] or "(nothing yet)"] for name, (text, _) in answers.items()]
+    ended = {name: " (ended)" if written > len(text) else "" for name, (text, _) in answers.items()}
+    wanted = [[f"{name}{ended[name]}:", text[:written] or "(nothing yet)"] for name, (text, _) in answers.items()]
     assert [text.get_text() for text in texts.texts] == sum(wanted, [])
     assert [to_hex(text.get_color()) for text in texts.texts[::2]] == COLOURS
     assert [(label, colour) for label, _, colour in bars(axes)] == list(zip(ADDERS, COLOURS, strict=True))
@@ -130,6 +131,18 @@ def test_a_model_goes_on_from_what_stands_there():
         assert [text[: place + 1] for text in texts] == [prompt[9:] for prompt in prompts]
 
 
+def test_the_share_of_right_answers_is_that_of_what_a_student_writes():
+    keras.utils.set_random_seed(0)
+    student = page.student(None, width=8)
+    network = student.layers[-1].network
+    *_, bias = network.get_layer("logits").weights
+    bias.assign(9.0 * np.eye(len(page.VOCABULARY))[page.VOCABULARY.numbers["7"]])
+    written = [text[-1:] for text in page.write(network, QUESTIONS, temperature=0)]
+    for answers, share in ((written, 1), ([written[0], "x", "x"], 1 / 3), (["x"] * 3, 0)):
+        assert page.share_right(student, QUESTIONS, answers) == pytest.approx(share)
+        assert page.share_right(network, QUESTIONS, answers) == pytest.approx(share)
+
+
 def test_what_differs_from_the_right_trace_is_orange():
     (axes,) = page.draw_replaced("49633779=", "43925298", "43977298", place=3).axes
     shown = [(*text.get_position(), text.get_text(), to_hex(text.get_color())) for text in axes.texts]
@@ -138,15 +151,20 @@ def test_what_differs_from_the_right_trace_is_orange():
     assert [digit for _, row, digit, _ in shown if row == 0] == ["question", *"49633779"]
     (boxed,) = [text for text in axes.texts if text.get_bbox_patch() is not None]
     assert boxed.get_position() == (3, 2)
+    (border,) = lines(axes)  # between what was given and what was written
+    assert set(border.x) == {3.5}
+    sides = {text.get_text().split()[0]: text.get_position()[0] for text in axes.texts[:2]}
+    assert sides["given"] < 3.5 < sides["written"]
 
 
-def test_every_student_is_a_dot_in_the_row_of_its_lesson():
-    right = {"9 traces": np.array([[1, 1], [0, 1]]), "answers": np.array([[0, 1], [0, 0]])}
+def test_every_student_is_a_circle_in_the_row_of_its_lesson():
+    right = {"1,000 traces": np.array([[1, 1], [1, 1]]), "9 traces": np.array([[1, 1], [0, 1]])}
+    right |= {"steps": np.array([[0, 0], [0, 1]]), "dots": np.array([[0, 1], [0, 0]])}
     (axes,) = page.draw_lessons(Experiment("accuracy", right=right)).axes
-    assert ticks(axes, "y") == ["answers", "9 traces"]
+    assert ticks(axes, "y") == ["steps", "dots", "9 traces", "1,000 traces"]
     *students, guess = lines(axes)
-    assert [(line.x.tolist(), set(line.y), line.colour) for line in students] == [
-        ([0.5, 0.0], {0.0}, COLOURS[2]),
-        ([1.0, 0.5], {1.0}, COLOURS[1]),
-    ]
+    assert [line.x.tolist() for line in students] == [[0.0, 0.5], [0.5, 0.0], [1.0, 0.5], [1.0, 1.0]]
+    assert [line.colour for line in students] == [COLOURS[2]] * 2 + [COLOURS[1]] * 2
+    for row, line in enumerate(students):
+        assert len(set(line.y)) == 2 and (abs(line.y - row) < 0.3).all()  # no circle hides another
     assert guess.x[0] == 0.1

@@ -133,6 +133,11 @@ def right(texts, answers):
     return np.vectorize(lambda text, answer: text[-1:] == answer, otypes=[bool])(texts, answers)
 
 
+def share_right(model, questions, answers):
+    """How often the last symbol that a network, or a student, writes is the answer: a share of the questions."""
+    return right(write(network_of(model), questions, temperature=0), answers).mean()
+
+
 def confidence(model, questions):
     """The probability of the most probable next symbol right behind "=", for each question."""
     logits = np.asarray(network_of(model)(VOCABULARY.encode(questions, LENGTH - 1, end=False)))[:, PROMPT - 1]
@@ -168,12 +173,19 @@ def plus_five(digits):
 
 
 def draw_replaced(question, right, text, place):
-    """Draw a question, its right trace, and a trace whose digit at `place` was replaced; orange: a wrong digit."""
-    figure = Picture(6, 1.7)
+    """Draw a question, its right trace, and a student's trace that goes on behind a digit replaced at `place`.
+
+    Orange: a wrong digit.
+    """
+    figure = Picture(6, 2.1)
     axes = figure.add_axes((0.02, 0.04, 0.96, 0.92))
-    axes.set(xlim=(-4.5, DIGITS + 0.5), ylim=(2.6, -0.6))
+    axes.set(xlim=(-4.5, DIGITS + 0.5), ylim=(3.4, -0.6))
     axes.set_axis_off()
-    for row, (name, digits) in enumerate((("question", question), ("right trace", right), ("the student's", text))):
+    axes.plot([place + 0.5] * 2, [1.5, 3.3], color=NEUTRAL, linestyle="--", linewidth=1)
+    axes.text(place + 0.35, 3.0, "given to the student", ha="right", va="center", fontsize=8)
+    axes.text(place + 0.65, 3.0, "written by the student", ha="left", va="center", fontsize=8)
+    names = ("question", "right trace", "student's trace")
+    for row, (name, digits) in enumerate(zip(names, (question, right, text), strict=True)):
         axes.text(-4.4, row, name, va="center")
         for column, digit in enumerate(digits[:DIGITS]):
             colour = HARD if row == 2 and digit != right[column] else INK
@@ -184,19 +196,22 @@ def draw_replaced(question, right, text, place):
 
 
 def draw_lessons(experiment):
-    """Draw the share of right answers of every student, in a row for each lesson; lessons of traces come last."""
-    lessons = sorted(experiment.right, key=lambda lesson: ("traces" in lesson, lesson == "traces"))
+    """Draw the share of right answers of every student, in a row for each lesson; lessons of traces come last.
+
+    The circles of a lesson lie a little above each other, so each can be seen.
+    """
+    lessons = sorted(experiment.right, key=lambda lesson: "traces" in lesson and len(lesson))
     height = 0.8 + 0.35 * len(lessons)
     figure = Picture(6.5, height)
     axes = figure.add_axes((0.24, 0.6 / height, 0.72, 1 - 0.75 / height))
     for row, lesson in enumerate(lessons):
         shares = np.mean(experiment.right[lesson], axis=1)
         colour = DISTILLED if "traces" in lesson else HARD
-        axes.plot(shares, np.full(len(shares), row), "o", color=colour, alpha=0.6)
+        axes.plot(shares, row + np.linspace(-0.18, 0.18, len(shares)), "o", color=colour, markersize=5, alpha=0.7)
     axes.axvline(0.1, color=NEUTRAL, linestyle="--", linewidth=1)
     axes.set_yticks(range(len(lessons)), lessons)
     axes.set(xlim=(-0.03, 1.03), ylim=(len(lessons) - 0.5, -0.5))
-    axes.set_xlabel("right answers to new questions (dashed: a guess)", loc="right")
+    axes.set_xlabel("share of right answers to new questions (dashed: a guess)", loc="right")
     return figure
 
 
@@ -218,11 +233,12 @@ def writing_explorer(models, question, written=0):
         if len(question) != DIGITS or not (question.isascii() and question.isdigit()):
             return f"{question!r} is no question: type {DIGITS} digits, such as 49633779."
         texts.set_title(f"{question}= (answer {running_sums(question)[-1]})")
-        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), xticks=[], yticks=[])
+        texts.set(xlim=(0, 1), ylim=(len(models) + 0.5, -0.5), xticks=[], yticks=[], xlabel="written so far")
         groups, sentences = {}, []
         for row, ((name, (text, p)), colour) in enumerate(zip(answers(question).items(), COLOURS, strict=False)):
             so_far = text[:written] or "(nothing yet)"
-            texts.text(0.02, row, f"{name}:", color=colour, va="bottom", fontsize=8)
+            heading = f"{name}:" if written <= len(text) else f"{name} (ended):"
+            texts.text(0.02, row, heading, color=colour, va="bottom", fontsize=8)
             texts.text(0.02, row + 0.05, so_far, color=colour, va="top", family="monospace", fontsize=12)
             if written <= len(text):
                 groups[name] = (p[written], colour)
@@ -232,7 +248,7 @@ def writing_explorer(models, question, written=0):
                 groups[name] = (np.full(11, np.nan), colour)
                 sentences.append(f"{name} has ended with {text[-1:]}")
         class_bars(axes, groups, [*"0123456789", "end"], ylim=(0, 1.05), ylabel="probability", title="the next symbol")
-        axes.set_xlim(-0.6, 10.6)
+        axes.set(xlim=(-0.6, 10.6), xlabel="symbol (colours as on the left)")
         return f"{_sum_in_words(question, written)} {'; '.join(sentences)}."
 
     digits = slider(ipywidgets.Combobox, "Digits to add (eight)", value=question, options=QUESTIONS)
@@ -284,9 +300,14 @@ check_keep_right = Exercise(
         (_chosen(lambda trace, answer: answer in trace), "the answer must stand at the end, not anywhere."),
         (_chosen(_every, lambda trace, answer: trace[:-1] + answer), "leave the wrong ones out: do not mend them."),
         (_chosen(_right, lambda trace, answer: answer), "those are the answers: give the traces."),
+        (lambda *lists: list(dict.fromkeys(_chosen(_right)(*lists))), "keep a trace as often as it is right."),
     ],
     otherwise="compare the last symbol of each trace with its answer.",
-    inputs=[(["302", "353", "20", "", "55"], ["2", "5", "2", "2", "5"]), (["11", "24", "131"], ["1", "3", "3"])],
+    inputs=[
+        (["302", "353", "20", "", "55"], ["2", "5", "2", "2", "5"]),
+        (["11", "24", "131"], ["1", "3", "3"]),
+        (["55", "55", "55"], ["5", "2", "5"]),
+    ],
 )
 
 
@@ -311,5 +332,6 @@ check_first_mistake = Exercise(
         (lambda q, trace: max(_wrong(q, trace), default=-1), "that is the last wrong digit: find the first."),
     ],
     otherwise="compare the trace with running_sums(question).",
-    inputs=[("4936=", trace) for trace in ("4362", "4472", "5362", "4363")] + [("12345=", "13611"), ("507=", "552")],
+    inputs=[("4936=", trace) for trace in ("4362", "4472", "5362", "4363")]
+    + [("12345=", "13611"), ("507=", "552"), ("507=", "5.2")],
 )

@@ -19,7 +19,7 @@ def test_each_student_stands_above_its_teacher_and_the_line_is_that_of_the_label
     assert (equal.x == equal.y).all() and equal.x.min() < 0.375 and equal.x.max() > 0.9
     assert set(alone.y) == {0.75} and alone.colour == HARD.lower()
     assert [(text.get_text(), text.xy) for text in axes.texts] == [
-        ("3,000", (0.9, students[0])),
+        ("3,000 images", (0.9, students[0])),
         ("60 images", (0.5, students[1])),
     ]
     (harm,) = axes.collections
@@ -44,6 +44,24 @@ def test_a_teacher_that_says_less_about_the_other_classes_has_a_flatter_line():
     figure = page.ranks_picture({"plain": [says_much, says_much], "smoothed": [says_little]})
     first, second, flat = lines(figure.axes[0], "o") + lines(figure.axes[0], "s")
     assert first.x.tolist() == [1, 2, 3] and np.allclose(first.y, [1, 1 / 3, -1 / 3])
-    assert np.allclose(second.y, first.y) and first.label == "plain" and second.label.startswith("_")
+    assert (
+        np.allclose(second.y, first.y)
+        and first.label == "plain, a line for each teacher"
+        and second.label.startswith("_")
+    )
     assert np.allclose(flat.y, [1, 0.1 / 6, -0.1 / 6])
     assert (first.colour, flat.colour) == (TEACHER.lower(), STUDENT.lower())
+
+
+def test_an_exchange_keeps_what_the_label_has_unless_the_label_takes_part():
+    p = np.array([[0.2, 0.7, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
+    labels = np.array([0, 0, 0])
+    assert page.exchanged(p, labels).tolist() == [[0.7, 0.2, 0.1], [0.7, 0.2, 0.1], [0.6, 0.3, 0.1]]
+    assert page.exchanged(p, np.array([2, 1, 0])).tolist() == [[0.2, 0.1, 0.7], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]]
+    assert p[0].tolist() == [0.2, 0.7, 0.1]  # the teacher's own answers stay
+
+
+def test_copied_mistakes_are_counted_among_the_examples_that_the_teacher_gets_wrong():
+    teacher, labels = np.array([1, 1, 0, 2]), np.array([0, 0, 0, 0])
+    students = np.array([[1, 0, 0, 2], [1, 2, 1, 2]])
+    assert page.right_and_copied(students, teacher, labels) == (1 / 6, 4 / 6)

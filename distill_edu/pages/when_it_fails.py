@@ -37,15 +37,14 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
         (axes,) = empty_axes(figure, (0.12, 0.17, 0.62, 0.78))
         students = [means[name, alpha] for name in teachers]
         axes.plot([low, high], [low, high], "--", color=NEUTRAL, label="as good as the teacher")
-        axes.axhline(alone, color=HARD, label="labels, no teacher")
-        axes.vlines(levels, students, alone, color=HARD, linewidth=1, label="the harm")
+        axes.axhline(alone, color=HARD, label="students of labels")
+        axes.vlines(levels, students, alone, color=NEUTRAL, linestyle=":", label="the harm")
         name = f"with a teacher, α = {alpha:g}"
         axes.plot(levels, students, "D", color=DISTILLED, label=name)
         for name, x, y in zip(teachers, levels, students, strict=True):
-            if name == worst:
-                axes.annotate(f"{name:,} images", (x, y), (7, -10), textcoords="offset points", fontsize=8)
-            else:
-                axes.annotate(f"{name:,}", (x, y), (0, -13), textcoords="offset points", ha="center", fontsize=8)
+            place, side = ((0, -13), "center") if x == max(levels) else ((7, -10), "left")
+            look = {"ha": side, "fontsize": 8, "bbox": {"color": "white", "pad": 0}}
+            axes.annotate(f"{name:,} images", (x, y), place, textcoords="offset points", **look)
         axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share)")
         axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
@@ -59,6 +58,31 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
     return Explorer(draw, {"alpha": slide}, height=3.4)
 
 
+def exchanged(p, others):
+    """Let the most probable class of each example and another class exchange their probabilities.
+
+    `p`: [examples, classes]; `others`: the other class of each example, [examples].
+
+    >>> exchanged(np.array([[0.1, 0.7, 0.2], [0.6, 0.3, 0.1]]), [2, 0]).tolist()
+    [[0.1, 0.2, 0.7], [0.6, 0.3, 0.1]]
+    """
+    p, rows, first = p.copy(), np.arange(len(p)), p.argmax(axis=1)
+    p[rows, first], p[rows, others] = p[rows, others], p[rows, first]
+    return p
+
+
+def right_and_copied(classes, teacher, labels):
+    """Among the examples that the teacher gets wrong: the shares of right answers and of the teacher's class.
+
+    `classes`: what students answer, [..., examples]; `teacher`, `labels`: [examples].
+
+    >>> right_and_copied(np.array([0, 1, 1, 2]), teacher=np.array([0, 1, 1, 1]), labels=np.array([0, 0, 1, 2]))
+    (0.5, 0.5)
+    """
+    missed = teacher != labels
+    return tuple(float(np.mean(classes[..., missed] == other[missed])) for other in (labels, teacher))
+
+
 def mistakes_picture(shares):
     """Draw what students answer where their teacher is wrong, a bar for each name of `shares`.
 
@@ -68,9 +92,9 @@ def mistakes_picture(shares):
     <Picture size 504x129.6 with 1 Axes>
     """
     figure = Picture(7, 1 + 0.4 * len(shares))
-    axes = figure.add_axes((0.28, 0.55 / figure.get_figheight(), 0.68, 1 - 0.9 / figure.get_figheight()))
+    axes = figure.add_axes((0.42, 0.55 / figure.get_figheight(), 0.54, 1 - 0.9 / figure.get_figheight()))
     right, copied = np.array(list(shares.values())).T
-    parts = {"right": (right, "#D9D9D9"), "the teacher's class": (copied, TEACHER)}
+    parts = {"right": (right, "#D9D9D9"), "the bad teacher's class": (copied, TEACHER)}
     parts["another class"] = (1 - right - copied, "#A6A6A6")
     start = np.zeros(len(shares))
     for name, (widths, colour) in parts.items():
@@ -85,7 +109,7 @@ def mistakes_picture(shares):
         )
         start = start + widths
     axes.set_yticks(range(len(shares)), map(plain, shares))
-    axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5), xlabel="share of the images that the teacher gets wrong")
+    axes.set(xlim=(0, 1), ylim=(len(shares) - 0.5, -0.5), xlabel="share of the images that the bad teacher gets wrong")
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -109,15 +133,18 @@ def ranks_picture(logits):
     <Picture size 504x216 with 1 Axes>
     """
     figure = Picture(7, 3)
-    axes = figure.add_axes((0.11, 0.17, 0.85, 0.78))
+    axes = figure.add_axes((0.14, 0.17, 0.82, 0.78))
     axes.axhline(0, color=NEUTRAL, linewidth=0.8)
     for (kind, tables), (colour, style) in zip(logits.items(), ((TEACHER, "-o"), (STUDENT, "--s")), strict=False):
         for number, table in enumerate(tables):
             ranks = ranked_logits(table)
-            label = plain(kind) if number == 0 else None
+            label = f"{plain(kind)}, a line for each teacher" if number == 0 else None
             axes.plot(range(1, len(ranks) + 1), ranks, style, color=colour, markersize=4, linewidth=1.3, label=label)
     axes.set_xticks(range(1, len(ranks) + 1))
-    axes.set(xlabel="classes of an image, the most probable first", ylabel="rescaled logit")
+    axes.set(
+        xlabel="classes of an image, the most probable first",
+        ylabel="rescaled logit\n(largest 1, mean of the others 0)",
+    )
     legend(axes)
     return figure
 

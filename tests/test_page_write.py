@@ -12,7 +12,9 @@ from distill_edu import language as writing
 from distill_edu.pages import write as page
 from distill_edu.pages.shared import picture
 
-HARD, SOFT, TEACHER = (colour.lower() for colour in (picture.HARD, picture.DISTILLED, picture.TEACHER))
+HARD, SOFT, TEACHER, INK = (
+    colour.lower() for colour in (picture.HARD, picture.DISTILLED, picture.TEACHER, picture.INK)
+)
 
 
 @pytest.mark.parametrize("language", ["Finnish", "Italian"])
@@ -22,13 +24,16 @@ def test_each_letter_has_the_colour_of_its_writer(language, letters):
     (axes,) = figure.axes
     assert axes.get_title() == f"{language}: the first {letters} letters of each name"
     shown = iter(axes.texts)
-    for column, (writer, colour) in enumerate(zip(WRITTEN, (HARD, SOFT, TEACHER), strict=True)):
+    random = np.random.RandomState(0)
+    real = {one: random.choice(page.real_names()[one], 8, replace=False) for one in WRITTEN["soft"]}
+    columns = {"real names": [(name, "") for name in real[language]]} | {by: WRITTEN[by][language] for by in WRITTEN}
+    for column, (writer, colour) in enumerate(zip(columns, (INK, HARD, SOFT, TEACHER), strict=True)):
         assert next(shown).get_text() == writer
-        for row, pair in enumerate(WRITTEN[writer][language], 1):
+        for row, pair in enumerate(columns[writer], 1):
             for text, by in zip(pair, (colour, SOFT), strict=True):
                 drawn = next(shown)
                 assert drawn.get_text().replace("\N{NO-BREAK SPACE}", " ") == picture.plain(text[:letters])
-                assert drawn.get_position() == (column / 3, row) and to_hex(drawn.get_color()) == by
+                assert drawn.get_position() == (column / 4, row) and to_hex(drawn.get_color()) == by
     alone, drafted = (
         sum(len(pair[by][:letters].replace(" ", "")) for pair in WRITTEN["teacher"][language]) for by in (0, 1)
     )
@@ -98,8 +103,8 @@ def test_a_teacher_with_a_draft_writes_its_own_text_and_keeps_what_the_models_sh
     share = counts.kept.sum() / (counts.rows[:, 1:] > 0).sum()
     assert 1 - drafted.count(" ") / len(drafted) == pytest.approx(share, abs=0.03)
     together = page.write_together(draft, draft, teacher, vocabulary)
-    assert list(together) == ["labels", "soft", "teacher, with soft's draft"]
-    assert together["teacher, with soft's draft"] == written
+    assert list(together) == ["labels", "soft", "teacher, soft drafts"]
+    assert together["teacher, soft drafts"] == written
 
 
 def test_surprise_is_the_mean_over_the_letters_that_count():
@@ -120,13 +125,17 @@ def test_triples_are_those_of_the_language_of_the_tag():
 
 
 def test_the_figures_show_their_numbers():
-    (axes,) = page.draw_surprise({"labels": [3.0, 3.1], "soft": [2.9, 2.8], "teacher": [2.1, 2.2]}).axes
-    assert ticks(axes, "y") == ["labels", "soft", "teacher"]
-    assert [(line.x.tolist(), line.colour) for line in lines(axes)] == [
-        ([3.0, 3.1], HARD),
-        ([2.9, 2.8], SOFT),
-        ([2.1, 2.2], TEACHER),
-    ]
+    texts = {"labels": [(3.0, 0.5), (3.1, 0.4)], "labels, colder": [(2.9, 0.6)], "soft": [(2.8, 0.7)]}
+    texts = {
+        writer: [dict(zip(("surprise", "known triples"), pair, strict=True)) for pair in pairs]
+        for writer, pairs in texts.items()
+    }
+    for axes, measure in zip(page.draw_judges(texts).axes, ("surprise", "known triples"), strict=True):
+        points, means = lines(axes)[::2], lines(axes)[1::2]
+        assert [line.x.tolist() for line in points] == [[text[measure] for text in of] for of in texts.values()]
+        assert [line.colour for line in points] == [HARD, HARD, SOFT]
+        assert [line.x[0] for line in means] == [np.mean(line.x) for line in points]
+    assert ticks(page.draw_judges(texts).axes[0], "y") == list(texts)
     (axes,) = page.draw_rule([0.6, 0.4], [0.2, 0.8], [0.2, 0.4], [0.4, 0.0]).axes
     boxes = [(bar.get_y(), bar.get_height()) for group in axes.containers for bar in group]
     assert np.allclose(boxes, [(0, 0.2), (0, 0.4), (0.2, 0.4), (0.4, 0), (0, 0.2), (0, 0.8)])
@@ -136,7 +145,18 @@ def test_both_judges_read_the_same_text():
     _, vocabulary = page.names_as_letters()
     rows = vocabulary.encode([["Finnish", *"ab"], ["Finnish", *"ab"], ["Finnish", *"abba"]], page.LENGTH)
     model = fixed(vocabulary, a=0.5, b=0.5)
-    found = page.judge(rows, model, vocabulary, {"Finnish": ["abb"]})
-    assert found["known triples"] == 0.5 and found["different names"] == 2
+    found = page.judge(rows, model, vocabulary, {"Finnish": ["abb"]}, {"Finnish": ["suomi"]})
+    assert found["known triples"] == 0.5 and found["new names"] == pytest.approx(2 / 3)
     x, labels, _ = as_next_letter(rows)
     assert found["surprise"] == pytest.approx(page.surprise(model, x, labels).mean())
+    real = vocabulary.encode([["Finnish", *"suomi"]], page.LENGTH)
+    assert page.judge(real, model, vocabulary, {"Finnish": []}, {"Finnish": ["suomi"]})["new names"] == 0
+
+
+def test_entropy_is_that_of_the_letters_as_they_are_drawn():
+    _, vocabulary = page.names_as_letters()
+    rows = vocabulary.encode([["Finnish", *"ab"], ["Finnish", *"abba"]], page.LENGTH)
+    model, q = fixed(vocabulary, a=0.8, b=0.2), np.array([0.8, 0.2])
+    assert page.entropy(model, rows) == pytest.approx(-(q * np.log(q)).sum(), rel=1e-5)
+    q = q**2 / (q**2).sum()
+    assert page.entropy(model, rows, 0.5) == pytest.approx(-(q * np.log(q)).sum(), rel=1e-5)

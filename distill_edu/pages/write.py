@@ -6,10 +6,11 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.data import Dataset, Vocabulary, as_next_letter, load_dataset
+from distill_edu.metrics import paired_gain
 from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, TEACHER, Picture, empty_axes, plain
+from distill_edu.pages.shared.picture import DISTILLED, HARD, INK, NEUTRAL, TEACHER, Picture, empty_axes, plain
 from distill_edu.probabilities import soft_targets
 
 LENGTH = 21  # a tag, at most 19 letters, and the end
@@ -46,7 +47,7 @@ def names_as_letters(tested=1000):
 
 
 def real_names():
-    """language -> all its names, those of the test set, too.
+    """language -> all its names, those of the test set, too, sorted.
 
     >>> "suomi" in real_names()["Finnish"]
     True
@@ -57,7 +58,7 @@ def real_names():
         text for part in (words.train, words.valid, words.test) for text in _texts(part, words.class_names)
     ):
         names[language].add("".join(letters))
-    return names
+    return {language: sorted(each) for language, each in names.items()}
 
 
 def write_names(model, vocabulary, draft=None, drafted=4):
@@ -100,7 +101,7 @@ def write_together(labels, soft, teacher, vocabulary):
     return {
         "labels": write_names(labels, vocabulary),
         "soft": write_names(soft, vocabulary),
-        "teacher, with soft's draft": write_names(teacher, vocabulary, draft=soft),
+        "teacher, soft drafts": write_names(teacher, vocabulary, draft=soft),
     }
 
 
@@ -119,12 +120,16 @@ def _draw(weights, random):
 
 
 def names_explorer(written, language, letters=20):
-    """Choose a language and how many letters are written, and see who wrote each letter.
+    """Choose a language and how many letters are written, and see who wrote each letter, beside real names.
 
     `written`: writer -> what `write_names` returns, for three writers: a student of labels, a student of soft targets,
     and the teacher with the second student as its draft.
     """
-    languages = list(next(iter(written.values())))
+    languages, real, random = list(next(iter(written.values()))), real_names(), np.random.RandomState(0)
+    shown = {one: [(name, "") for name in random.choice(real[one], SHOWN, replace=False)] for one in languages}
+    columns = {"real names": (shown, INK)}
+    columns |= {name: (written[name], by) for name, by in zip(written, (HARD, DISTILLED, TEACHER), strict=True)}
+    writer = list(written)[-1]
     options = list(zip(languages, languages, strict=True))
     controls = {
         "language": slider(ipywidgets.SelectionSlider, "Language", options=options, value=language),
@@ -133,13 +138,14 @@ def names_explorer(written, language, letters=20):
 
     def draw(figure, language, letters):
         (axes,) = empty_axes(figure, (0.02, 0.04, 0.96, 0.84))
-        for column, (writer, colour) in enumerate(zip(written, (HARD, DISTILLED, TEACHER), strict=True)):
-            axes.text(column / 3, 0, plain(writer), color=colour, fontsize=9, fontweight="bold", va="top")
-            for row, pair in enumerate(written[writer][language], 1):
+        for column, (title, (names, colour)) in enumerate(columns.items()):
+            place = column / len(columns)
+            axes.text(place, 0, plain(title), color=colour, fontsize=9, fontweight="bold", va="top")
+            for row, pair in enumerate(names[language], 1):
                 for text, by in zip(pair, (colour, DISTILLED), strict=True):
-                    look = {"fontsize": 10, "fontweight": "bold", "family": "monospace", "va": "top"}
+                    look = {"fontsize": 9, "fontweight": "bold", "family": "monospace", "va": "top"}
                     shown = plain(text[:letters]).replace(" ", "\N{NO-BREAK SPACE}")
-                    axes.text(column / 3, row, shown, color=by, **look)
+                    axes.text(place, row, shown, color=by, **look)
         axes.set(xlim=(0, 1), ylim=(SHOWN + 1, -0.5), title=f"{language}: the first {letters} letters of each name")
         axes.set_axis_off()
         pairs = written[writer][language]
@@ -193,14 +199,46 @@ def _threes(name):
     return [name[start : start + 3] for start in range(len(name) - 2)]
 
 
-def judge(rows, teacher, vocabulary, known):
-    """What two judges say of written names, and how many differ: measure -> number."""
+def judge(rows, teacher, vocabulary, known, real):
+    """What two judges say of written names, and which share is new: measure -> number.
+
+    `known`, `real`: what `triples_of_the_data` and `real_names` return. A new name is no real name of its language, and
+    it was not written before in this language.
+    """
     read, labels, _ = as_next_letter(rows)
+    real = {language: set(names) for language, names in real.items()}
+    written = set(zip(vocabulary.decode(rows[:, :1]), vocabulary.decode(rows[:, 1:]), strict=True))
     return {
         "surprise": float(surprise(teacher, read, labels).mean()),
         "known triples": share_known(rows, vocabulary, known),
-        "different names": len(np.unique(rows, axis=0)),
+        "new names": sum(name not in real[language] for language, name in written) / len(rows),
     }
+
+
+def entropy(writer, rows, temperature=1.0):
+    """How spread a writer's probabilities are while it writes these rows: nats per letter, a mean over the names.
+
+    >>> import keras
+    >>> fair = keras.Sequential([keras.Input((None,)), keras.layers.Lambda(lambda x: 0.0 * keras.ops.one_hot(x, 3))])
+    >>> round(entropy(fair, np.array([[1, 2, 2, 1]])), 3)  # padding is never written: log 2
+    0.693
+    """
+    read, labels, _ = as_next_letter(rows)
+    q = soft_targets(teacher_logits(writer, read), temperature).astype("float64")[..., 1:]
+    q /= q.sum(axis=-1, keepdims=True)
+    counts, of_place = labels != -1, -(q * np.log(np.maximum(q, 1e-300))).sum(axis=-1)
+    return float(((of_place * counts).sum(axis=1) / counts.sum(axis=1)).mean())
+
+
+def at_entropy(target, texts):
+    """The measures of a writer's texts, interpolated where their entropy is the target: measure -> number.
+
+    >>> at_entropy(2.5, [{"entropy": 2.0, "surprise": 3.0}, {"entropy": 3.0, "surprise": 4.0}])
+    {'entropy': 2.5, 'surprise': 3.5}
+    """
+    texts = sorted(texts, key=lambda text: text["entropy"])
+    entropies = [text["entropy"] for text in texts]
+    return {measure: float(np.interp(target, entropies, [text[measure] for text in texts])) for measure in texts[0]}
 
 
 def counts_of_a_draft(texts):
@@ -214,43 +252,58 @@ def counts_of_a_draft(texts):
     return {"letters a call": letters / calls, "kept / checked": kept / checked, "kept / all letters": kept / letters}
 
 
-WORTH = ("letters a call", "kept / checked", "kept / all letters")  # of a draft
+WORTH = ("surprise", "letters a call", "kept / checked", "kept / all letters")  # of a text with a draft
 
 
 def means_in_words(runs, measures=None):
     """Return the mean of each measure, or of some, over several runs in words.
 
-    >>> means_in_words([{"surprise": 2.5, "different names": 1200}, {"surprise": 2.0, "different names": 1199}])
-    'surprise 2.250, different names 1200'
+    >>> means_in_words([{"surprise": 2.5, "new names": 1.0}, {"surprise": 2.0, "new names": 0.99}])
+    'surprise 2.250, new names 0.995'
     """
     means = {measure: np.mean([run[measure] for run in runs]) for measure in measures or runs[0]}
-    return ", ".join(f"{measure} {mean:.{0 if mean > 99 else 3}f}" for measure, mean in means.items())
+    return ", ".join(f"{measure} {mean:.3f}" for measure, mean in means.items())
 
 
-def draw_surprise(surprises):
-    """Draw how much the texts of each writer surprise the teacher. `surprises`: writer -> a number for each run."""
-    height = 1.0 + 0.35 * len(surprises)
-    figure = Picture(6.5, height)
-    axes = figure.add_axes((0.26, 0.6 / height, 0.7, 1 - 0.75 / height))
-    for row, (writer, values) in enumerate(surprises.items()):
-        colour = {"labels": HARD, "soft": DISTILLED}.get(writer, TEACHER)
-        axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.6)
-    axes.set_yticks(range(len(surprises)), map(plain, surprises))
-    axes.set_ylim(len(surprises) - 0.5, -0.5)
-    axes.set_xlabel("how much its text surprises the teacher (nats per letter)", loc="right")
+def gain(measure, texts, rivals):
+    """How much better texts are than their rivals by a measure, pair by pair: a `Gain`; of surprise, low is better.
+
+    >>> gain("surprise", [{"surprise": 2.0}, {"surprise": 2.5}], [{"surprise": 2.5}, {"surprise": 2.75}]).mean
+    0.375
+    """
+    sign = -1 if measure == "surprise" else 1
+    return paired_gain(*([sign * text[measure] for text in runs] for runs in (texts, rivals)))
+
+
+def draw_judges(texts):
+    """Draw what both judges say of the texts of each writer. `texts`: writer -> what `judge` says of each student."""
+    figure, rows = Picture(7, 2.2), range(len(texts))
+    judges = {
+        "surprise": "surprise (nats per letter; line: mean)",
+        "known triples": "known triples (share; line: mean)",
+    }
+    for left, (measure, label) in zip((0.15, 0.59), judges.items(), strict=True):
+        axes = figure.add_axes((left, 0.26, 0.38, 0.68))
+        for row, (writer, found) in enumerate(texts.items()):
+            values = [text[measure] for text in found]
+            colour = DISTILLED if writer == "soft" else HARD
+            axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.6)
+            axes.plot(np.mean(values), row, "|", color=INK, markersize=18)
+        axes.set_yticks(rows, map(plain, texts) if measure == "surprise" else [""] * len(texts))
+        axes.set(xlabel=label, ylim=(len(texts) - 0.5, -0.5))
     return figure
 
 
 def draw_rule(p, q, kept, drawn):
     """Draw how often each of the letters a, b, c is kept (green) and newly drawn (blue), beside its p and its q."""
     figure, places = Picture(6, 2.8), np.arange(len(p))
-    axes = figure.add_axes((0.12, 0.12, 0.5, 0.8))
+    axes = figure.add_axes((0.12, 0.18, 0.5, 0.76))
     axes.bar(places, kept, 0.5, color=DISTILLED, label="drafted and kept")
     axes.bar(places, drawn, 0.5, kept, color=TEACHER, label="newly drawn")
-    axes.bar(places, q, 0.8, fill=False, edgecolor=NEUTRAL, linestyle="--", label="q: drafted")
+    axes.bar(places, q, 0.8, fill=False, edgecolor=NEUTRAL, linestyle="--", label="q: the draft's")
     axes.hlines(p, places - 0.4, places + 0.4, color="black", linewidth=2, label="p: the teacher's")
     axes.set_xticks(places, "abc"[: len(p)])
-    axes.set(ylabel="share", ylim=(0, 1.15 * max(*p, *q)))
+    axes.set(xlabel="letter", ylabel="share of all drafts", ylim=(0, 1.15 * max(*p, *q)))
     axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
 

@@ -43,9 +43,9 @@ def test_ten_lists_hold_different_names_of_their_language():
         assert set(names) <= set(words.test[0][words.test[1] == codes[language]])
 
 
-def test_units_are_texts_of_twenty_languages_that_no_student_has_read():
+def test_measures_are_texts_of_twenty_languages_that_no_student_has_read():
     names = load_dataset("languages").train[0]
-    texts, labels = page.units(names)
+    texts, labels = page.measures(names)
     assert len(texts) == len(labels) > 3000 and set(labels) == set(range(20)) and labels.dtype == "int32"
     assert not {text.casefold() for text in texts} & {name.casefold() for name in names}
     pairs = list(zip(texts, labels.tolist(), strict=True))
@@ -56,11 +56,11 @@ RIGHT = {"a": np.array([[1, 0, 1], [0, 0, 1]]), "b": np.array([[1, 1, 1], [0, 1,
 FOUND = Experiment("accuracy", right=RIGHT, classes={name: 2 * table for name, table in RIGHT.items()}, when="now")
 
 
-def test_an_experiment_is_cut_into_its_names_and_its_units():
-    names, units = page.on_names_and_units(FOUND, 1)
-    assert units.right["a"].tolist() == [[0, 1], [0, 1]] and units.classes["b"].tolist() == [[2, 2], [2, 0]]
+def test_an_experiment_is_cut_into_its_names_and_its_measures():
+    names, measured = page.on_names_and_measures(FOUND, 1)
+    assert measured.right["a"].tolist() == [[0, 1], [0, 1]] and measured.classes["b"].tolist() == [[2, 2], [2, 0]]
     assert names.right["b"].tolist() == [[1], [0]] and names.classes["a"].tolist() == [[2], [0]]
-    assert units.gains(over="a")["b"].mean == pytest.approx(0.25) and units.when == "now" and FOUND.right is RIGHT
+    assert measured.gains(over="a")["b"].mean == pytest.approx(0.25) and measured.when == "now" and FOUND.right is RIGHT
 
 
 def test_a_mistake_is_avoided_by_every_other_answer():
@@ -76,6 +76,13 @@ def test_the_lists_of_mixed_labels_hold_each_name_once_and_a_share_of_strangers(
     lists = page.in_lists(x, labels, 16)
     assert all(name in text for name, text in zip(x, lists, strict=True))
     assert max(text.count(", ") for text in set(lists)) < 20  # some names have commas of their own
+
+
+def test_evened_classes_are_equally_frequent():
+    p = np.random.RandomState(0).dirichlet([3, 1, 1, 0.5], 50)
+    even = page.evened(p, p)
+    assert (even / even.sum(axis=1, keepdims=True)).mean(axis=0) == pytest.approx([0.25] * 4, abs=1e-4)
+    assert page.evened(p[:3], p) == pytest.approx(even[:3])
 
 
 def test_each_student_is_a_point_over_the_answers_that_it_learned_from():

@@ -8,24 +8,14 @@ import numpy as np
 
 from distill_edu.data import LANGUAGES
 from distill_edu.foreign import ask
+from distill_edu.pages.shared import picture
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import (
-    DISTILLED,
-    HARD,
-    NEUTRAL,
-    TEACHER,
-    Picture,
-    class_bars,
-    empty_axes,
-    percent,
-    plain,
-    stop_axis,
-)
 
 SHOWN = ("en", "de", "nb", "fr", "es", "it", "pl", "sl", "fi", "tr")  # ten of the twenty languages, one list each
 LONGEST = 32
 COUNTS = (1, 2, 4, 8, 16, 32)
+SMALL = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
 
 
 def ten_lists(names, labels, seed=0):
@@ -69,14 +59,30 @@ def mixed(labels, share):
     return labels
 
 
-def spelled_by_one(names, labels):
-    """Whether each name has only one label among them: no other language spells it so.
+def languages_that_spell(names, labels):
+    """For each name the number of labels that it has among them: how many languages spell it so.
 
-    >>> spelled_by_one(["Peru", "Kuba", "Peru"], [0, 1, 2]).tolist()
-    [False, True, False]
+    >>> languages_that_spell(["Peru", "Kuba", "Peru"], [0, 1, 2]).tolist()
+    [2, 1, 2]
     """
     owners = Counter(name for name, _ in set(zip(names, labels, strict=True)))
-    return np.array([owners[name] == 1 for name in names])
+    return np.array([owners[name] for name in names])
+
+
+def _sum_to_one(p):
+    return p / p.sum(axis=1, keepdims=True)
+
+
+def evened(p, many):
+    """The probabilities `p` times a weight a class, with which the classes are equally frequent in the rows of `many`.
+
+    >>> evened(np.array([[0.5, 0.5]]), np.array([[0.8, 0.2]])).round(3).tolist()
+    [[0.312, 1.25]]
+    """
+    weights = np.ones(len(p[0]))
+    for _ in range(200):
+        weights /= _sum_to_one(many * weights).mean(axis=0) * len(weights)
+    return p * weights
 
 
 def answers_about_lists(function, part, counts=COUNTS):
@@ -97,19 +103,21 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
     stops = tuple(accuracies)
 
     def draw(figure, language, count):
-        left, right = empty_axes(figure, (0.1, 0.34, 0.54, 0.54), (0.74, 0.2, 0.24, 0.68))
+        left, right = picture.empty_axes(figure, (0.1, 0.34, 0.54, 0.54), (0.74, 0.2, 0.24, 0.68))
         text = ", ".join(lists[language][:count])
         p = np.asarray(function([text]), float)[0]
         own = class_names.index(language)
-        class_bars(left, {"teacher": (p, TEACHER)}, class_names, ylabel="probability")
-        left.axvline(own, color=NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
+        picture.class_bars(left, {"teacher": (p, picture.TEACHER)}, class_names, ylabel="probability")
+        left.annotate(f"{p.max():.2f}", (p.argmax(), min(p.max(), 0.93)), (0, 2), **SMALL)
+        left.axvline(own, color=picture.NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
         beginning = text if len(text) <= 28 else f"{text[:25]}..."
         names = "1 name" if count == 1 else f"{count} names"
-        left.set_title(plain(f"answer to {names}: {beginning} (grey: {language})"), fontsize=9)
+        left.set_title(picture.plain(f"answer to {names}: {beginning} (grey: {language})"), fontsize=9)
         _draw_accuracies(right, accuracies, count)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
-        said = f"{class_names[p.argmax()]} with {percent(p.max())}"
-        own = "and is right" if p.argmax() == own else f"and gives {language}, the right answer, {percent(p[own])}"
+        said = f"{class_names[p.argmax()]} with {picture.percent(p.max())}"
+        wrong = f"and gives {language}, the right answer, {picture.percent(p[own])}"
+        own = "and is right" if p.argmax() == own else wrong
         return (
             f"{shown}: the teacher says {said} {own}. It is right about {accuracies[count]:.3f} of all test lists of "
             f"{count} name{'s' if count > 1 else ''}."
@@ -128,19 +136,18 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
 
 def _draw_accuracies(right, accuracies, count):
     """The teacher's accuracy over the number of names in a list; grey: the number shown."""
-    right.plot(range(len(accuracies)), list(accuracies.values()), "s-", color=TEACHER, markersize=4)
+    right.plot(range(len(accuracies)), list(accuracies.values()), "s-", color=picture.TEACHER, markersize=4)
     for place, accuracy in enumerate(accuracies.values()):
-        label = f"{accuracy:.2f}"
-        right.annotate(label, (place, accuracy), (5, -11), textcoords="offset points", ha="center", fontsize=7)
-    stop_axis(right, tuple(accuracies), count)
-    right.set(ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy", title="all test names (grey: shown)")
-    right.title.set_fontsize(9)
+        right.annotate(f"{accuracy:.2f}", (place, accuracy), (3, -11), **SMALL)
+    picture.stop_axis(right, tuple(accuracies), count)
+    right.set(xlim=(-0.5, len(accuracies) - 0.3), ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy")
+    right.set_title("all test lists (grey: this length)", fontsize=9)
 
 
-def units(names):
+def measures(names):
     """CLDR's names of units of measurement in the twenty languages, without those in `names`: texts, labels.
 
-    >>> texts, labels = units(["metrów"])
+    >>> texts, labels = measures(["metrów"])
     >>> texts[0], int(labels[0]), len(texts) == len(labels)
     ('Beaufort', 0, True)
     """
@@ -155,19 +162,19 @@ def units(names):
     return texts, np.array(labels, "int32")
 
 
-def with_units(words):
-    """The data set with units of measurement behind the names of its test set.
+def with_measures(words):
+    """The data set with measures behind the names of its test set.
 
     >>> from distill_edu import load_dataset
-    >>> with_units(load_dataset("languages"))
+    >>> with_measures(load_dataset("languages"))
     Dataset 'languages': 12660 train, 2140 valid, 9406 test; 20 classes
     """
-    both = zip(words.test, units(words.train[0]), strict=True)
+    both = zip(words.test, measures(words.train[0]), strict=True)
     return dataclasses.replace(words, test=tuple(np.concatenate(pair) for pair in both))
 
 
-def on_names_and_units(found, names):
-    """The experiment on its first `names` test examples, and on the units of measurement behind them."""
+def on_names_and_measures(found, names):
+    """The experiment on its first `names` test examples, and on the measures behind them."""
     parts = []
     for rows in (slice(names), slice(names, None)):
         right = {arm: table[:, rows] for arm, table in found.right.items()}
@@ -191,19 +198,20 @@ def students_over_answers(answers, found, teacher):
     `answers`: arm -> that share; an arm that is not in it learned from labels, which are all right. `teacher`: the
     teacher's own accuracy on single names.
     """
-    figure = Picture(7, 3)
-    (axes,) = empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
+    figure = picture.Picture(7, 3)
+    (axes,) = picture.empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
     for arm, right in found.right.items():
-        share, colour = answers.get(arm, 1), DISTILLED if arm in answers else HARD
+        share, colour = answers.get(arm, 1), picture.DISTILLED if arm in answers else picture.HARD
         accuracy = right.mean(axis=1)
         axes.plot(np.full(len(accuracy), share), accuracy, "o", color=colour, markersize=5, alpha=0.6)
-        beside = {"textcoords": "offset points", "ha": "right", "va": "center"}
-        axes.annotate(plain(arm), (share, accuracy.mean()), (-9, 0), **beside)
-    axes.axhline(teacher, color=TEACHER, linestyle="--", linewidth=1.2)
-    axes.annotate("the teacher itself", (0.02, teacher), (0, 4), textcoords="offset points", color=TEACHER)
-    axes.set(xlim=(0, 1.03), xlabel="right answers among those that the students learned from (share)")
+        near = any(0 < share - other < 0.05 for other in answers.values())  # its left is taken: write to the right
+        beside = {"textcoords": "offset points", "ha": "left" if near else "right", "va": "center"}
+        axes.annotate(picture.plain(arm), (share, accuracy.mean()), (7 if near else -9, -9 if near else 0), **beside)
+    axes.axhline(teacher, color=picture.TEACHER, linestyle="--", linewidth=1.2)
+    axes.annotate("the teacher itself", (0.02, teacher), (0, 4), textcoords="offset points", color=picture.TEACHER)
+    axes.set(xlim=(0, 1.03), xlabel="share of right answers among those that a student learned from")
     axes.set_ylabel(f"accuracy (axis from {axes.get_ylim()[0]:.2f})")
-    axes.set_title("each point is a student that reads single names", fontsize=9)
+    axes.set_title("each point: a student that learned from the teacher (green) or from labels (orange)", fontsize=9)
     return figure
 
 
@@ -222,27 +230,18 @@ check_bin_by_hand = Exercise(
 )
 
 
-def _ours(p, theirs, ours, rename, keep=None, join=np.sum):
+def _ours(p, theirs, ours, rename, keep=_sum_to_one, join=np.sum):
     """`keep`: what becomes of the sums of our classes; by default they are divided by their sum."""
     names = [rename.get(name, name) for name in theirs]
     columns = [join(p[:, [k for k, name in enumerate(names) if name == one]], axis=1) for one in ours]
     q = np.stack(columns, axis=1)
-    return q / q.sum(axis=1, keepdims=True) if keep is None else keep(q)
-
-
-def _renamed_or_own(p, theirs, ours, rename):
-    """The columns that are renamed to a class of ours, or else the column of that name; never both."""
-    columns = [[k for k, name in enumerate(theirs) if rename.get(name) == one] for one in ours]
-    columns = [some or [theirs.index(one)] for some, one in zip(columns, ours, strict=True)]
-    q = np.stack([p[:, some].sum(axis=1) for some in columns], axis=1)
-    return q / q.sum(axis=1, keepdims=True)
+    return keep(q)
 
 
 def _counted_twice(p, theirs, ours, rename):
     """A column that is renamed stays a column of its old name besides."""
     columns = [[name == one or rename.get(name) == one for name in theirs] for one in ours]
-    q = np.stack([p[:, some].sum(axis=1) for some in columns], axis=1)
-    return q / q.sum(axis=1, keepdims=True)
+    return _sum_to_one(np.stack([p[:, some].sum(axis=1) for some in columns], axis=1))
 
 
 # function(p [n, theirs], theirs, ours, rename) -> probabilities of our classes [n, ours], which sum to 1
@@ -260,10 +259,9 @@ check_classes = Exercise(
         ),
         (lambda p, t, o, r: _ours(p, t, sorted(o), r), "the columns must be in the order of our classes."),
         (
-            lambda p, t, o, r: _ours(p, t, o, r, lambda q: np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)),
+            lambda p, t, o, r: _ours(p, t, o, r, lambda q: _sum_to_one(np.exp(q))),
             "p are probabilities already: divide by the sum, without a softmax.",
         ),
-        (_renamed_or_own, "a class of ours can have a column of its own and renamed ones: add them all."),
         (_counted_twice, "a name that is renamed no longer stands for itself: its column counts once."),
     ],
     otherwise="for each of our classes add the columns of that name after renaming; then divide each row by its sum.",
@@ -316,5 +314,6 @@ check_smallest = Exercise(
         ({1: 0.3, 12: 0.85, 16: 0.95, 4: 0.78, 8: 0.85}, 0.8),
         ({2: 0.5, 1: 0.2, 5: 0.8, 3: 0.6}, 0.6),
         ({1: 0.2, 2: 0.9, 3: 0.85}, 0.8),
+        ({1: 0.2, 2: 0.85, 3: 0.76, 4: 0.9}, 0.8),
     ],
 )

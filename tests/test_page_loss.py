@@ -36,7 +36,7 @@ def test_each_loss_alone(t):
     hard, soft = pushes(t)
     groups = [("teacher p", softmax(Z_T, t), TEACHER), ("student q", softmax(Z_S, t), STUDENT)]
     assert bars(left) == [(label, pytest.approx(heights), colour.lower()) for label, heights, colour in groups]
-    groups = [("label", hard, HARD), ("soft, no T²", soft / t**2, NEUTRAL), ("soft, with T²", soft, DISTILLED)]
+    groups = [("labels", hard, HARD), ("T² forgotten", soft / t**2, NEUTRAL), ("with T²", soft, DISTILLED)]
     assert bars(right) == [
         (label, pytest.approx(heights, abs=1e-6), colour.lower()) for label, heights, colour in groups
     ]
@@ -47,7 +47,7 @@ def test_each_loss_alone(t):
     assert ticks(left) == ticks(right) == list(NAMES) and right.get_ylabel() == "push on the logit"
     lengths = [np.linalg.norm(each) for each in (hard, soft / t**2, soft)]
     assert numbers(words) == pytest.approx([t, *lengths], abs=6e-4)
-    assert words.index(": label") < words.index("soft, no T²") < words.index("soft, with T²")
+    assert words.index(": labels") < words.index("T² forgotten") < words.index("with T²")
 
 
 @pytest.mark.parametrize("t, alpha", [(2, 0.1), (8, 0.75)])
@@ -67,3 +67,16 @@ def test_the_controls_say_what_they_weigh():
     controls = loss_explorer(Z_T, Z_S, 0, NAMES, alpha=0.5).controls
     assert controls["alpha"].description == "α (weight of hard labels)"
     assert controls["temperature"].description == "Temperature T (no unit)"
+
+
+def test_the_image_leaves_the_bars_where_they_are():
+    pixels = np.arange(12.0).reshape(3, 4)
+    bare, _ = at(loss_explorer(Z_T, Z_S, LABEL, NAMES), temperature=2)
+    figure, _ = at(loss_explorer(Z_T, Z_S, LABEL, NAMES, image=pixels), temperature=2)
+    left, right = figure.axes
+    assert not bare.axes[0].images and not right.images
+    (drawn,) = left.images  # one, although the slider has moved
+    assert np.array_equal(drawn.get_array(), pixels)
+    assert left.get_xlim() == bare.axes[0].get_xlim() and left.get_ylim() == (0, 1)
+    for (_, heights, _), (_, alone, _) in zip(bars(left), bars(bare.axes[0]), strict=True):
+        assert np.array_equal(heights, alone)

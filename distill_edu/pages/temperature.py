@@ -33,6 +33,7 @@ check_soft_gradient = Exercise(
         (lambda a, b, t: _gradient(a, b, t, -1), "you forgot the T² in front of the KL."),
         (lambda a, b, t: _gradient(a, b, t, 2), "one T too many: dividing the logits by T brings a factor 1/T."),
         (lambda a, b, t: _gradient(a, b, t, inner=1), "divide the logits by T inside the softmax, too."),
+        (lambda a, b, t: _gradient(a, b, t) / len(a), "give each example its own gradient: do not take the mean."),
         (
             lambda a, b, t: t**2 * kl_divergence(soft_targets(a, t), soft_targets(b, t)),
             "that is the loss: its gradient has one number per class.",

@@ -17,10 +17,11 @@ from distill_edu.pages.shared.picture import (
 from distill_edu.probabilities import soft_targets
 
 
-def loss_explorer(teacher_logits, student_logits, label, class_names, temperature=1, alpha=None):
+def loss_explorer(teacher_logits, student_logits, label, class_names, temperature=1, alpha=None, image=None):
     """Slide T, and with an `alpha` also alpha: in which direction, and how hard, each loss pushes the logits.
 
-    `teacher_logits`, `student_logits`: [classes] of one example; `label`: the number of its class.
+    `teacher_logits`, `student_logits`: [classes] of one example; `label`: the number of its class; `image`: its
+    pixels [height, width], drawn beside the answers.
     """
     teacher_logits = read_logits(teacher_logits, class_names)
     student_logits = read_logits(student_logits, class_names)
@@ -31,12 +32,12 @@ def loss_explorer(teacher_logits, student_logits, label, class_names, temperatur
         controls["alpha"] = alpha_slider(alpha)
 
     def draw(figure, **values):
-        return draw_gradients(figure, teacher_logits, student_logits, label, class_names, **values)
+        return draw_gradients(figure, teacher_logits, student_logits, label, class_names, image=image, **values)
 
     return Explorer(draw, controls)
 
 
-def draw_gradients(figure, teacher_logits, student_logits, label, class_names, temperature, alpha=None):
+def draw_gradients(figure, teacher_logits, student_logits, label, class_names, temperature, alpha=None, image=None):
     """Draw teacher and student at T (left) and what each loss does to each logit, minus its gradient (right)."""
     p, q = soft_targets(teacher_logits, temperature), soft_targets(student_logits, temperature)
     soft = temperature * (p - q)
@@ -45,10 +46,12 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     answers = {"teacher p": (p, TEACHER), "student q": (q, STUDENT)}
     title = f"answers at T = {temperature:g}; label: {plain(class_names[label])}"
     class_bars(left, answers, class_names, ylabel="probability", title=title)
+    if image is not None:
+        _draw_image(left, image)
     if alpha is None:
         title, reach = "push of each loss", 1.1
-        pushes = {"label": (hard, HARD), "soft, no T²": (soft / temperature**2, NEUTRAL)}
-        pushes["soft, with T²"] = (soft, DISTILLED)
+        pushes = {"labels": (hard, HARD), "T² forgotten": (soft / temperature**2, NEUTRAL)}
+        pushes["with T²"] = (soft, DISTILLED)
     else:
         title, reach = f"push of each part, α = {alpha:g}", 0.8
         pushes = {"α × label": (alpha * hard, HARD), "(1 − α) × teacher": ((1 - alpha) * soft, DISTILLED)}
@@ -60,3 +63,11 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
     lengths = "; ".join(f"{name} {np.linalg.norm(values):.3f}" for name, (values, _) in pushes.items())
     weight = "" if alpha is None else f", α = {alpha:g}: loss = α CE + (1 − α) T² KL"
     return f"T = {temperature:g}{weight}. Length of the gradient: {lengths}."
+
+
+def _draw_image(axes, image):
+    """Draw pixels [height, width] in the upper right corner of the Axes, behind the bars, and keep the limits."""
+    limits = {"xlim": axes.get_xlim(), "ylim": axes.get_ylim()}
+    look = {"cmap": "gray_r", "aspect": "auto", "transform": axes.transAxes, "zorder": 0}
+    axes.imshow(image, extent=(0.68, 0.98, 0.54, 0.96), **look)
+    axes.set(**limits)

@@ -43,12 +43,12 @@ def test_each_triangle_on_one_scale_with_its_loss():
 
 
 def test_the_best_settings_and_the_means_after_more_updates():
-    right = {arm: np.arange(6).reshape(2, 3) % 2 <= row / 2 for row, arm in enumerate("abc")}
+    right = {arm: np.arange(6).reshape(2, 3) % 2 <= row / 2 for row, arm in enumerate("abcd")}
     tried = {"a": [({"temperature": 1}, 0.5), ({"temperature": 4}, 0.7)], "b": [({"temperature": 1}, 0.6)]}
     after = {500: Experiment("accuracy", right=right, tried=tried), 1000: Experiment("accuracy", right=right)}
     assert page.best_settings(after[500], ["a", "b"]) == {"a": {"temperature": 4}, "b": {"temperature": 1}}
-    (axes,) = page.draw_longer(after, list("abc"), 0.9).axes
+    (axes,) = page.draw_longer(after, list("abcd"), 0.9).axes
     *arms, teacher = lines(axes)
-    assert [line.y.tolist() for line in arms] == [[right[arm].mean()] * 2 for arm in "abc"]
+    assert [line.y.tolist() for line in arms] == [[right[arm].mean()] * 2 for arm in "abcd"]
     assert ticks(axes) == ["500", "1,000"] and set(teacher.y) == {0.9}
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*"abc", "teacher"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*"abcd", "teacher"]

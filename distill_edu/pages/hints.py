@@ -5,7 +5,19 @@ import numpy as np
 
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider
-from distill_edu.pages.shared.picture import DISTILLED, INK, NEUTRAL, TEACHER, Picture, empty_axes, legend, plain
+from distill_edu.pages.shared.picture import (
+    CLASSES,
+    DISTILLED,
+    NEUTRAL,
+    STUDENT,
+    TEACHER,
+    Picture,
+    empty_axes,
+    legend,
+    plain,
+)
+
+FEATURES = CLASSES[1]  # the arm that learns from distances in a hidden layer
 
 
 def attention_explorer(images, maps, example=0):
@@ -31,7 +43,9 @@ def attention_explorer(images, maps, example=0):
         bar.set(xticks=[])
         bar.yaxis.tick_right()
         for axes, title in zip([image_axes, *map_axes], ["image", *maps], strict=True):
-            axes.set(xticks=[], yticks=[], title=plain(title))
+            axes.set(xticks=[], yticks=[])
+            axes.set_title(plain(title), y=1, fontsize=9)
+        bar.set_title("attention", y=1.04, fontsize=8)
         (_, teacher), *students = shown.items()
         distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
         return f"Attention loss, half the distance from the teacher's map (0 = identical): {', '.join(distances)}."
@@ -71,16 +85,17 @@ def best_settings(found, arms):
 
 
 def draw_longer(after, arms, teacher_accuracy):
-    """Draw the mean accuracy of three arms over the updates, and the teacher's. `after`: updates -> Experiment."""
-    figure = Picture(7, 2.7)
-    axes = figure.add_axes((0.1, 0.19, 0.87, 0.76))
-    for arm, colour, style in zip(arms, (DISTILLED, INK, NEUTRAL), ("o-", "D-", "s--"), strict=True):
+    """Draw the mean accuracy of four arms over the updates, and the teacher's. `after`: updates -> Experiment."""
+    figure = Picture(7, 2.9)
+    axes = figure.add_axes((0.1, 0.18, 0.87, 0.77))
+    colours = (DISTILLED, FEATURES, STUDENT, NEUTRAL)
+    for arm, colour, style in zip(arms, colours, ("o-", "D-", "^:", "s--"), strict=True):
         means = [found.right[arm].mean() for found in after.values()]
         axes.plot(range(len(after)), means, style, color=colour, label=plain(arm))
     axes.axhline(teacher_accuracy, color=TEACHER, linestyle=":", label="teacher")
     axes.set_xticks(range(len(after)), [f"{steps:,}" for steps in after])
     axes.set(xlabel="updates", ylabel="accuracy (mean)")
-    legend(axes, ncols=2, loc="lower right")
+    legend(axes, ncols=3, loc="lower right")
     return figure
 
 
@@ -112,6 +127,7 @@ def _relative(rows, order=2, power=1):
     return distances / _mean(distances)
 
 
+EQUAL_ROWS = "two rows with the same numbers are a pair, too: their distance of 0 counts in the mean."
 EUCLIDEAN = "Euclidean distances: square, add, take the root."
 # The reader writes function(rows) -> distances of all pairs [n, n], divided by their mean over different examples.
 check_relative_distances = Exercise(
@@ -122,6 +138,7 @@ check_relative_distances = Exercise(
             lambda rows: _distances(rows) / _distances(rows).mean(),
             "an example's distance from itself must not count in the mean: there are n (n - 1) pairs.",
         ),
+        (lambda rows: _distances(rows) / _distances(rows)[_distances(rows) > 0].mean(), EQUAL_ROWS),
         (lambda rows: _relative(rows, power=2), "take the root: distances, not their squares."),
         (lambda rows: _distances(rows) / _distances(rows).max(), "divide by the mean, not by the largest."),
         (lambda rows: _relative(rows)[0], "that is the first row: every example with every other is wanted, [n, n]."),
@@ -132,6 +149,7 @@ check_relative_distances = Exercise(
     inputs=[
         (np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0], [0.0, 1.0]]),),
         (np.array([[1.0, 2.0, 2.0], [0.0, 0.0, 0.0], [4.0, 0.0, 3.0]]),),
+        (np.array([[0.0, 1.0], [3.0, 5.0], [0.0, 1.0]]),),
     ],
 )
 WITHOUT_BIASES = "a Dense layer has biases, too: one for each of its outputs."

@@ -57,8 +57,8 @@ def test_every_technique_has_its_points_widths_error_bars_and_colour():
         points = expected_points(technique)
         assert np.allclose(scatter.get_offsets(), [point[:2] for point in points])
         assert {to_hex(edge) for edge in scatter.get_edgecolors()} == {colour}
-    _, hard_labels, _ = [part for part in axes.collections if isinstance(part, LineCollection)]
-    for (low, high), size in zip((bar[:, 1] for bar in hard_labels.get_segments()), (2, 4, 8), strict=True):
+    _, of_labels, _ = [part for part in axes.collections if isinstance(part, LineCollection)]
+    for (low, high), size in zip((bar[:, 1] for bar in of_labels.get_segments()), (2, 4, 8), strict=True):
         values = seeds("hard labels", size).test_accuracy.to_numpy()
         reach = half_width(values)
         assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=1e-6)
@@ -157,11 +157,18 @@ def test_the_two_ways_are_the_widths_and_the_bits():
     small = cards.assign(technique=cards.technique + ", int8", bytes=cards.bytes / 3)
     points = page.tradeoff_points(pandas.concat([cards, small]))
     (axes,) = page.two_ways(points).axes
-    for line, technique, times in zip(lines(axes, "o"), ("float32", "int8"), (1, 3), strict=True):
-        some = cards[cards.technique != "hard labels"].groupby("size").mean(numeric_only=True)
-        assert line.label == technique and line.x.tolist() == pytest.approx((some.bytes / 1000 / times).tolist())
-        assert line.y.tolist() == pytest.approx(some.test_accuracy.tolist())
-    assert [text.get_text() for text in axes.texts if text.get_text()] == ["2", "4", "8", "16, the teacher"]
+    drawn = iter(zip(lines(axes, "o"), axes.containers, strict=True))
+    for technique in ("distilled", "teacher"):
+        own = cards[cards.technique == technique].groupby("size")
+        for name, times in (("float32", 1), ("int8", 3)):
+            line, bars = next(drawn)
+            assert bars.get_label() == f"{technique}, {name}"
+            assert line.x.tolist() == pytest.approx((own.bytes.mean() / 1000 / times).tolist())
+            assert line.y.tolist() == pytest.approx(own.test_accuracy.mean().tolist())
+    widths = sorted(int(text.get_text()) for text in axes.texts if text.get_text())
+    assert widths == [2, 2, 4, 4, 8, 8, 16, 16]
+    arrows = [(text.xyann[0], text.xy[0]) for text in axes.texts if not text.get_text()]
+    assert [start / end for start, end in arrows] == pytest.approx([3] * 4)
 
 
 def test_a_quantised_scalar_formula_is_told_that_arrays_come():

@@ -12,7 +12,17 @@ from distill_edu._inside.source_code import tokens
 from distill_edu.metrics import mean_and_reach, pareto_front
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, STYLES, Picture, empty_axes, legend, plain, with_room
+from distill_edu.pages.shared.picture import (
+    DISTILLED,
+    NEUTRAL,
+    STYLES,
+    TEACHER,
+    Picture,
+    empty_axes,
+    legend,
+    plain,
+    with_room,
+)
 
 ASIDE = {"hard labels": 0.96, "distilled": 1.04}  # files of equal bytes are drawn beside each other
 
@@ -79,13 +89,11 @@ def tradeoff_explorer(table):
 
 def _draw_tradeoff(figure, points, kilobytes, int8):
     """Draw test accuracy over bytes, the width beside each marker, models outside of the budget pale."""
-    (axes,) = empty_axes(figure, (0.11, 0.18, 0.6, 0.72))
+    (axes,) = empty_axes(figure, (0.11, 0.18, 0.67, 0.72))
     low, high = with_room([points.test_accuracy - points.reach, points.test_accuracy + points.reach], 0.05)
     limits = (0.8 * points.kilobytes.min(), 1.4 * points.kilobytes.max())
     axes.set(xscale="log", xlim=limits, xlabel="kilobytes of the file (logarithmic axis)")
-    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if limits[0] < tick < limits[1]]
-    axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.set_xticks([], minor=True)
+    _kilobyte_ticks(axes, limits)
     axes.set(ylim=(low, high), ylabel=f"test accuracy (axis from {low:.2f})")
     # The title has the budget: every stop of a slider changes the picture, also where it changes no point.
     axes.set_title(f"at most {kilobytes:g} KB, {'float32 and int8' if int8 else 'float32 alone'}")
@@ -95,7 +103,8 @@ def _draw_tradeoff(figure, points, kilobytes, int8):
             _draw_points(axes, shown[shown.technique == technique], kilobytes, colour, filled)
             axes.plot([], [], "o", color=colour, fillstyle="full" if filled else "none", label=plain(technique))
     within = shown[shown.kilobytes <= kilobytes]
-    front = within[pareto_front(within.kilobytes, within.valid_accuracy)].sort_values("kilobytes")
+    # Rounded: the numbers in the layers' names change a file by a few bytes.
+    front = within[pareto_front(within.kilobytes.round(1), within.valid_accuracy)].sort_values("kilobytes")
     axes.plot(_places(front), front.test_accuracy, "--", color=NEUTRAL, zorder=0, label="Pareto front")
     axes.plot([], [], "s", fillstyle="none", color="black", label="chosen")
     legend(axes, loc="upper left", bbox_to_anchor=(1.01, 1), title="number: width\nbar: 95% interval", title_fontsize=8)
@@ -109,32 +118,29 @@ def _draw_tradeoff(figure, points, kilobytes, int8):
 def two_ways(points):
     """Draw the teacher and the distilled students in float32 and in int8, an arrow from each file to its int8 file.
 
-    `points`: what `tradeoff_points` returns.
+    `points`: what `tradeoff_points` returns. On a logarithmic axis an arrow is as long as the file shrinks in ratio.
     """
     figure = Picture(7, 3.2)
     (axes,) = empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
-    own = points.technique.str.removesuffix(", int8").isin(["teacher", "distilled"])
-    places = {}
-    for small in (False, True):
-        shown = points[own & (points.technique.map(_is_int8) == small)].sort_values("size")
-        style = {"color": DISTILLED, "markerfacecolor": "white" if small else DISTILLED, "markersize": 7}
-        label = "int8" if small else "float32"
-        axes.plot(shown.kilobytes, shown.test_accuracy, "o--" if small else "o-", label=label, **style)
-        places[small] = shown.set_index("size")[["kilobytes", "test_accuracy"]]
-    for width, start in places[False].iterrows():
-        arrow = {"arrowstyle": "->", "color": NEUTRAL, "shrinkA": 6, "shrinkB": 6}
-        axes.annotate("", tuple(places[True].loc[width]), tuple(start), arrowprops=arrow)
-        last = width == places[False].index.max()
-        name, side, align = (f"{width:g}, the teacher", 6, "right") if last else (f"{width:g}", 4, "left")
-        axes.annotate(name, tuple(start), (side, -15), textcoords="offset points", fontsize=9, ha=align)
-    axes.set(xlim=(0, 1.08 * points.kilobytes.max()), xlabel="kilobytes of the file")
-    low, high = with_room(points[own].test_accuracy, 0.15)
-    axes.set(
-        ylim=(low, high),
-        ylabel=f"test accuracy (axis from {low:.2f})",
-        title="number: width; arrow: the same model in int8",
-    )
-    axes.title.set_fontsize(9)
+    own = points[points.technique.str.removesuffix(", int8").isin(["teacher", "distilled"])]
+    for technique, colour in (("distilled", DISTILLED), ("teacher", TEACHER)):
+        for ending, line, face, aside in (("", "o-", colour, (6, -13)), (", int8", "o--", "white", (-12, 6))):
+            shown = own[own.technique == technique + ending].sort_values("size")
+            bars = {"color": colour, "markerfacecolor": face, "markersize": 7, "elinewidth": 0.8, "zorder": 2}
+            name = f"{technique}, {'int8' if ending else 'float32'}"
+            axes.errorbar(shown.kilobytes, shown.test_accuracy, shown.reach, fmt=line, label=name, **bars)
+            for width, *place in shown[["size", "kilobytes", "test_accuracy"]].to_numpy():
+                axes.annotate(f"{width:g}", tuple(place), aside, textcoords="offset points", fontsize=9)
+    for _, pair in own.groupby("size"):  # float32 first
+        start, end = pair[["kilobytes", "test_accuracy"]].to_numpy()
+        arrow = {"arrowstyle": "->", "color": NEUTRAL, "shrinkA": 5, "shrinkB": 5}
+        axes.annotate("", tuple(end), tuple(start), arrowprops=arrow)
+    low, high = with_room([own.test_accuracy - own.reach, own.test_accuracy + own.reach], 0.08)
+    limits = (0.8 * own.kilobytes.min(), 1.25 * own.kilobytes.max())
+    axes.set(xscale="log", xlim=limits, ylim=(low, high), xlabel="kilobytes of the file (logarithmic axis)")
+    axes.set_ylabel(f"test accuracy (axis from {low:.2f})")
+    axes.set_title("number: width; bar: 95% interval; arrow: the same model in int8", fontsize=9)
+    _kilobyte_ticks(axes, limits)
     legend(axes, loc="lower right")
     return figure
 
@@ -148,6 +154,12 @@ def tradeoff_points(table):
         reach=("test_accuracy", lambda values: mean_and_reach(values)[2] if len(values) > 1 else 0.0),
     )
     return points.reset_index()
+
+
+def _kilobyte_ticks(axes, limits):
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if limits[0] < tick < limits[1]]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
 
 
 def _is_int8(technique):
@@ -167,7 +179,7 @@ def _draw_points(axes, points, kilobytes, colour, filled):
     face = colour if filled else "white"
     axes.scatter(places, accuracy, 28, c=face, edgecolors=colour, alpha=alpha, zorder=3)
     for place, height, width, shade in zip(places, accuracy, points["size"], alpha, strict=True):
-        axes.annotate(f"{width:g}", (place, height), (8, -3), textcoords="offset points", fontsize=8, alpha=shade)
+        axes.annotate(f"{width:g}", (place, height), (8, -11), textcoords="offset points", fontsize=8, alpha=shade)
 
 
 def choice(points, kilobytes):
@@ -204,6 +216,7 @@ X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
 check_quantise = Exercise(
     right=lambda x, s, z: _clipped(np.round(x / s) + z).astype(int),
     mistakes=[
+        (lambda x, s, z: _clipped(np.round(x / s)) + z, "clip last: the zero point may lead out of the range again."),
         (lambda x, s, z: np.round(x / s) + z, "numbers outside of -128 to 127 do not fit into an int8: clip them."),
         (
             lambda x, s, z: (np.round(x / s) + z).astype(np.int64).astype(np.int8),
@@ -216,7 +229,7 @@ check_quantise = Exercise(
         (lambda x, s, z: _clipped(np.round(x / s) - z), "add the zero point; it is subtracted on the way back."),
         (lambda x, s, z: _clipped(x / s + z), "an int8 is a whole number: round."),
     ],
-    otherwise="round(x / scale) + zero, clipped.",
+    otherwise="divide, round, shift, and then clip.",
     inputs=[(X, 0.1, 3), (0.7 - X, 0.3, -5)],
 )
 
@@ -251,9 +264,10 @@ check_best_within = Exercise(
         (lambda table, kb: _fitting(table, kb).test_accuracy.idxmax(), "you chose by test data: take valid_accuracy."),
         (lambda table, kb: table.bytes.idxmin(), "that is the smallest: take the most accurate of those that fit."),
         (lambda table, kb: _fitting(table, kb).valid_accuracy.max(), "return its index (idxmax), not its accuracy."),
+        (lambda table, kb: _best_within(table, 4), "use kilobytes: every budget gets the same answer."),
         (lambda table, kb: table.index.get_loc(_best_within(table, kb)), POSITION),
         (lambda table, kb: int(_fitting(table, kb).valid_accuracy.argmax()), POSITION),
     ],
     otherwise="the largest valid_accuracy among those that fit.",
-    inputs=[(MODELS, 4), (MODELS.iloc[::-1].set_axis([7, 8, 9, 10, 11, 12]), 4)],
+    inputs=[(MODELS, 4), (MODELS.iloc[::-1].set_axis([7, 8, 9, 10, 11, 12]), 3)],
 )

@@ -11,7 +11,7 @@ from distill_edu import load_dataset
 from distill_edu.data import END
 from distill_edu.evidence import Experiment
 from distill_edu.pages import working as page
-from distill_edu.pages.shared import picture
+from distill_edu.pages.shared import picture, showing
 
 COLOURS = [colour.lower() for colour in (picture.TEACHER, picture.DISTILLED, picture.HARD)]
 
@@ -144,7 +144,7 @@ def test_the_share_of_right_answers_is_that_of_what_a_student_writes():
 
 
 def test_what_differs_from_the_right_trace_is_orange():
-    (axes,) = page.draw_replaced("49633779=", "43925298", "43977298", place=3).axes
+    (axes,) = showing.draw_replaced("49633779=", "43925298", "43977298", place=3).axes
     shown = [(*text.get_position(), text.get_text(), to_hex(text.get_color())) for text in axes.texts]
     orange = [(column, row, digit) for column, row, digit, colour in shown if colour == picture.HARD.lower()]
     assert orange == [(3, 2, "7"), (4, 2, "7")]

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from distill_edu import as_next_letter, load_dataset
 from distill_edu import language as writing
 from distill_edu.pages import write as page
-from distill_edu.pages.shared import picture
+from distill_edu.pages.shared import picture, showing
 
 HARD, SOFT, TEACHER, INK = (
     colour.lower() for colour in (picture.HARD, picture.DISTILLED, picture.TEACHER, picture.INK)
@@ -130,13 +130,13 @@ def test_the_figures_show_their_numbers():
         writer: [dict(zip(("surprise", "known triples"), pair, strict=True)) for pair in pairs]
         for writer, pairs in texts.items()
     }
-    for axes, measure in zip(page.draw_judges(texts).axes, ("surprise", "known triples"), strict=True):
+    for axes, measure in zip(showing.draw_judges(texts).axes, ("surprise", "known triples"), strict=True):
         points, means = lines(axes)[::2], lines(axes)[1::2]
         assert [line.x.tolist() for line in points] == [[text[measure] for text in of] for of in texts.values()]
         assert [line.colour for line in points] == [HARD, HARD, SOFT]
         assert [line.x[0] for line in means] == [np.mean(line.x) for line in points]
-    assert ticks(page.draw_judges(texts).axes[0], "y") == list(texts)
-    (axes,) = page.draw_rule([0.6, 0.4], [0.2, 0.8], [0.2, 0.4], [0.4, 0.0]).axes
+    assert ticks(showing.draw_judges(texts).axes[0], "y") == list(texts)
+    (axes,) = showing.draw_rule([0.6, 0.4], [0.2, 0.8], [0.2, 0.4], [0.4, 0.0]).axes
     boxes = [(bar.get_y(), bar.get_height()) for group in axes.containers for bar in group]
     assert np.allclose(boxes, [(0, 0.2), (0, 0.4), (0.2, 0.4), (0.4, 0), (0, 0.2), (0, 0.8)])
 

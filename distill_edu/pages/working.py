@@ -15,7 +15,6 @@ from distill_edu.pages.shared.explorer import Explorer, require_up_to_three, sli
 from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
-    INK,
     NEUTRAL,
     TEACHER,
     Picture,
@@ -170,29 +169,6 @@ def plus_five(digits):
     '5923'
     """
     return "".join(str((int(digit) + 5) % 10) for digit in digits)
-
-
-def draw_replaced(question, right, text, place):
-    """Draw a question, its right trace, and a student's trace that goes on behind a digit replaced at `place`.
-
-    Orange: a wrong digit.
-    """
-    figure = Picture(6, 2.1)
-    axes = figure.add_axes((0.02, 0.04, 0.96, 0.92))
-    axes.set(xlim=(-4.5, DIGITS + 0.5), ylim=(3.4, -0.6))
-    axes.set_axis_off()
-    axes.plot([place + 0.5] * 2, [1.5, 3.3], color=NEUTRAL, linestyle="--", linewidth=1)
-    axes.text(place + 0.35, 3.0, "given to the student", ha="right", va="center", fontsize=8)
-    axes.text(place + 0.65, 3.0, "written by the student", ha="left", va="center", fontsize=8)
-    names = ("question", "right trace", "student's trace")
-    for row, (name, digits) in enumerate(zip(names, (question, right, text), strict=True)):
-        axes.text(-4.4, row, name, va="center")
-        for column, digit in enumerate(digits[:DIGITS]):
-            colour = HARD if row == 2 and digit != right[column] else INK
-            look = {"ha": "center", "va": "center", "family": "monospace", "fontsize": 15}
-            box = {"edgecolor": HARD, "facecolor": "none"} if (row, column) == (2, place) else None
-            axes.text(column, row, digit, color=colour, bbox=box, **look)
-    return figure
 
 
 def draw_lessons(experiment):

@@ -6,11 +6,10 @@ import ipywidgets
 import numpy as np
 
 from distill_edu.data import Dataset, Vocabulary, as_next_letter, load_dataset
-from distill_edu.metrics import paired_gain
 from distill_edu.models import teacher_logits
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, HARD, INK, NEUTRAL, TEACHER, Picture, empty_axes, plain
+from distill_edu.pages.shared.picture import DISTILLED, HARD, INK, TEACHER, empty_axes, plain
 from distill_edu.probabilities import soft_targets
 
 LENGTH = 21  # a tag, at most 19 letters, and the end
@@ -253,59 +252,6 @@ def counts_of_a_draft(texts):
 
 
 WORTH = ("surprise", "letters a call", "kept / checked", "kept / all letters")  # of a text with a draft
-
-
-def means_in_words(runs, measures=None):
-    """Return the mean of each measure, or of some, over several runs in words.
-
-    >>> means_in_words([{"surprise": 2.5, "new names": 1.0}, {"surprise": 2.0, "new names": 0.99}])
-    'surprise 2.250, new names 0.995'
-    """
-    means = {measure: np.mean([run[measure] for run in runs]) for measure in measures or runs[0]}
-    return ", ".join(f"{measure} {mean:.3f}" for measure, mean in means.items())
-
-
-def gain(measure, texts, rivals):
-    """How much better texts are than their rivals by a measure, pair by pair: a `Gain`; of surprise, low is better.
-
-    >>> gain("surprise", [{"surprise": 2.0}, {"surprise": 2.5}], [{"surprise": 2.5}, {"surprise": 2.75}]).mean
-    0.375
-    """
-    sign = -1 if measure == "surprise" else 1
-    return paired_gain(*([sign * text[measure] for text in runs] for runs in (texts, rivals)))
-
-
-def draw_judges(texts):
-    """Draw what both judges say of the texts of each writer. `texts`: writer -> what `judge` says of each student."""
-    figure, rows = Picture(7, 2.2), range(len(texts))
-    judges = {
-        "surprise": "surprise (nats per letter; line: mean)",
-        "known triples": "known triples (share; line: mean)",
-    }
-    for left, (measure, label) in zip((0.15, 0.59), judges.items(), strict=True):
-        axes = figure.add_axes((left, 0.26, 0.38, 0.68))
-        for row, (writer, found) in enumerate(texts.items()):
-            values = [text[measure] for text in found]
-            colour = DISTILLED if writer == "soft" else HARD
-            axes.plot(values, np.full(len(values), row), "o", color=colour, alpha=0.6)
-            axes.plot(np.mean(values), row, "|", color=INK, markersize=18)
-        axes.set_yticks(rows, map(plain, texts) if measure == "surprise" else [""] * len(texts))
-        axes.set(xlabel=label, ylim=(len(texts) - 0.5, -0.5))
-    return figure
-
-
-def draw_rule(p, q, kept, drawn):
-    """Draw how often each of the letters a, b, c is kept (green) and newly drawn (blue), beside its p and its q."""
-    figure, places = Picture(6, 2.8), np.arange(len(p))
-    axes = figure.add_axes((0.12, 0.18, 0.5, 0.76))
-    axes.bar(places, kept, 0.5, color=DISTILLED, label="drafted and kept")
-    axes.bar(places, drawn, 0.5, kept, color=TEACHER, label="newly drawn")
-    axes.bar(places, q, 0.8, fill=False, edgecolor=NEUTRAL, linestyle="--", label="q: the draft's")
-    axes.hlines(p, places - 0.4, places + 0.4, color="black", linewidth=2, label="p: the teacher's")
-    axes.set_xticks(places, "abc"[: len(p)])
-    axes.set(xlabel="letter", ylabel="share of all drafts", ylim=(0, 1.15 * max(*p, *q)))
-    axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    return figure
 
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])

@@ -51,6 +51,20 @@ def test_rows_beyond_the_few_labels_are_the_transfer_set():
     assert few.transfer.tolist() == [[4, 5]] and few.test[1].tolist() == [0, 1, 2]
 
 
+def test_rows_are_left_out_of_training_and_transfer():
+    part = (np.arange(6).reshape(3, 2), np.arange(3))
+    few = page.with_few_labels(Dataset("rows", part, part, part, ("a", "b", "c")), 2)
+    less = page.without_rows(few, np.array([True, False, False]))
+    assert less.train[0].tolist() == [[2, 3]] and less.train[1].tolist() == [1] and less.transfer.tolist() == [[4, 5]]
+    assert len(page.without_rows(few, np.array([False, False, True])).transfer) == 0
+
+
+def test_how_sure_a_model_is():
+    logits = np.log([[0.5, 0.25, 0.25], [0.7, 0.2, 0.1]])
+    assert page.mean_largest_probability(lambda x: logits, as_letters(["a", "b"])) == pytest.approx(0.6)
+    assert page.mean_largest_probability(lambda x: logits[:1], as_letters(["a"]), 0.5) == pytest.approx(0.25 / 0.375)
+
+
 def test_the_names_of_a_thing_are_one_example_and_only_the_wanted_rows_count():
     right = np.zeros((2, 60), bool)
     right[0, [0, 1, 2, 20]] = right[1, 59] = True
@@ -64,8 +78,10 @@ def test_the_names_of_a_thing_are_one_example_and_only_the_wanted_rows_count():
 def test_each_student_is_a_dot_among_names_of_one_language_and_shared_names():
     rng, shared = np.random.default_rng(0), np.arange(40) % 3 == 0
     right = {arm: rng.random((4, 40)) < 0.5 for arm in ("first choice", "soft targets", "flat for shared")}
-    figure = page.two_kinds_of_names(Experiment("accuracy", right=right), shared)
-    for axes, rows in zip(figure.axes, (~shared, shared), strict=True):
+    words = np.where(shared, "Angola", [f"name {row}" for row in range(40)])
+    figure = page.two_kinds_of_names(Experiment("accuracy", right=right), words, np.arange(40) % 7)
+    for axes, rows, limit in zip(figure.axes, (~shared, shared), ("1.000", "0.143"), strict=True):
+        assert f"(limit {limit})" in axes.get_title()
         names = [label.get_text() for label in axes.get_xticklabels()]
         assert names == ["first choice", "flat for shared", "soft targets"]
         for place, (name, line) in enumerate(zip(names, axes.lines, strict=True)):

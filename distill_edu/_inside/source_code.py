@@ -42,11 +42,11 @@ SILENT = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 
 def is_known(thing):
     """Is it a function or class of a library, or of this package's training code, and found there by its name?"""
-    module = getattr(thing, "__module__", None)
-    if not module or not is_library(module):
+    module = getattr(thing, "__module__", None) or type(thing).__module__  # NumPy 2.0's np.exp has none
+    if not is_library(module):
         return False
     found = sys.modules.get(module)
-    for name in getattr(thing, "__qualname__", thing.__name__).split("."):
+    for name in getattr(thing, "__qualname__", getattr(thing, "__name__", "")).split("."):
         found = getattr(found, name, None)
     return found is thing
 

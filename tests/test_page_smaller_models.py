@@ -63,10 +63,10 @@ def test_every_technique_has_its_points_widths_error_bars_and_colour():
         reach = half_width(values)
         assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=1e-6)
         assert axes.get_ylim()[0] < low < high < axes.get_ylim()[1]
-    written = {(text.xy, text.get_text()) for text in axes.texts}
+    written = {(tuple(np.round(text.xy, 9)), text.get_text()) for text in axes.texts}
     sizes = {"teacher": [8], "hard labels": [2, 4, 8], "distilled, int8": [2, 4, 8]}
     drawn = {name: zip(expected_points(name), sizes[name], strict=True) for name in ORDER}
-    assert written == {(point[:2], str(size)) for pairs in drawn.values() for point, size in pairs}
+    assert written == {(tuple(np.round(point[:2], 9)), str(size)) for pairs in drawn.values() for point, size in pairs}
     assert axes.get_xlabel().startswith("kilobytes") and axes.get_xscale() == "log"
 
 

@@ -24,6 +24,14 @@ def test_a_weight_goes_to_the_nearest_level(bits, clip):
     assert page.few_bits(weights, 2).dtype == "float32"
 
 
+def test_only_zeros_leaves_the_other_weights_as_they_are():
+    arrays = [np.array([[0.9, -0.3], [0.5, -1.0]]), np.array([0.1, 0.0])]
+    zeroed, bias = page.only_zeros(arrays, bits=2, clip=0.8)  # below 0.4
+    assert zeroed.tolist() == [[0.9, 0], [0.5, -1]] and bias.tolist() == [0.1, 0]
+    rounded, bias = page.all_rounded(arrays, bits=2, clip=0.8)
+    assert rounded == pytest.approx(np.array([[0.8, 0], [0.8, -0.8]])) and bias.tolist() == [0.1, 0]
+
+
 def gradients(layer, x):
     """Answers of the layer, and the gradients of their sum of squares."""
     with tf.GradientTape() as tape:
@@ -84,10 +92,10 @@ def test_the_levels_in_the_histogram_and_the_accuracy_of_each_outermost_level(bi
     expected = [row for each in shown for row in expected_rows([ROUNDED[4, each], ROUNDED[2, each]])]
     assert error_rows(right) == pytest.approx(np.array(expected), abs=1e-6)
     assert [text.get_text() for text in right.get_legend().get_texts()] == [
-        f"outermost level at {each:g}" for each in shown
+        f"outermost level: {each:g} × largest weight" for each in shown
     ]
-    chosen = [line.colour == picture.DISTILLED.lower() for line in lines(right, "o")]
-    assert chosen == [each == clip for each in shown] and ticks(right) == ["4", "2"]
+    green = [line.colour == picture.DISTILLED.lower() for line in lines(right, "o")]
+    assert green == [each != 1 for each in shown] and ticks(right) == ["4", "2"]
     means = [table.mean(axis=1) for table in ROUNDED.values()]
     assert right.get_ylim()[0] < np.min(means) and right.get_ylim()[1] > np.max(means)
     (largest,) = lines(left, "v")
@@ -114,7 +122,7 @@ def test_all_pairs_of_bits_and_outermost_levels():
 def test_the_accuracy_of_each_arm_on_the_way_back():
     right = {arm: (np.arange(12).reshape(3, 4) + shift) % 7 < 4 for shift, arm in enumerate("abc")}
     (axes,) = page.draw_way_back(right, ["b", "c"], over="a").axes
-    assert ticks(axes, "y") == ["b", "c"] and axes.get_xlabel() == "accuracy (dashed: a)"
+    assert ticks(axes, "y") == ["b", "c"] and axes.get_xlabel() == "accuracy, 95% interval (dashed: a)"
     assert {tuple(line.x) for line in lines(axes) if line.style == "--"} == {(right["a"].mean(),) * 2}
     expected = []
     for row, arm in enumerate("bc"):

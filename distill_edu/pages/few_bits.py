@@ -33,6 +33,17 @@ def _step(weights, bits):
     return np.abs(weights).max() / (2 ** (bits - 1) - 1)
 
 
+def all_rounded(arrays, bits, clip):
+    """Round each matrix of a network to its levels; the biases stay."""
+    return [few_bits(array, bits, clip) if array.ndim > 1 else array for array in arrays]
+
+
+def only_zeros(arrays, bits, clip):
+    """Set the weights of a network to 0 that rounding would set to 0; all others stay as they are."""
+    rounded = all_rounded(arrays, bits, clip)
+    return [np.where((levels == 0) & (array.ndim > 1), 0, array) for array, levels in zip(arrays, rounded, strict=True)]
+
+
 class Rounded(FewBits):
     """A FewBits layer whose outermost level may be `clip` x its largest |weight|, and that may round only in use.
 
@@ -77,9 +88,10 @@ def levels_explorer(right, weights):
         levels, to_zero = draw_levels(left, flat, bits, clip)
         for each in dict.fromkeys((clips[0], clip)):  # the first one stays in sight
             accuracies = [right[stop, each].mean(axis=1) for stop in stops]
-            look = {"color": DISTILLED, "zorder": 3} if each == clip else {"color": NEUTRAL}
-            means_over_stops(axes, accuracies, "o-", label=f"outermost level at {each:g}", **look)
-        bits_axis(axes, stops, bits, ylim=limits, title="without further training")
+            look = {"color": NEUTRAL} if each == clips[0] else {"color": DISTILLED, "zorder": 3}
+            means_over_stops(axes, accuracies, "o-", label=f"outermost level: {each:g} × largest weight", **look)
+        bits_axis(axes, stops, bits, ylim=limits)
+        axes.set_title("without further training", fontsize=9)
         legend(axes, fontsize=8, loc="lower left")
         accuracy = np.mean(right[bits, clip])
         return (
@@ -101,7 +113,7 @@ def draw_levels(axes, weights, bits, clip):
     axes.plot(weights[np.abs(weights).argmax()], 0.03 * heights.max(), "kv", markersize=6)
     left = weights[np.abs(weights).argmax()] < 0
     look = {"fontsize": 8, "bbox": {"color": "white", "alpha": 0.6, "pad": 0}, "ha": "left" if left else "right"}
-    axes.text(weights[np.abs(weights).argmax()], 0.09 * heights.max(), "largest weight", **look)
+    axes.text(weights[np.abs(weights).argmax()], 0.09 * heights.max(), "largest\nweight", **look)
     axes.set(
         xlabel="weight (first layer)",
         yticks=[],
@@ -117,7 +129,7 @@ def draw_levels(axes, weights, bits, clip):
 def bits_axis(axes, stops, chosen, **look):
     """Fewer bits to the right, and the accuracy upwards."""
     stop_axis(axes, stops, chosen)
-    axes.set(**{"xlim": (-0.3, len(stops) - 0.7), "xlabel": "bits of a weight", "ylabel": "accuracy"})
+    axes.set(xlim=(-0.3, len(stops) - 0.7), xlabel="bits of a weight (band: chosen)", ylabel="accuracy")
     axes.set(**look)
 
 
@@ -141,7 +153,9 @@ def draw_way_back(right, arms, over):
     axes.axvline(right[over].mean(), color=NEUTRAL, linestyle="--")
     axes.set_yticks(range(len(arms)), map(plain, arms))
     axes.set(ylim=(len(arms) - 0.5, -0.5), xlim=with_room([right[arm].mean(axis=1) for arm in (*arms, over)], 0.12))
-    axes.set_xlabel(f"accuracy (dashed: {plain(over)})")
+    axes.set_xlabel(f"accuracy, 95% interval (dashed: {plain(over)})")
+    widest = max(label.get_window_extent().width for label in axes.get_yticklabels()) / figure.bbox.width
+    axes.set_position((widest + 0.03, 0.24, 0.93 - widest, 0.7))
     return figure
 
 
@@ -187,12 +201,16 @@ check_few_bits = Exercise(
             "the largest weight may be a negative one: np.abs.",
         ),
         (
+            lambda w, bits, clip: _rounded(w, clip * _step(w[w < 0], bits), 2 ** (bits - 1) - 1),
+            "the largest weight may be a positive one: np.abs.",
+        ),
+        (
             lambda w, bits, clip: _rounded(w, clip * _step(w, bits), 2 ** (bits - 1) - 1, np.floor),
             "floor always goes down: round to the nearest level.",
         ),
     ],
     otherwise="clip to the outermost level, divide by the step, round, and multiply by the step.",
-    inputs=[(np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3, 0.75), (np.array([[0.31, -0.12], [0.07, -0.5]]), 2, 0.5)],
+    inputs=[(np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3, 0.75), (np.array([[-0.31, 0.12], [-0.07, 0.5]]), 2, 0.5)],
 )
 
 

@@ -70,6 +70,7 @@ def cascade_explorer(curve, knowing, student, teacher, threshold=0.6):
             axes.plot(place, point.accuracy, "o", markersize=7, color=DISTILLED)
             low, high = with_room([*curve.accuracy, teacher[1], knowing[1]], 0.08)
             axes.set_ylim(low - 0.4 * (high - low), high)  # room for the legend
+            axes.locator_params(axis="y", nbins=4)
         best = [0, knowing[0], 1], [student[1], knowing[1], teacher[1]]
         left.plot(*best, "-.", color=INK, label="asking where it is wrong")
         left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random")

@@ -156,7 +156,7 @@ GALLERY = {
     "pairs": lambda: pairs_explorer(DISTILLED, HARD),
     "trust": lambda: trust_explorer(TEACHERS, TRUST),
     "trade-off": lambda: tradeoff_explorer(CARDS),
-    "cascade": lambda: cascade_explorer(CASCADE, **ALONE),
+    "cascade": lambda: cascade_explorer(CASCADE, (0.22, 0.94), **ALONE),
     "bias": lambda: bias_explorer({0: SEEN, 2: SEEN[:, ::-1] + [0, 1, 0]}, LABELS, NAMES),
     "attention": lambda: attention_explorer(
         IMAGES, {"teacher": MAPS, "student": MAPS[::-1], "with a hint": MAPS.swapaxes(1, 2) / 2}

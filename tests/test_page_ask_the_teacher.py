@@ -11,9 +11,10 @@ from distill_edu.pages.shared import picture
 
 @pytest.mark.parametrize("threshold", [0.6, 0.95, 0])
 def test_the_threshold_is_marked_on_both_curves_and_in_the_caption(threshold):
-    figure, words = at(page.cascade_explorer(CASCADE, **ALONE), threshold=threshold)
+    figure, words = at(page.cascade_explorer(CASCADE, (0.22, 0.94), **ALONE), threshold=threshold)
     left, right = figure.axes
-    pair, at_random, half = lines(left, "None")
+    pair, knowing, at_random, half = lines(left, "None")
+    assert np.allclose([knowing.x, knowing.y], [[0, 0.22, 1], [0.78, 0.94, 0.89]]) and "is wrong" in knowing.label
     assert np.allclose(pair.x, CASCADE.teacher_share) and np.allclose(pair.y, CASCADE.accuracy)
     assert (pair.label, pair.colour) == ("the pair", picture.DISTILLED.lower())
     assert np.allclose([at_random.x, at_random.y], [[0, 1], [0.78, 0.89]]) and "random" in at_random.label
@@ -55,6 +56,24 @@ def test_scaling_moves_the_mark_of_a_threshold_along_the_curve():
     (mark,), (scaled_mark,) = lines(axes, "s"), lines(axes, "o")
     assert (mark.x.item(), scaled_mark.x.item()) == (0.5, 1)  # two confidences are above 0.9, then none
     assert mark.label == "unscaled, threshold 0.9"
+
+
+def test_a_student_that_knows_its_mistakes_asks_there_and_keeps_what_it_knows_better():
+    student, teacher = np.array([1, 1, 0, 0, 0], bool), np.array([0, 1, 1, 1, 0], bool)
+    assert page.knowing(student, teacher) == (0.6, 0.8)
+
+
+def test_the_table_tells_too_sure_from_not_sure_enough():
+    right, wrong = np.array([[4.0, 0.0]]), np.array([[0.0, 4.0]])
+    table = page.confidence_table({"sure": [right, wrong], "unsure": [right / 40]}, np.array([0]))
+    sure = 1 / (1 + np.exp(-4))
+    unsure = 1 / (1 + np.exp(-0.1))
+    assert np.allclose(table.values, [[0.5, sure - 0.5, 0], [1 - unsure, unsure - 1, 1]])
+
+
+def test_without_popularity_every_image_is_asked_as_often():
+    counts = np.bincount(np.concatenate(list(page.popular_questions(50, 0, power=0))), minlength=50)
+    assert counts.min() > 60 and counts.max() < 140
 
 
 def test_the_first_image_of_the_list_is_asked_most_often_and_every_seed_has_its_own_list():

@@ -1,8 +1,10 @@
 """Page "When should the student ask the teacher?": accuracy of a cascade over its threshold, and the exercises."""
 
 import numpy as np
+import pandas
 
-from distill_edu.metrics import threshold_curve
+from distill_edu import compress
+from distill_edu.metrics import calibration_error, threshold_curve
 from distill_edu.pages.shared.exercise import CORRECT, Exercise, Verdict, not_yet, number, value
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import (
@@ -32,11 +34,27 @@ def row_at(curve, threshold):
     return curve[curve.threshold >= threshold].iloc[0]
 
 
-def cascade_explorer(curve, student, teacher, threshold=0.6):
+def knowing(student_right, teacher_right):
+    """Return share asked and accuracy of a student that asks exactly where it is wrong.
+
+    `student_right`, `teacher_right`: right or not, [examples].
+
+    >>> knowing(np.array([True, True, False, False]), np.array([False, True, True, False]))
+    (0.5, 0.75)
+    """
+    return float(np.mean(~student_right)), float(np.mean(student_right | teacher_right))
+
+
+def microseconds(model, x):
+    """Measure the median latency of a model's LiteRT file for the batch x, in microseconds. Weights do not matter."""
+    return compress.latency(compress.export_litert(model), x)[0]
+
+
+def cascade_explorer(curve, knowing, student, teacher, threshold=0.6):
     """Slide the threshold of a cascade: its accuracy, the share of questions for the teacher, the mean latency.
 
-    `curve`: what `Cascade.curve` returns on test data; `student`, `teacher`: each model alone, as (microseconds for one
-    example, accuracy on test data).
+    `curve`: what `Cascade.curve` returns on test data; `knowing`: what the function `knowing` returns; `student` and
+    `teacher`: each model alone, as (microseconds for one example, accuracy on test data).
     """
     half = (student[1] + teacher[1]) / 2
 
@@ -50,9 +68,13 @@ def cascade_explorer(curve, student, teacher, threshold=0.6):
         ):
             axes.plot(shares, curve.accuracy, color=DISTILLED, label="the pair")
             axes.plot(place, point.accuracy, "o", markersize=7, color=DISTILLED)
-            axes.set_ylim(with_room([*curve.accuracy, teacher[1]], 0.08))
+            low, high = with_room([*curve.accuracy, teacher[1], knowing[1]], 0.08)
+            axes.set_ylim(low - 0.4 * (high - low), high)  # room for the legend
+            axes.locator_params(axis="y", nbins=4)
+        best = [0, knowing[0], 1], [student[1], knowing[1], teacher[1]]
+        left.plot(*best, "-.", color=INK, label="asking where it is wrong")
         left.plot([0, 1], [student[1], teacher[1]], ":", color=NEUTRAL, label="asking at random")
-        left.axhline(half, linestyle="--", linewidth=1, color=INK, label="half of the gain")
+        left.axhline(half, linestyle="--", linewidth=1, color=NEUTRAL, label="half of the gain")
         left.set(xlabel="share of questions for the teacher", ylabel="accuracy", title=f"threshold {threshold:g} (dot)")
         right.plot(*student, "s", color=STUDENT, label="student alone")
         right.plot(*teacher, "D", color=TEACHER, label="teacher alone")
@@ -82,7 +104,8 @@ def lead_picture(confidence, student_right, teacher_right):
     student, teacher = ([np.mean(right[rows]) for rows in tenths] for right in (student_right, teacher_right))
     figure, place = Picture(), range(1, 11)
     axes = figure.add_axes((0.1, 0.2, 0.87, 0.75))
-    axes.fill_between(place, student, teacher, color=TEACHER, alpha=0.15, label="the teacher's lead")
+    above = np.maximum(student, teacher)
+    axes.fill_between(place, student, above, color=TEACHER, alpha=0.15, label="the teacher's lead")
     axes.plot(place, teacher, "D-", color=TEACHER, label="teacher")
     axes.plot(place, student, "s-", color=STUDENT, label="student")
     names = ["least sure", *map(str, range(2, 10)), "surest"]
@@ -90,6 +113,24 @@ def lead_picture(confidence, student_right, teacher_right):
     axes.set(xlabel="tenth of the questions, by the student's confidence", ylabel="accuracy", ylim=(None, 1.02))
     legend(axes, loc="lower right")
     return figure
+
+
+def confidence_table(logits, labels, threshold=0.9):
+    """Compare confidences with accuracies: a table with one row for each group of students, means over the group.
+
+    `logits`: name -> a list of students' logits [examples, classes]; `labels`: [examples].
+
+    >>> confidence_table({"too sure": [np.array([[9.0, 0], [9, 0]])]}, np.array([0, 1])).round(2).values.tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+    rows = {}
+    for name, group in logits.items():
+        confidence = np.array([soft_targets(z).max(axis=1) for z in group])
+        accuracy = np.mean([z.argmax(axis=1) == labels for z in group])
+        ece = np.mean([calibration_error(labels, z) for z in group])
+        rows[name] = ece, confidence.mean() - accuracy, (confidence < threshold).mean()
+    columns = ["ECE", "confidence - accuracy", f"asks at {threshold:g}"]
+    return pandas.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
 def scaling_picture(logits, labels, teacher_right, threshold=0.9):
@@ -102,41 +143,40 @@ def scaling_picture(logits, labels, teacher_right, threshold=0.9):
     """
     figure = Picture()
     axes = figure.add_axes((0.1, 0.2, 0.87, 0.75))
-    for (name, z), (colour, style, mark) in zip(
-        logits.items(), ((NEUTRAL, "-", "s"), (DISTILLED, "--", "o")), strict=False
-    ):
+    for (name, z), (colour, style, mark) in zip(logits.items(), ((NEUTRAL, "-", "s"), (INK, "--", "o")), strict=False):
         curve = threshold_curve(soft_targets(z).max(axis=1), z.argmax(axis=1) == labels, teacher_right)
         axes.plot(curve.teacher_share, curve.accuracy, style, color=colour, label=plain(name))
         point = row_at(curve, threshold)
         label = f"{plain(name)}, threshold {threshold:g}"
         axes.plot(point.teacher_share, point.accuracy, mark, markersize=9, color=colour, label=label)
     axes.set(xlabel="share of questions for the teacher", ylabel="accuracy of the pair")
-    legend(axes, loc="lower right")
+    legend(axes, loc="lower right", title="the first student")
     return figure
 
 
-def popular_questions(images, seed, questions=5000, batch=100):
-    """Yield batches of image numbers; the k-th image of a random order is drawn with a probability as 1 / k.
+def popular_questions(images, seed, power=1, questions=5000, batch=100):
+    """Yield batches of image numbers; the k-th image of a random order is drawn with a probability as 1 / k**power.
 
     >>> [len(numbers) for numbers in popular_questions(30, seed=0, questions=200)]
     [100, 100]
     """
     random = np.random.RandomState(seed)
-    often = 1 / np.arange(1, images + 1)
+    often = 1.0 / np.arange(1, images + 1) ** power
     stream = random.choice(random.permutation(images), questions, p=often / often.sum())
     yield from np.split(stream, questions // batch)
 
 
-# A student of 10 µs, a teacher of 90 µs that gets a quarter of the questions.
-check_mean_latency_by_hand = Exercise(
-    right=32.5,
+# A student of 10 µs, a teacher of 90 µs: 10 + 90 r = 90.
+check_slow_share_by_hand = Exercise(
+    right=80 / 90,
     mistakes=[
-        (30, "the student answers first, also where the teacher is asked afterwards."),
-        (100, "that is a question that the teacher gets: three in four cost less."),
-        (22.5, "the student's own time is missing."),
-        (50, "the teacher gets a quarter of the questions, not half of them."),
+        (1, "a pair that always asks takes longer than the teacher alone, by the student's time."),
+        (1 / 9, "that is the share of questions that the student must keep."),
+        (0.8, "divide by the teacher's time alone: only the teacher's time counts with a share."),
+        (0.9, "divide by the teacher's time alone: only the teacher's time counts with a share."),
+        (80, "that is a time: a share is wanted."),
     ],
-    otherwise="the student's time, and a quarter of the teacher's.",
+    otherwise="set the pair's mean latency equal to the teacher's time.",
 )
 
 # function(probabilities) -> largest minus second largest probability of each row

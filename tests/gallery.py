@@ -25,7 +25,7 @@ from distill_edu.pages.train_step import learning_explorer
 from distill_edu.pages.unseen_digit import bias_explorer
 from distill_edu.pages.when_it_fails import trust_explorer
 from distill_edu.pages.which_temperature import sweep_explorer
-from distill_edu.pages.whose_words import colder_explorer, peaks_explorer
+from distill_edu.pages.whose_words import peaks_explorer
 from distill_edu.pages.working import writing_explorer
 from distill_edu.pages.write import names_explorer
 
@@ -122,14 +122,6 @@ WRITTEN = {  # writer -> language -> [(letters of the writer, letters of its dra
         "Italian": [("    e    no", "mars igli  "), *[("r", " ")] * 7],
     },
 }
-COLDER = {  # entropy, surprise, cost of real names
-    0.5: [(1.0, 1.5, 3.5), (1.1, 1.4, 3.6), (0.9, 1.6, 3.4)],
-    1: [(2.0, 2.5, 2.9), (2.2, 2.6, 2.8), (2.1, 2.3, 2.7)],
-}
-OTHERS = {
-    "reverse KL": [(1.4, 2.0, 3.1), (1.5, 2.2, 3.3), (1.6, 1.9, 3.2)],
-    "its own text": [(2.4, 3.0, 2.4), (2.5, 2.7, 2.6), (2.3, 2.6, 2.5)],
-}
 TWINS = {"labels": np.array([[0, 1], [0, 0], [1, 1]]), "answers": np.array([[1, 1], [0, 1], [1, 0]])}
 LETTERS, PAIRS = Vocabulary("abc"), Vocabulary(["ab", "ac", "ba", "c"])
 SPELLED = {"one": "ab", "two": "ca"}
@@ -169,7 +161,6 @@ GALLERY = {
     "names": lambda: names_explorer(WRITTEN, "Finnish"),
     "pieces": lambda: pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS),
     "peaks": peaks_explorer,
-    "colder": lambda: colder_explorer(COLDER, OTHERS),
     "word": lambda: word_explorer(SPELLERS, NAMES, "cat"),
     "learning": lambda: learning_explorer((IMAGES, [0, 1]), [[LOGITS, LOGITS / 2]] * 2, NAMES),
 }

@@ -50,10 +50,9 @@ STOPS = {
     "peaks": {
         "apart": [4, 8, 12, 16, 20, 24],
         "share": [0.5, 0.7, 0.9],
-        "beta": [0, 0.1, 0.3, 0.5, 0.7, 0.9, 1],
+        "beta": [0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 1],
     },
     "pieces": {"name": ["one", "two"], "read": [0, 1, 2], "order": ["letter", "sorted"]},
-    "colder": {"temperature": [0.5, 1]},
     "word": {"word": ["cat", *text.WORDS], "temperature": T_STOPS},
     "learning": {"epoch": [0, 1], "temperature": T_STOPS},
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from drawn import at, lines, numbers
-from gallery import COLDER, GALLERY, OTHERS
+from gallery import GALLERY
 from matplotlib.colors import to_hex
 from scipy.optimize import minimize
 from scipy.special import rel_entr, softmax
@@ -33,7 +33,7 @@ def drawn_peaks(**values):
     colours = [picture.DISTILLED.lower(), page.REVERSE.lower(), page.DIAL.lower()]
     assert looks == list(zip(colours, ("-", "--", "-"), strict=True)) and len(set(colours)) == 3
     assert list(drawn)[:2] == ["student, β = 0: forward KL(p, q)", "student, β = 1: reverse KL(q, p)"]
-    assert list(drawn)[2] == f"student q, β = {values['beta']:g}"
+    assert list(drawn)[2] == f"student, β = {values['beta']:g}: the dial"
     return p, *(line.y for line in drawn.values()), words
 
 
@@ -78,35 +78,32 @@ def test_the_forward_student_covers_and_the_reverse_student_seeks(beta):
     assert " To letters that the teacher writes less than 0.5% of the time it gives " in words
 
 
-def points(line):
-    return np.column_stack([line.x, line.y]).tolist()
+COLDER = {  # entropy, reverse KL
+    0.5: [(1.0, 1.5), (1.1, 1.4), (0.9, 1.6)],
+    1: [(2.0, 2.5), (2.2, 2.6), (2.1, 2.3)],
+}
+OTHERS = {"reverse KL": [(1.4, 2.0), (1.5, 2.2), (1.6, 1.9)], "its own text": [(2.4, 3.0), (2.5, 2.7), (2.3, 2.6)]}
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1])
-def test_a_line_for_each_start_and_a_point_for_each_other_student(temperature):
-    figure, words = at(GALLERY["colder"](), temperature=temperature)
-    (axes,) = figure.axes
-    *thin, chosen, reverse, own = lines(axes)
-    assert [points(line) for line in thin] == [[list(COLDER[T][start][:2]) for T in COLDER] for start in range(3)]
-    assert {line.colour for line in (*thin, chosen)} == {picture.DISTILLED.lower()}
-    assert [line.colour for line in (reverse, own)] == [page.REVERSE.lower(), picture.CLASSES[1].lower()]
-    drawn = {line.label: points(line) for line in (chosen, reverse, own)}
-    named = {f"forward KL, written at T = {temperature:g}": COLDER[temperature], **OTHERS}
-    assert drawn == {name: [list(point[:2]) for point in expected] for name, expected in named.items()}
-    assert axes.get_xlabel() == "entropy of the student (nats per letter)"
-    assert axes.get_ylabel() == "surprise (nats per letter)"
-    sentences = [
-        f"{name[0].upper() + name[1:] if 'KL, ' in name else name}: entropy {mean[0]:.2f}, surprise {mean[1]:.2f}, "
-        f"real names {mean[2]:.2f} nats."
-        for name, mean in ((name, np.mean(students, axis=0)) for name, students in named.items())
-    ]
-    assert words == " ".join(sentences)
+def test_each_start_has_its_curve_and_a_point_for_each_other_lesson():
+    figure = page.show_colder(COLDER, OTHERS)
+    for start, axes in enumerate(figure.axes):
+        curve, *others = ([*zip(line.x, line.y, strict=True)] for line in lines(axes))
+        assert curve == [COLDER[0.5][start], COLDER[1][start]]
+        assert others == [[points[start]] for points in OTHERS.values()]
+        assert [line.colour for line in lines(axes)] == [
+            colour.lower() for colour in (picture.DISTILLED, page.REVERSE, picture.CLASSES[1])
+        ]
+        assert [text.get_text() for text in axes.texts] == ["0.5", "1"] and axes.get_title() == f"start {start + 1}"
+        assert axes.get_xlim() == figure.axes[0].get_xlim() and axes.get_ylim() == figure.axes[0].get_ylim()
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["teacher's text, forward, T = 1 to 0.5", *OTHERS]
 
 
 def test_a_fifth_lesson_is_not_left_out_in_silence():
-    assert page.colder_explorer(COLDER, dict.fromkeys("abcd", OTHERS["reverse KL"])).words.value
+    assert page.show_colder(COLDER, dict.fromkeys("abcd", OTHERS["reverse KL"])).axes
     with pytest.raises(ValueError, match="zip"):
-        page.colder_explorer(COLDER, dict.fromkeys("abcde", OTHERS["reverse KL"]))
+        page.show_colder(COLDER, dict.fromkeys("abcde", OTHERS["reverse KL"]))
 
 
 # --- the lessons ----------------------------------------------------------------------------------------------------
@@ -202,6 +199,26 @@ def test_every_lesson_begins_with_the_same_students_and_gets_its_text(few):
     assert row["entropy"] == pytest.approx(found["one"]["entropy"][1].mean(), abs=6e-4)
     for column, measure in (("surprise", "surprise"), ("reverse KL", "divergence")):
         assert row[column] == pytest.approx(found["one"][measure][1].astype(float).mean(), abs=6e-4)
+
+
+@pytest.mark.slow
+def test_the_first_student_writes_what_it_writes_for_its_judge(few):
+    def learn(distiller, whose, texts, rounds, rate):
+        seen.append((whose, texts["people"], rounds, distiller.student.get_weights()))
+
+    seen, rows = [], few.data.train[0][:4]
+    writers = {"one": ("own", "kl", 0, 0.01, [0.5, 1]), "two": ("teacher", "reverse_kl", 2, 0.01, [1])}
+    found = lessons.written(learn, few.teacher, few.data, writers, rows)
+    lessons.follow(learn, few.teacher, few.data, writers, seeds=1)
+    for mine, judged in zip(seen[:2], seen[2:], strict=True):
+        assert mine[::2] == judged[::2] and np.array_equal(mine[1], judged[1])
+        assert all(map(np.array_equal, mine[3], judged[3]))
+    student = lessons.student_network(few.data)
+    student.set_weights(seen[0][3])
+    assert found == {
+        name: lessons.spelled(few.data, language.sample(student, rows[:, :1], 17, at, seed=99))
+        for name, at in (("one, T = 0.5", 0.5), ("one, T = 1", 1), ("two, T = 1", 1))
+    }
 
 
 @pytest.mark.slow

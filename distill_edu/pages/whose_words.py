@@ -1,17 +1,17 @@
-"""Page "Whose words should the student read?": a dial between both KLs, colder sampling, exercises."""
+"""Page "Whose words should the student read?": a dial between both KLs, colder writing, exercises."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import Z_STUDENT, Z_TEACHER, Exercise
 from distill_edu.pages.shared.explorer import Explorer, stop_slider
-from distill_edu.pages.shared.picture import CLASSES, empty_axes, legend, percent, plain, with_room
+from distill_edu.pages.shared.picture import CLASSES, Picture, empty_axes, legend, percent, plain, with_room
 from distill_edu.pages.shared.plots import DISTILLED, NEUTRAL, TEACHER
 from distill_edu.probabilities import kl_divergence, soft_targets
 
 PLACES = np.arange(41)
 RARE = 0.005  # a letter of a lower probability is rare
-REVERSE, DIAL = CLASSES[3], CLASSES[1]  # the colours of the students of the reverse divergence, and of the dial
-BETAS = (0, 0.1, 0.3, 0.5, 0.7, 0.9, 1)
+REVERSE, DIAL = CLASSES[3], NEUTRAL  # the colours of the students of the reverse divergence, and of the dial
+BETAS = (0, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 1)
 LOOKS = ((REVERSE, "D"), (CLASSES[1], "s"), (CLASSES[4], "^"), (NEUTRAL, "v"))  # of the lessons
 
 
@@ -60,7 +60,9 @@ def draw_peaks(figure, apart, share, beta):
     axes.stairs(p, np.arange(42) - 0.5, fill=True, color=TEACHER, alpha=0.45, label="teacher p")
     axes.plot(PLACES, students[0], color=DISTILLED, label="student, β = 0: forward KL(p, q)")
     axes.plot(PLACES, students[1], color=REVERSE, linestyle="--", label="student, β = 1: reverse KL(q, p)")
-    axes.plot(PLACES, students[beta], color=DIAL, linewidth=4, alpha=0.5, zorder=1.5, label=f"student q, β = {beta:g}")
+    axes.plot(
+        PLACES, students[beta], color=DIAL, linewidth=4, alpha=0.5, zorder=1.5, label=f"student, β = {beta:g}: the dial"
+    )
     axes.set(xlim=(-0.5, 40.5), ylim=(0, 0.22), xlabel="letter (number)", ylabel="probability")
     legend(axes, loc="upper right")
     rare, right = p < RARE, PLACES > 20
@@ -75,42 +77,37 @@ def draw_peaks(figure, apart, share, beta):
 # --- colder students ------------------------------------------------------------------------------------------------
 
 
-def colder_explorer(colder, lessons):
-    """Slide the temperature at which students write, beside students of other lessons that write at T = 1.
+def show_colder(colder, lessons):
+    """Draw, start by start, a student that writes colder and colder, beside those of other lessons that write at T = 1.
 
-    `colder`: temperature -> (entropy, surprise, cost of real names) of each start, [starts, 3], in nats; `lessons`:
-    lesson -> the same, of up to four other lessons. A thin upright line leads from each of their students to the curve
-    of the student that had the same start: at equal entropy, how much more or less surprise?
+    `colder`: temperature -> (entropy, reverse KL) of each start, [starts, 2], in nats per letter; `lessons`: lesson ->
+    the same, of up to four other lessons.
     """
     stops = tuple(colder)
-    curve = np.array([colder[temperature] for temperature in stops], float)  # [temperatures, starts, 3]
-    lessons = {name: np.asarray(points, float) for name, points in lessons.items()}
-
-    def draw(figure, temperature):
-        (axes,) = empty_axes(figure, (0.1, 0.17, 0.86, 0.76))
-        chosen = curve[stops.index(temperature)]
-        for line in curve.swapaxes(0, 1):
-            axes.plot(*line.T[:2], color=DISTILLED, linewidth=0.8)
-        axes.lines[0].set_label(f"forward KL, T = {stops[0]:g} (left) to {stops[-1]:g} (right)")
-        axes.plot(*chosen.T[:2], "o", color=DISTILLED, label=f"forward KL, written at T = {temperature:g}")
-        for (name, points), (colour, marker) in zip(lessons.items(), LOOKS[: len(lessons)], strict=True):
-            axes.plot(*points.T[:2], marker, color=colour, markersize=5, label=plain(name))
-            for (entropy, surprise, _), line in zip(points, curve.swapaxes(0, 1), strict=True):
-                ends = sorted([surprise, np.interp(entropy, *line.T[:2])])
-                if line[:, 0].min() <= entropy <= line[:, 0].max():
-                    axes.vlines(entropy, *ends, color=colour, linewidth=0.8)
-        entropies, surprises = np.concatenate([*curve, *lessons.values()]).T[:2]
-        axes.set(xlim=with_room(entropies, 0.04), ylim=with_room(surprises, 0.06))
-        axes.set(xlabel="entropy of the student (nats per letter)", ylabel="surprise (nats per letter)")
-        legend(axes, loc="upper left")
-        means = {f"Forward KL, written at T = {temperature:g}": chosen, **lessons}
-        return " ".join(
-            "{}: entropy {:.2f}, surprise {:.2f}, real names {:.2f} nats.".format(name, *points.mean(axis=0))
-            for name, points in means.items()
-        )
-
-    control = stop_slider("Sampling temperature", "temperature", stops, stops[-1])
-    return Explorer(draw, {"temperature": control}, height=3.4)
+    curves = np.array(list(colder.values()), float).swapaxes(0, 1)  # [starts, temperatures, 2]
+    others = {name: np.asarray(points, float) for name, points in lessons.items()}
+    entropies, divergences = np.concatenate([*curves, *others.values()]).T
+    figure, width = Picture(7, 2.9), 0.9 / len(curves)
+    for start, curve in enumerate(curves):
+        axes = figure.add_axes((0.09 + start * width, 0.19, width - 0.015, 0.6))
+        axes.plot(*curve.T, "o-", color=DISTILLED, markersize=3.5, label="teacher's text, forward")
+        for (name, points), (colour, marker) in zip(others.items(), LOOKS[: len(others)], strict=True):
+            axes.plot(*points[start], marker, color=colour, markersize=6, label=plain(name))
+        for place in (0, -1):
+            axes.annotate(
+                f"{stops[place]:g}", curve[place], (0, 5), textcoords="offset points", ha="center", fontsize=7
+            )
+        axes.set(xlim=with_room(entropies, 0.12), ylim=with_room(divergences, 0.12), title=f"start {start + 1}")
+        axes.title.set_fontsize(9)
+        axes.tick_params(labelsize=8)
+        if start:
+            axes.set_yticklabels([])
+    figure.axes[0].set_ylabel("reverse KL (nats)", fontsize=9)
+    figure.text(0.53, 0.03, "entropy of the student (nats per letter)", fontsize=9, ha="center")
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    names[0] += f", T = {stops[-1]:g} to {stops[0]:g}"
+    figure.legend(handles, names, loc="upper center", ncols=3, fontsize=8, frameon=False)
+    return figure
 
 
 # --- exercises ------------------------------------------------------------------------------------------------------
@@ -159,25 +156,37 @@ check_surprise = Exercise(
     inputs=[(Z_TEACHER, Z_STUDENT), (2 * Z_STUDENT, Z_TEACHER)],
 )
 
-ENTROPIES, AT = np.array([1.0, 1.4, 2.0]), np.array([0.5, 0.8, 1.0])
+P_Q = np.array([0.6, 0.3, 0.1]), np.array([0.25, 0.25, 0.5])
 
-# function(target, temperatures, entropies) -> the temperature at which the entropy is the target, interpolated
-check_temperature_of = Exercise(
-    right=lambda target, temperatures, entropies: np.interp(target, entropies, temperatures),
+
+def _of_letter(p, q, luck):
+    """The gradient of each drawn letter, [letters, logits]; `luck`: what is taken from each log(q / p)."""
+    return (np.log(q / p) - luck)[:, None] * (np.eye(len(q)) - q)
+
+
+def _mean_ratio(p, q):
+    return q @ np.log(q / p)
+
+
+# function(p, q) -> the gradient of each drawn letter, [letters, logits], with the mean of log(q / p) taken away
+check_quieter = Exercise(
+    right=lambda p, q: _of_letter(p, q, _mean_ratio(p, q)),
     mistakes=[
+        (lambda p, q: _of_letter(p, q, 0), "that is of_letter as it was: subtract the mean of the ratio first."),
         (
-            np.interp,
-            "np.interp(x, xp, fp): the places xp are those in which you look up, the entropies.",
+            lambda p, q: _of_letter(p, q, np.log(q / p).mean()),
+            "that mean weighs all letters alike: the student draws letter a with probability q(a), so q @ ratio.",
+        ),
+        (lambda p, q: _of_letter(p, q, -_mean_ratio(p, q)), "subtract the mean, do not add it."),
+        (
+            lambda p, q: q * (np.log(q / p) - _mean_ratio(p, q)),
+            "that is the full gradient: return a row for each letter that can be drawn.",
         ),
         (
-            lambda target, temperatures, entropies: temperatures[np.abs(entropies - target).argmin()],
-            "that is the nearest temperature that was tried: interpolate between two.",
-        ),
-        (
-            lambda target, temperatures, entropies: np.interp(target, entropies, entropies),
-            "that is an entropy: return a temperature.",
+            lambda p, q: _of_letter(p, q, 0) - _mean_ratio(p, q),
+            "subtract the mean from the ratio, before the product with np.eye(3) - q.",
         ),
     ],
-    otherwise="look the entropy up among the entropies, and go as far between the temperatures; np.interp does it.",
-    inputs=[(1.3, AT, ENTROPIES), (1.7, AT, ENTROPIES)],
+    otherwise="as of_letter in the cell of three letters, with ratio - q @ ratio in the place of ratio.",
+    inputs=[P_Q, P_Q[::-1]],
 )

@@ -78,6 +78,26 @@ def follow(learn, teacher, data, lessons, measures=None, seeds=5):
     return found
 
 
+def written(learn, teacher, data, writers, rows):
+    """What the first student of `follow` writes after each lesson, for the languages of `rows`: writer -> names.
+
+    `writers`: lesson -> as the `lessons` of `follow`; each temperature is a writer. All draw the same random numbers.
+    """
+    student, texts = student_network(data), _texts(teacher, data)
+    (start,) = _starts(_distiller(student, teacher, "kl"), data, 1)
+    order = np.random.default_rng(0).permutation(len(texts["people"]))
+    of_rounds = {who: _rounds(each[order]) for who, each in texts.items()}
+    found = {}
+    for name, (whose, soft_loss, rounds, rate, temperatures) in writers.items():
+        distiller = _distiller(student, teacher, soft_loss)
+        _begin(distiller, start)
+        learn(distiller, whose, of_rounds, rounds, rate)
+        for temperature in temperatures:
+            own = language.sample(student, rows[:, :1], LENGTH, temperature, seed=99)
+            found[f"{name}, T = {temperature:g}"] = spelled(data, own)
+    return found
+
+
 def _texts(teacher, data):
     """Whose text -> names [n, length]: people's that no student has read, and the teacher's in the same languages."""
     people = _rows(*data.train)[READ : 2 * READ]
@@ -166,9 +186,8 @@ def _per_text(values, mask):
 
 
 def points(table):
-    """Entropy, surprise, and the cost of real names of each student: [temperatures, seeds, 3]."""
-    measures = table["entropy"], *(table[name].astype(float).mean(axis=-1) for name in ("surprise", "nll"))
-    return np.stack(measures, axis=-1)
+    """Entropy and reverse KL of each student: [temperatures, seeds, 2]."""
+    return np.stack([table["entropy"], table["divergence"].astype(float).mean(axis=-1)], axis=-1)
 
 
 def summary(found):

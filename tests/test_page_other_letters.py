@@ -77,8 +77,8 @@ def test_only_pairs_with_the_best_letter_are_bold_and_their_sum_is_above_the_fig
     figure, words = at(page.pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS), name="two", read=0, order="letter")
     left, right = figure.axes
     bold = {label.get_text() for label in left.get_xticklabels() if label.get_fontweight() == "bold"}
-    assert bold == {"c"} and left.get_title() == "after '': pairs with 'c' add up to 0.40"
-    assert right.get_title().startswith("next letter: KL ") and left.get_ylim() == right.get_ylim()
+    assert bold == {"c"} and left.get_title() == "all pairs that begin with 'c': 0.40"
+    assert right.get_title().startswith("by letter: KL ") and left.get_ylim() == right.get_ylim()
 
 
 def test_sorted_bars_of_teacher_and_student_are_equal_and_named_by_rank():
@@ -86,6 +86,15 @@ def test_sorted_bars_of_teacher_and_student_are_equal_and_named_by_rank():
     (_, teacher, _), (_, student, _) = bars(figure.axes[1])
     assert teacher.tolist() == student.tolist() == [0.3, 0.3, 0.2, 0.2, 0, 0]
     assert ticks(figure.axes[1])[:2] == ["1", "2"] and "bars by sorted" in words
+
+
+def test_the_nll_is_a_mean_over_the_letters_of_a_name_and_then_over_names():
+    log_p = np.log([[[0.5, 0.5], [0.25, 0.75]], [[0.1, 0.9], [0.5, 0.5]]])
+    labels = np.array([[0, 0], [1, -1]])
+    expected = (1.5 * np.log(2) - np.log(0.9)) / 2
+    assert page.nats_per_letter(lambda x: log_p, None, labels) == pytest.approx(expected)
+    names = Dataset("names", *[(labels, labels)] * 3, class_names=("a", "b"))
+    assert page.teacher_in_words(lambda x: log_p, names).count(f"{expected:.3f}") == 2
 
 
 def test_the_distances_are_those_of_the_formulas():

@@ -105,6 +105,33 @@ def answers_to_names(teacher, by_letter, letters, spelling, names):
     return {tag: answers(teacher, by_letter, letters, pair_of, tag, name) for tag, name in names.items()}
 
 
+def nats_per_letter(model, x, labels):
+    """The mean NLL of names [n, time] under a model's log-probabilities: of each name's letters, then of the names."""
+    places = np.take_along_axis(np.array(model(x)), np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+    counts = labels != -1
+    return float((np.where(counts, -places, 0).sum(axis=1) / counts.sum(axis=1)).mean())
+
+
+def teacher_in_words(by_letter, names):
+    """One line: what the translated teacher costs on the test names, and on the students' training names."""
+    new, read = (nats_per_letter(by_letter, *part) for part in (names.test, names.train))
+    return f"the teacher itself: {new:.3f} on the test names, {read:.3f} on the students' training names"
+
+
+def validation_by_alpha(found, arms, symbols):
+    """A table in words: the validation NLL of these arms at each alpha, and that of so many equal probabilities.
+
+    >>> found = type("Found", (), {"tried": {"sorted": [({"alpha": 0}, 10.6), ({"alpha": 0.5}, 2.8)]}})
+    >>> print(validation_by_alpha(found, ["sorted"], 76))
+    validation NLL at alpha 0, 0.5
+    sorted              10.600, 2.800
+    equal probabilities 4.331
+    """
+    alphas = ", ".join(f"{options['alpha']:g}" for options, _ in found.tried[arms[0]])
+    lines = [f"{arm:19} {', '.join(f'{score:.3f}' for _, score in found.tried[arm])}" for arm in arms]
+    return "\n".join([f"validation NLL at alpha {alphas}", *lines, f"equal probabilities {np.log(symbols):.3f}"])
+
+
 def pieces_explorer(names, said, pairs, letters):
     """Read a name letter by letter: what a teacher of pairs says, the letters that follow from it, and a student.
 
@@ -130,9 +157,10 @@ def pieces_explorer(names, said, pairs, letters):
         bars, labels = (p[places], q[places]), [shown_letters[k] for k in places]
         if order == "sorted":
             bars, labels = [np.sort(each)[::-1][:SHOWN] for each in (p, q)], range(1, SHOWN + 1)
-        groups = {"teacher": (bars[0], TEACHER), "student": (bars[1], DISTILLED)}
-        class_bars(axes[1], groups, labels, **look)
-        by_name, by_rank = f"next letter: KL {kl(p, q):.2f} nats", f"by rank: sorted distance {sorted_l1(p, q):.2f}"
+        groups = {"teacher": (bars[0], TEACHER), "made-up student": (bars[1], DISTILLED)}
+        xlabel = f"next letter after '{text}'" if order == "letter" else "rank of the probability"
+        class_bars(axes[1], groups, labels, **look | {"xlabel": xlabel})
+        by_name, by_rank = f"by letter: KL {kl(p, q):.2f} nats", f"sorted: distance {sorted_l1(p, q):.2f}"
         axes[1].set_title(by_name if order == "letter" else by_rank, fontsize=10)
         legend(axes[1])
         return (
@@ -147,12 +175,13 @@ def pieces_explorer(names, said, pairs, letters):
 def _draw_pairs(axes, of_pairs, shown_pairs, begun, best, text, look):
     """Draw the most probable pairs; those that begin with the letter `best` are bold, unless a pair is begun."""
     top = np.argsort(-of_pairs, kind="stable")[:SHOWN]
+    look = look | {"xlabel": f"next pair after '{text[: len(text) - len(begun)]}'"}
     class_bars(axes, {"teacher": (of_pairs[top], TEACHER)}, [shown_pairs[k] for k in top], **look)
     with_best = begin_with(shown_pairs, best)
     for label, k in zip(axes.get_xticklabels(), top, strict=True):
         label.set_fontweight("bold" if with_best[k] and not begun else "normal")
-    added = f"pairs with '{begun}'" if begun else f"pairs with '{best}' add up to {of_pairs @ with_best:.2f}"
-    axes.set_title(f"after '{text}': {added}", fontsize=10)
+    added = f"pairs that begin with '{begun or best}'"
+    axes.set_title(added if begun else f"all {added}: {of_pairs @ with_best:.2f}", fontsize=10)
     return top
 
 
@@ -221,20 +250,21 @@ check_with_bin = Exercise(
         (lambda p, shown: _with_bin(p, sorted(shown)), "right numbers, but not in the order of the list `shown`."),
     ],
     otherwise="first p at the numbers in `shown`, then one number: what they leave to 1.",
-    inputs=[(P[0], [1, 0]), (P[1], [3, 1])],
+    inputs=[(P[0], [1, 0]), (P[1], [3, 1]), (P[0], [3, 0, 1])],
 )
 
 
-# function(p [..., letters], labels, random) -> each probability at the next letter, the last one's at the first letter
+# function(p [names, time, symbols], labels, random) -> each probability at the next symbol, the last at the first one
 check_renamed = Exercise(
     right=lambda p, labels, random: np.roll(p, 1, axis=-1),
     mistakes=[
         (lambda p, labels, random: np.roll(p, -1, axis=-1), "the other way: the letter after it gets the probability."),
         (lambda p, labels, random: np.roll(p, 1, axis=0), "that moves texts, not letters: the last axis."),
+        (lambda p, labels, random: np.roll(p, 1, axis=1), "that moves places in the text, not letters: the last axis."),
         (lambda p, labels, random: np.roll(p, 1), "without an axis the rows run into each other: axis=-1."),
         (lambda p, labels, random: p, "each letter still has its own probability."),
         (lambda p, labels, random: np.sort(p, axis=-1), "sorting forgets the names; here each gets the wrong name."),
     ],
     otherwise="move the numbers one place along the last axis, as around a circle; NumPy has a function for it.",
-    inputs=[(P, None, None), (P[::-1] ** 2, None, None)],
+    inputs=[(np.stack([P, P[::-1] ** 2, P**3]), None, None)],
 )

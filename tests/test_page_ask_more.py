@@ -64,11 +64,22 @@ def test_copies_move_by_two_pixels_at_most_and_the_images_themselves_come_first(
 
 def test_the_answers_stand_beside_their_image():
     answers = {"asked": np.array([0.2, 0.3, 0.5]), "mended": np.array([0.1, 0.6, 0.3])}
-    image, *panels = page.draw_answers(IMAGES[0], answers, NAMES).axes
+    image, *panels = page.draw_answers(IMAGES[0], 1, answers, NAMES).axes
     assert (image.images[0].get_array() == IMAGES[0, ..., 0]).all()
     for axes, (name, expected) in zip(panels, answers.items(), strict=True):
         ((_, heights, _),) = bars(axes)
         assert axes.get_title() == name and heights == pytest.approx(expected)
+    assert image.get_title() == f"a moved {NAMES[1]}"
+    words = [{text.get_text(): text.get_position()[0] for text in axes.texts} for axes in panels]
+    assert words == [{"largest": 2, "label": 1}, {"label": 1}]
+
+
+def test_a_row_gets_the_confidence_that_is_asked_for_and_keeps_its_order():
+    answers = np.array([[0.7, 0.2, 0.1], [0.7, 0.2, 0.1], [0.25, 0.5, 0.25]])
+    softer, same, surer = page.with_confidence(answers, np.array([0.4, 0.7, 0.8]))
+    assert softer.max() == softer[0] == pytest.approx(0.4) and softer.sum() == pytest.approx(1)
+    assert np.log(softer[0] / softer[1]) / np.log(3.5) == pytest.approx(np.log(softer[1] / softer[2]) / np.log(2))
+    assert same == pytest.approx(answers[0]) and surer == pytest.approx([0.1, 0.8, 0.1])
 
 
 def test_a_mistake_of_the_teacher_is_named_and_the_share_of_right_answers_is_that_of_all_images():
@@ -76,7 +87,7 @@ def test_a_mistake_of_the_teacher_is_named_and_the_share_of_right_answers_is_tha
     teacher = keras.Sequential([keras.Input((1, 3, 1)), keras.layers.Flatten()])
     questions, written = {"known": images, "new": images[::-1]}, {"known": np.array([0, 2, 1, 2])}
     figure = page.draw_questions(teacher, questions, written, shown=2)
-    assert [text.get_text() for text in figure.texts] == ["known\nright about 0.750", "new"]
+    assert [text.get_text() for text in figure.texts] == ["known\nteacher right: 0.750", "new"]
     assert [axes.get_title() for axes in figure.axes] == ["0", "1, not 2", "2", "1"]
     assert [axes.title.get_color() for axes in figure.axes[:2]] == [picture.INK, picture.HARD]
     assert all((axes.images[0].get_array() == images[i, ..., 0]).all() for i, axes in enumerate(figure.axes[:2]))

@@ -33,6 +33,18 @@ def with_copies(images, labels, each):
     return np.array(moved), np.tile(labels, each + 1)
 
 
+def with_confidence(answers, confidence):
+    """Probabilities [n, classes], each row at the temperature at which its largest is `confidence` [n]."""
+    low, high = np.zeros(len(answers)), np.full(len(answers), 100.0)  # of the power, 1 / temperature
+    for _ in range(50):
+        power = (low + high) / 2
+        rows = (answers / answers.max(axis=-1, keepdims=True)) ** power[:, None]
+        rows /= rows.sum(axis=-1, keepdims=True)
+        too_sure = rows.max(axis=-1) > confidence
+        low, high = np.where(too_sure, low, power), np.where(too_sure, power, high)
+    return rows
+
+
 def copies_explorer(results, images, logits, class_names, temperature=4, copies=0, shown=0):
     """Slide how many copies the students learned from; look at some copies and at the teacher's answers to them.
 
@@ -58,7 +70,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
             axes.set_title(title, fontsize=8, pad=2)
         answers = {"this copy": (targets[shown], TEACHER), "the image": (targets[0], NEUTRAL)}
         class_bars(right, answers, class_names, title=f"teacher, T = {temperature:g}")
-        right.set_xlabel("class")
+        right.set(xlabel="class", ylabel="probability")
         legend(right, fontsize=7)
         name = f"Copy {shown}" if shown else "The image itself"
         answer, original = (class_names[row.argmax()] for row in (targets[shown], targets[0]))
@@ -69,7 +81,7 @@ def copies_explorer(results, images, logits, class_names, temperature=4, copies=
 
 def draw_results(figure, results, copies):
     """Draw mean accuracies with their 95% intervals over the number of copies; return those of `copies` in words."""
-    places = (0.11, 0.22, 0.4, 0.67), (0.55, 0.53, 0.13, 0.34), (0.55, 0.08, 0.13, 0.34), (0.77, 0.22, 0.22, 0.67)
+    places = (0.11, 0.22, 0.39, 0.67), (0.53, 0.53, 0.13, 0.34), (0.53, 0.08, 0.13, 0.34), (0.79, 0.22, 0.2, 0.67)
     axes, *_ = empty_axes(figure, *places)
     stops = list(next(iter(results.values())))
     ends = []
@@ -79,24 +91,30 @@ def draw_results(figure, results, copies):
     stop_axis(axes, stops, copies)
     low, high = with_room(ends, 0.05)
     axes.set(xlim=(-0.4, len(stops) - 0.6), ylim=(low, high + 0.2 * (high - low)))
-    axes.set(xlabel="copies", ylabel="accuracy", title="ways to learn from copies")
+    axes.set(xlabel="copies", ylabel="test accuracy", title="ways to learn from copies")
     legend(axes, fontsize=7, ncols=3, loc="upper center", columnspacing=1)
     means = ", ".join(f"{name} {correct[copies].mean():.3f}" for name, correct in results.items())
     asked, old, _ = (correct[copies] for correct in results.values())
     return f"{copies:,} copies: {means}. Asking, over the old answers: {gain_in_words(paired_gain(asked, old))}"
 
 
-def draw_answers(image, answers, class_names):
-    """Draw an image and, beside it, some answers to it. `answers`: name -> probabilities [classes]."""
+def draw_answers(image, label, answers, class_names):
+    """Draw an image and, beside it, some answers to it. `answers`: name -> probabilities [classes].
+
+    Words above two bars name the probability of the label and, where the answer is wrong, the largest.
+    """
     figure = Picture(7, 2.1)
-    axes = figure.add_axes((0.01, 0.2, 0.18, 0.6))
+    axes = figure.add_axes((0.01, 0.2, 0.16, 0.55))
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-    axes.set(xticks=[], yticks=[])
+    axes.set(xticks=[], yticks=[], title=f"a moved {plain(class_names[label])}")
     for place, (name, probabilities) in enumerate(answers.items()):
-        axes = figure.add_axes((0.27 + 0.25 * place, 0.2, 0.22, 0.62))
+        axes = figure.add_axes((0.26 + 0.74 * place / len(answers), 0.2, 0.74 / len(answers) - 0.015, 0.62))
         class_bars(axes, {name: (probabilities, TEACHER)}, class_names, ylim=(0, 0.6), title=plain(name))
         axes.tick_params(labelleft=place == 0)
         axes.set_xlabel("class")
+        largest = probabilities.argmax()
+        for bar, word in {largest: "largest", label: "label"}.items():
+            axes.text(bar, probabilities[bar] + 0.01, word, fontsize=7, ha="center", va="bottom")
     figure.axes[1].set_ylabel("probability")
     return figure
 
@@ -111,7 +129,7 @@ def draw_questions(teacher, questions, written, shown=6):
     figure = Picture(7, 0.95 * len(questions))
     for row, (name, images) in enumerate(questions.items()):
         bottom = 1 - (row + 1) / len(questions)
-        right = f"\nright about {np.mean(answers[name] == written[name]):.3f}" if name in written else ""
+        right = f"\nteacher right: {np.mean(answers[name] == written[name]):.3f}" if name in written else ""
         figure.text(0.01, bottom + 0.35 / len(questions), plain(name) + right, fontsize=9, va="center")
         for place in range(shown):
             axes = figure.add_axes((0.22 + 0.13 * place, bottom, 0.11, 0.74 / len(questions)))
@@ -161,6 +179,7 @@ check_shifted = Exercise(
         (SOME_IMAGES[1], -1, 0),
         (SOME_IMAGES[1, :3] + 1, 0, 2),
         (SOME_IMAGES[1], -2, 1),
+        (1 - SOME_IMAGES[0], 2, -1),
     ],
 )
 

@@ -1,9 +1,12 @@
 """Page "Which T and alpha?": the means of the table with their intervals, the test data are locked."""
 
+import numpy as np
 import pytest
 from drawn import at, error_bars, half_width, lines, numbers, ticks
 from gallery import SWEEP
 
+from distill_edu.evidence import Gains
+from distill_edu.metrics import paired_gain
 from distill_edu.pages import which_temperature as page
 from distill_edu.pages.shared import picture
 
@@ -60,3 +63,24 @@ def test_the_test_data_are_locked_at_first():
 def test_wrong_arguments_get_a_sentence(table, sentence):
     with pytest.raises(ValueError, match=sentence):
         page.sweep_explorer(table)
+
+
+def test_a_row_says_how_often_an_image_is_seen():
+    assert page.with_views(90, 1000) == "90 images, 1,000 updates, 356 views"
+    assert page.with_views(2700, 3000) == "2,700 images, 3,000 updates, 36 views"
+
+
+def test_a_line_parts_the_gains_from_their_differences():
+    gains = Gains({name: paired_gain(np.eye(4, 9) * k, np.zeros((4, 9))) for k, name in enumerate("abcd", 1)})
+    (axes,) = page.draw_gains(gains).axes
+    assert [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"] == [1.5]
+    assert "90 images" in axes.get_title(loc="right")
+
+
+def test_the_gap_between_promise_and_truth_is_filled():
+    (axes,) = page.draw_promises([1, 2, 5], [0.8, 0.85, 0.9], [0.8, 0.81, 0.82], 0.8).axes
+    filled = axes.collections[0].get_paths()[0].vertices
+    assert {(5, 0.9), (5, 0.82), (2, 0.85)} <= {(x, y) for x, y in filled.tolist()}
+    assert [text.get_text() for text in axes.texts] == ["promised too much"]
+    colours = {line.get_label(): line.get_color() for line in axes.lines}
+    assert len(set(colours.values())) == len(colours) == 3

@@ -7,17 +7,48 @@ import pandas
 from distill_edu._inside.check_values import require_columns
 from distill_edu.evidence import STARTS
 from distill_edu.metrics import mean_and_reach, paired_gain
+from distill_edu.pages.shared import plots
 from distill_edu.pages.shared.exercise import Exercise
 from distill_edu.pages.shared.explorer import Explorer, slider, stop_slider
-from distill_edu.pages.shared.picture import DISTILLED, NEUTRAL, two_axes, with_room
+from distill_edu.pages.shared.picture import DISTILLED, INK, NEUTRAL, two_axes, with_room
 
 LIGHT_TO_DARK = ("#8FD3BE", DISTILLED, "#00402F")  # the darker, the more images
+COLD, HOT = "#56B4E9", "#D55E00"  # a low T and a high T
 COVERS = f"{STARTS}, the draw of 90 or 300 images"
 
 
 def mean_change(change):
     """The mean of differences [seeds, images] between paired students, with its 95% interval: a `Gain`."""
     return paired_gain(change, np.zeros_like(change))
+
+
+def with_views(images, updates):
+    """Name a training of `updates` batches of 32 images, with the mean number of views of each image."""
+    return f"{images:,} images, {updates:,} updates, {32 * updates / images:.0f} views"
+
+
+def draw_gains(gains):
+    """Draw gains of T = 8 over T = 1; the last two are differences between two gains, and a line parts them."""
+    figure = plots.gains(gains, "gain in accuracy of T = 8 over T = 1 (mean, 95% interval)")
+    (axes,) = figure.axes
+    axes.axhline(len(gains) - 2.5, color=NEUTRAL, linewidth=0.8, linestyle="dashed")
+    words = "right of 0: T = 8 is better; below the line: it gains more with 90 images"
+    axes.set_title(f"{words}\nfilled: a verdict, hollow: none", loc="right", fontsize=9, pad=4)
+    return figure
+
+
+def draw_promises(tried, promised, kept, mean):
+    """Draw the accuracy of the best of so many students on the images that chose it and on others, and the gap."""
+    lines = {
+        "the best, on the 150 images that chose it": (promised, INK),
+        "the best, on the other images": (kept, DISTILLED),
+        "mean of all students": ([mean] * len(tried), NEUTRAL),
+    }
+    figure = plots.curves(tried, lines, "students to choose from (number)", "accuracy", logx=True)
+    (axes,) = figure.axes
+    axes.fill_between(tried, kept, promised, color=NEUTRAL, alpha=0.2, linewidth=0)
+    axes.text(tried[-2], (promised[-2] + kept[-2]) / 2, "promised too much", ha="center", va="center", fontsize=9)
+    return figure
 
 
 def sweep_explorer(table):

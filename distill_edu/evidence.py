@@ -108,12 +108,11 @@ class Gains(dict):
         self.unit, self.covers = unit, covers
 
     def __or__(self, other):
-        if set(self) & set(other):
-            raise ValueError(f"Both have a question {sorted(set(self) & set(other))}: give them titles.")
+        if both := sorted(set(self) & set(other)):
+            raise ValueError(f"Both have a question {both}: give them titles.")
         covers = max(self.covers, other.covers, key=len)
-        if self.covers != other.covers and "in some questions" not in covers:
-            covers += " (in some questions)"
-        return Gains({**self, **other}, self.unit, covers)
+        in_some = self.covers != other.covers and "in some questions" not in covers
+        return Gains({**self, **other}, self.unit, covers + " (in some questions)" * in_some)
 
     __ior__ = __or__
 

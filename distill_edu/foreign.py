@@ -94,13 +94,16 @@ def _answers(function, x, rows, gives):
     return require_logits(numbers, "The teacher's answer").astype("float32")
 
 
+OTHER_CLASSES = (
+    "The answers in {} have {} classes and the new ones {}, or the other way round: give every teacher, version and "
+    "list of classes a folder of its own."
+)
+
+
 def _require_same_shape(known, kept):
     shapes = sorted({answer.shape for answer in known.values()})
     if len(shapes) > 1:
-        raise ValueError(
-            f"The answers in {kept} have {shapes[0][-1]} classes and the new ones {shapes[1][-1]}, or the other way "
-            "round: give every teacher, version and list of classes a folder of its own."
-        )
+        raise ValueError(OTHER_CLASSES.format(kept, shapes[0][-1], shapes[1][-1]))
 
 
 def _read(folder):
@@ -204,7 +207,5 @@ def _require_rest(rest, allowed):
 def _require_probabilities(values):
     p = require_numbers(values, "probabilities must be an array of numbers, [n, classes]")
     if p.ndim < 2 or not (p >= 0).all() or p.sum(axis=-1).max(initial=0) > 1.05:
-        raise ValueError(
-            "probabilities must be [n, classes], from 0 on, with rows that sum to at most 1: soft_targets(z)."
-        )
+        raise ValueError("probabilities must be [n, classes], from 0, each row at most 1 in sum: soft_targets(z).")
     return p

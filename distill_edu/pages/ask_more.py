@@ -28,8 +28,8 @@ def with_copies(images, labels, each):
     """The images, then `each` copies of all of them, every copy moved by up to two pixels; and their labels."""
     moves = np.random.default_rng(0).integers(-2, 3, size=(len(images) * (each + 1), 2))
     moves[: len(images)] = 0
-    copies = np.tile(images, (each + 1, 1, 1, 1))
-    moved = [np.roll(image, move, axis=(0, 1)) for image, move in zip(copies, moves, strict=True)]
+    pairs = zip(np.tile(images, (each + 1, 1, 1, 1)), moves, strict=True)
+    moved = [np.roll(image, move, axis=(0, 1)) for image, move in pairs]
     return np.array(moved), np.tile(labels, each + 1)
 
 

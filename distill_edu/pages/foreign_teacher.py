@@ -188,8 +188,7 @@ def mistakes_avoided(found, answers, mistakes):
 
     `answers`: the teacher's classes of the test examples; `mistakes`: where they are wrong.
     """
-    right = {arm: (classes != answers)[:, mistakes] for arm, classes in found.classes.items()}
-    return dataclasses.replace(found, right=right)
+    return dataclasses.replace(found, right={arm: (of != answers)[:, mistakes] for arm, of in found.classes.items()})
 
 
 def students_over_answers(answers, found, teacher):

@@ -37,8 +37,7 @@ def _descend(x, targets, steps=500, rate=0.1):
     """Weights [draws, pixels, classes] of students that learned from x [draws, images, pixels] and their targets."""
     weights = np.zeros((len(x), x.shape[-1], targets.shape[-1]), x.dtype)
     for _ in range(steps):
-        error = soft_targets(x @ weights) - targets  # (draws, images, classes)
-        weights -= rate / x.shape[1] * x.swapaxes(1, 2) @ error.astype(x.dtype)
+        weights -= rate / x.shape[1] * x.swapaxes(1, 2) @ (soft_targets(x @ weights) - targets).astype(x.dtype)
     return weights
 
 

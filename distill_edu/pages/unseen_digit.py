@@ -75,11 +75,7 @@ def lead(logits, digit):
 
 
 def playground():
-    """Return the playground of the web site's first page: two students learn without a 2, in the reader's browser.
-
-    >>> playground()
-    <playground: two students learn in the browser>
-    """
+    """Return the playground of the web site's first page: two students learn without a 2, in the reader's browser."""
     return Playground()
 
 

@@ -163,11 +163,7 @@ def go_on(model, questions, texts):
 
 
 def plus_five(digits):
-    """Each digit plus five, without the tens.
-
-    >>> plus_five("0478")
-    '5923'
-    """
+    """Each digit plus five, without the tens: 0478 -> 5923."""
     return "".join(str((int(digit) + 5) % 10) for digit in digits)
 
 

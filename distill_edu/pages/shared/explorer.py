@@ -56,9 +56,8 @@ class Explorer(ipywidgets.VBox):
         with self.lock:
             for name, label in self.readouts.items():
                 label.value = stop_name(self.controls[name])
-            caption = self.draw(self.figure, **self.values)
+            self.words.value = html.escape(self.draw(self.figure, **self.values))
             self.view.value = self.figure.svg()
-            self.words.value = html.escape(caption)
 
     def still(self, **values):
         """Return the figure at these `values` as a Picture, for readers without a kernel; the widget stays as it is."""

@@ -36,8 +36,7 @@ class Picture(Figure):
         buffer = io.StringIO()
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "distill_edu"}):
             self.canvas.print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
-        text = buffer.getvalue()
-        return text[text.index("<svg") :]
+        return "<svg" + buffer.getvalue().partition("<svg")[2]
 
 
 def empty_axes(figure, *boxes):

@@ -19,9 +19,8 @@ def verdicts(gains):
     """Yield a line for each of several gains: its p, its p after Holm's correction, and the verdict of the latter."""
     width = max(map(len, gains))
     for name, (corrected, verdict) in _after_holm(gains).items():
-        gain = gains[name]
-        p, p_corrected = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gain.p, corrected))
-        yield f"{name:{width}}  {gain.mean:+.4f}  p {p}, corrected {p_corrected}: {verdict}"
+        p, p_corrected = (f"{p:.4f}" if p >= 1e-4 else "below 0.0001" for p in (gains[name].p, corrected))
+        yield f"{name:{width}}  {gains[name].mean:+.4f}  p {p}, corrected {p_corrected}: {verdict}"
 
 
 def _after_holm(gains):

@@ -102,8 +102,7 @@ def _train(x, targets, temperature):
     """A linear student's weights after 500 steps, as on page 01."""
     weights = np.zeros((x.shape[1], 10))
     for _ in range(500):
-        error = soft_targets(x @ weights, temperature) - targets
-        weights -= 0.1 * temperature * x.T @ error / len(x)
+        weights -= 0.1 * temperature * x.T @ (soft_targets(x @ weights, temperature) - targets) / len(x)
     return weights
 
 

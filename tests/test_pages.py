@@ -73,10 +73,10 @@ ANATOMY = {
     "It has 9 to 16 code cells, more than 8 of them with an output.": lambda page: (
         9 <= len(lengths(page)) <= 16 and sum(bool(cell.outputs) for cell in cells(page, "code")) > 8
     ),
-    "The median cell has at most 10 lines, and none has more than 20.": lambda page: (
-        statistics.median(lengths(page)) <= 10 and max(lengths(page)) <= 20
+    "The median cell has at most 9 lines, and none has more than 20.": lambda page: (
+        statistics.median(lengths(page)) <= 9 and max(lengths(page)) <= 20
     ),
-    "It has 900 to 1600 words.": lambda page: 900 <= len(re.findall(r"\w+", prose(page))) <= 1600,
+    "It has 900 to 1500 words.": lambda page: 900 <= len(re.findall(r"\w+", prose(page))) <= 1500,
     "It says what you will do: **You will ...**": lambda page: "You will **" in prose(page),
     "The reader predicts at least twice: **Predict ...**": lambda page: (
         len(re.findall(r"\*\*[Pp]redict", prose(page))) >= 2

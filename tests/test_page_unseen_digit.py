@@ -1,5 +1,7 @@
 """Page "Can a student learn a digit it has never seen?": accuracy over the bias, and of each class."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from drawn import at, lines
@@ -26,7 +28,7 @@ def test_the_curves_the_marks_the_leads_and_the_sentence(omitted, bias):
     left, each = figure.axes
     of_class, of_all = lines(left, "None")
     assert (of_class.label, of_class.colour) == (f"{NAMES[omitted]}s", picture.DISTILLED.lower())
-    assert (of_all.label, of_all.colour) == ("all images", picture.NEUTRAL.lower())
+    assert (of_all.label, of_all.colour) == ("all images", "#000000")
     assert of_class.x == pytest.approx(np.arange(-2, 8.25, 0.25)) and of_all.x == pytest.approx(of_class.x)
     in_class = omitted == LABELS
     for i in (0, 17, 40):
@@ -89,3 +91,15 @@ def test_the_gains_in_auc_compare_image_by_image():
     measured = {"low": {"auc": np.zeros((2, 4))}, "high": {"auc": np.full((2, 4), 0.5)}}
     gains = page.auc_gains(measured, "low", ["high"])
     assert list(gains) == ["over low: high"] and gains["over low: high"].mean == 0.5
+
+
+def test_what_is_printed_of_students_is_theirs(capsys):
+    ten = SimpleNamespace(right={"without 0": np.array([[1, 0, 1]]), "without 1": np.array([[0, 0, 1]])})
+    page.print_hidden(ten, np.array([0, 0, 1]))
+    found = SimpleNamespace(right={"arm": np.array([[1, 0, 0], [0, 0, 1]])})
+    measured = {"arm": {"bias": np.array([2.5, 0.25]), "read": np.array([[1, 1], [1, 0]]), "auc": np.array([0.5, 1])}}
+    page.print_measured(measured, found, np.array([True, True, False]))
+    assert capsys.readouterr().out == (
+        "hidden digit and share read:  0: 0.50, 1: 1.00\n"
+        "arm                 3s read 0.250, with an added bias 0.750 (bias 0.25 to 2.50); AUC 0.750\n"
+    )

@@ -35,7 +35,7 @@ def bias_explorer(students, labels, class_names, bias=0.0):
         answers = np.array([with_added(students[omitted], omitted, b).argmax(axis=1) for b in biases])  # (biases, n)
         correct = answers == labels
         class_accuracy, accuracy = correct[:, of_class].mean(axis=1), correct.mean(axis=1)
-        for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, NEUTRAL)):
+        for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, "black")):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
         left.set(ylim=(0, 1), xlabel="added bias (logits)", ylabel="accuracy", title=f"{plain(name)} was hidden")
@@ -61,8 +61,8 @@ def _draw_leads(axes, leads, of_class, name):
     axes.set(
         xlim=(-24, 16), ylim=(0, 1.1 * highest), ylabel="share of the images", title=f"right of 0: the answer is {name}"
     )
-    axes.set_xlabel(f"lead of the {name} (logits)")
-    legend(axes, loc="upper right")
+    axes.set_xlabel(f"lead of the {name} (logits; left end: ≤ −23)")
+    legend(axes, loc="upper left")
 
 
 def lead(logits, digit):
@@ -136,6 +136,20 @@ def measure_each(measure, data, teacher, build, arms, chosen, common, seeds=10):
     return {arm: {key: np.stack([each[key] for each in of]) for key in of[0]} for arm, of in measured.items()}
 
 
+def print_hidden(ten, labels):
+    """Print the share of the hidden digit's images that each student reads; arm k never saw the digit k."""
+    shares = [right[0, labels == digit].mean() for digit, right in enumerate(ten.right.values())]
+    print("hidden digit and share read: ", ", ".join(f"{digit}: {share:.2f}" for digit, share in enumerate(shares)))
+
+
+def print_measured(measured, found, is_digit):
+    """Print of each arm the 3s read as learned and with the chosen added biases (lowest to highest), and the AUC."""
+    for name, m in measured.items():
+        as_learned, bias = found.right[name][:, is_digit].mean(), m["bias"]
+        print(f"{name:18}  3s read {as_learned:.3f}, with an added bias {m['read'].mean():.3f}", end=" ")
+        print(f"(bias {bias.min():.2f} to {bias.max():.2f}); AUC {m['auc'].mean():.3f}")
+
+
 def auc_gains(measured, over, only):
     """Return the gains in AUC of the arms `only` over the arm `over`, seed by seed and image by image."""
     auc = {name: each["auc"] for name, each in measured.items()}
@@ -191,6 +205,10 @@ SOME_LOGITS = np.array(
 SOME_LABELS, SOME_BIASES = np.array([1, 2, 1, 0, 2, 1, 2, 0, 1]), np.array([-2.25, -0.75, 0.25, 1.75, 3.25])
 
 
+def _best_of_a_pile(logits, labels, digit, biases):
+    return float(biases[np.argmax(_accuracies(logits, labels, digit, np.cumsum(biases)))])
+
+
 def _best_by(score, logits, labels, digit, biases):
     answers = [with_added(logits, digit, bias).argmax(axis=1) for bias in biases]
     return float(biases[np.argmax([score(each, labels, digit) for each in answers])])
@@ -214,6 +232,7 @@ check_best_bias = Exercise(
             "it is not enough that other digits are not called the digit: each must be right.",
         ),
         (lambda *given: np.argmax(_accuracies(*given)), "that is the position: return the bias itself."),
+        (_best_of_a_pile, "each bias is added to what the last one left: work on a copy of the logits."),
         (lambda *given: max(_accuracies(*given)), "that is the accuracy: return the bias that reaches it."),
     ],
     otherwise="try each bias and keep the best.",

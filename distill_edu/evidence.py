@@ -7,6 +7,7 @@ import numpy as np
 from distill_edu.metrics import holm, paired_gain
 
 STARTS = "the students' starts and batches"
+TEACHERS = "each seed's own teacher"
 UNITS = {"accuracy": "accuracy", "nll": "nats saved"}
 
 
@@ -130,7 +131,8 @@ class Gains(dict):
             lines.append(f"{name:{width}}  {gain.mean:+.4f} {interval}  {p}  {verdict}")
         lines.append(f"95% intervals and p cover {self.covers}, and the test examples;")
         corrected = f"; p is corrected for {len(self)} questions (Holm)" if len(self) > 1 else ""
-        lines.append(f"they do not cover another teacher or another split of the data{corrected}.")
+        uncovered = "another split" if TEACHERS in self.covers else "another teacher or another split"
+        lines.append(f"they do not cover {uncovered} of the data{corrected}.")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -12,7 +12,7 @@ from distill_edu._inside.cache_key import made_by, portable_key
 from distill_edu._inside.check_models import require_answers, require_asked
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
-from distill_edu.evidence import STARTS, Experiment
+from distill_edu.evidence import STARTS, TEACHERS, Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
 from distill_edu.students import Course, Trainer
@@ -80,9 +80,17 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
         chosen={name: _differing(chosen[name], options) for name, options in plan.items()},
         tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
         students=students,
-        covers=STARTS if course.draw is None else f"{STARTS}, the draw of {course.draw} training examples",
+        covers=_covers(plan, course.draw),
         when=f"Trained on {max(row['when'] for row in rows)}.",
     )
+
+
+def _covers(plan, draw):
+    """What the intervals cover besides the test examples."""
+    teachers = [arm.get("teacher") for options in plan.values() for arm in options]
+    own = any(callable(teacher) and not isinstance(teacher, keras.Layer) for teacher in teachers)
+    drawn = [] if draw is None else [f"the draw of {draw} training examples"]
+    return ", ".join([STARTS, *[TEACHERS] * own, *drawn])
 
 
 def _differing(chosen, options):

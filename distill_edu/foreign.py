@@ -207,5 +207,5 @@ def _require_rest(rest, allowed):
 def _require_probabilities(values):
     p = require_numbers(values, "probabilities must be an array of numbers, [n, classes]")
     if p.ndim < 2 or not (p >= 0).all() or p.sum(axis=-1).max(initial=0) > 1.05:
-        raise ValueError("probabilities must be [n, classes], from 0, each row at most 1 in sum: soft_targets(z).")
+        raise ValueError("probabilities must be [n, classes], from 0, in rows that sum to at most 1: soft_targets(z).")
     return p

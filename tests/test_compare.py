@@ -186,6 +186,16 @@ def test_hints_may_look_at_another_model_than_the_soft_targets(teacher):
     assert len({float(nlls(found, arm)[0]) for arm in arms}) == 3
 
 
+def test_the_footer_says_whether_each_seed_has_its_own_teacher(teacher):
+    arms = {"labels": {"alpha": 1.0}, "soft": {}}
+    one = compare(DATA, teacher, build, arms, seeds=2, **SHORT)
+    own = compare(DATA, None, build, {**arms, "soft": {"teacher": lambda x, y: teacher}}, seeds=2, **SHORT)
+    assert "another teacher or another split" in str(one.gains(over="labels"))
+    says = str(own.gains(over="labels"))
+    assert "cover the students' starts and batches, each seed's own teacher, and" in says
+    assert "another teacher" not in says and "another split" in says
+
+
 def test_what_is_learned_instead_of_the_soft_targets(teacher):
     def turned(p, labels, random):
         assert np.allclose(p.sum(-1), 1)

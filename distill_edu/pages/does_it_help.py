@@ -14,9 +14,10 @@ def show_lessons(image, lessons):
     'soft targets'
     """
     figure, width = Picture(7, 1.9), 1 / (len(lessons) + 1)
-    shown = figure.add_axes((0.0, 0.25, 0.095, 0.5))
+    shown = figure.add_axes((0.0, 0.2, 0.17, 0.62))
     shown.imshow(image, cmap="gray_r")
     shown.set_axis_off()
+    shown.set_title("image", fontsize=8)
     highest = 1.1 * max(map(max, lessons.values()))
     for place, (name, answer) in enumerate(lessons.items(), 1):
         axes = figure.add_axes((place * width - 0.005, 0.2, width - 0.015, 0.62))
@@ -29,7 +30,7 @@ def show_lessons(image, lessons):
             axes.tick_params(axis="y", labelsize=7)
         else:
             axes.set_yticks([])
-    figure.text(0.58, 0.03, "class", fontsize=8, ha="center")
+    figure.text(0.58, 0.03, "digit", fontsize=8, ha="center")
     return figure
 
 
@@ -49,7 +50,7 @@ def draw_by_temperature(experiment):
     >>> from distill_edu.evidence import Experiment
     >>> tried = {"soft": [({"temperature": 1}, 0.8), ({"temperature": 4}, 0.9)], "labels": [({"rate": 0.1}, 0.7)]}
     >>> draw_by_temperature(Experiment("accuracy", right={}, tried=tried)).axes[0].get_ylabel()
-    'accuracy on validation images'
+    'accuracy (validation)'
     """
     best = {}
     for arm, tried in experiment.tried.items():
@@ -63,8 +64,8 @@ def draw_by_temperature(experiment):
         arm: ([scores.get(stop, scores.get(None)) for stop in stops], colours.get(arm, INK))
         for arm, scores in best.items()
     }
-    title = "each at its best learning rate"
-    return curves(stops, lines, "temperature", "accuracy on validation images", title, logx=True)
+    title = "students that choose, each arm at its best rate"
+    return curves(stops, lines, "temperature", "accuracy (validation)", title, logx=True)
 
 
 SPREAD = np.sqrt(14 / 3)  # the standard deviation: the squared deviations from the mean 3 sum to 14
@@ -82,30 +83,37 @@ check_standard_error_by_hand = Exercise(
 )
 
 
-# The reader types Holm's correction of the p-values 0.04, 0.01 and 0.02.
+# The reader types Holm's correction of the p-values 0.04, 0.01 and 0.03.
 check_holm_by_hand = Exercise(
-    right=np.array([0.04, 0.03, 0.04]),
+    right=np.array([0.06, 0.03, 0.06]),
     mistakes=[
-        ([0.12, 0.03, 0.06], "only the smallest p is multiplied by 3, the next by 2, the largest by 1."),
+        ([0.12, 0.03, 0.09], "only the smallest p is multiplied by 3, the next by 2, the largest by 1."),
         (
-            [0.12, 0.02, 0.02],
+            [0.04, 0.03, 0.06],
+            "no result may be smaller than the one before, in the order of the p: look at the largest p.",
+        ),
+        (
+            [0.12, 0.02, 0.03],
             "the factors fall in the order of the p, from the smallest, not in the order of the list.",
         ),
-        ([0.12, 0.01, 0.04], "the smallest p gets the largest factor, not the smallest one."),
-        ([0.03, 0.04, 0.04], "you sorted them: answer in the order of the question."),
+        ([0.12, 0.01, 0.06], "the smallest p gets the largest factor, not the smallest one."),
+        ([0.03, 0.06, 0.06], "you sorted them: answer in the order of the question."),
     ],
-    otherwise="the smallest p times 3, the next times 2, the largest times 1, in the order of the question.",
+    otherwise="the smallest p times 3, the next times 2, the largest times 1, never falling; in the order asked.",
 )
-# The reader writes function(distilled, hard, teacher) -> the share of the gap that distillation recovers.
+# The reader writes function(distilled, labels, teacher) -> the share of the gap that distillation closes.
 check_gap = Exercise(
     right=lambda d, h, t: (d - h) / (t - h),
     mistakes=[
-        (lambda d, h, t: d - h, "that is the gain itself: divide it by the gap between teacher and hard labels."),
-        (lambda d, h, t: (t - d) / (t - h), "that is the share that is still missing: 1 minus it is recovered."),
-        (lambda d, h, t: (d - h) / t, "divide by the gap (teacher - hard), not by the teacher's accuracy."),
+        (
+            lambda d, h, t: d - h,
+            "that is the gain itself: divide it by the gap between the teacher and the student of labels.",
+        ),
+        (lambda d, h, t: (t - d) / (t - h), "that is the share that is still open: 1 minus it is closed."),
+        (lambda d, h, t: (d - h) / t, "divide by the gap (teacher - labels), not by the teacher's accuracy."),
         (lambda d, h, t: (t - h) / (d - h), "the fraction is upside down."),
         (lambda d, h, t: abs(d - h) / (t - h), "a student may lose, too: then the share is below 0, so leave abs out."),
     ],
-    otherwise="(distilled - hard) / (teacher - hard).",
+    otherwise="(distilled - labels) / (teacher - labels).",
     inputs=[(0.6, 0.5, 0.75), (0.81, 0.75, 0.95), (0.45, 0.5, 0.75)],
 )

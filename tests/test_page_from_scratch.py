@@ -1,10 +1,10 @@
-"""Page "Distillation from scratch": the figure of its students."""
+"""Page "Distillation from scratch": the figure of its students, and an exercise."""
 
 import pytest
 from drawn import ticks
 from matplotlib.colors import to_hex
 
-from distill_edu.pages.from_scratch import draw_distances
+from distill_edu.pages.from_scratch import check_total_loss, draw_distances
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL
 
 
@@ -19,3 +19,8 @@ def test_each_student_has_its_distance_its_accuracy_and_its_colour():
     assert list(axes.lines[0].get_xdata()) == [2.0, 2.0] and axes.get_xlim() == pytest.approx((0, 1.3 * 14.5))
     told = {text.get_text() for text in legend.get_texts()}
     assert told == {"labels alone", "correct loss", "wrong program", "as far as labels alone"}
+
+
+def test_a_mean_that_always_divides_by_two_is_not_right():
+    verdict = check_total_loss(lambda *given: len(given[0]) * check_total_loss.right(*given) / 2)
+    assert verdict.startswith("Not yet")

@@ -8,21 +8,28 @@ from distill_edu.probabilities import kl_divergence, soft_targets
 
 
 def draw_distances(found, labels, sound):
-    """Draw a bar for each student: its distance from the teacher, with its accuracy beside the bar.
+    """Draw a bar for each model: its distance from the teacher, with its accuracy beside the bar.
 
-    `found`: name -> (accuracy, distance). A line marks the distance of the student `labels`; the students of the
-    correct loss, `sound`, are green.
+    `found`: name -> (accuracy, distance). A line marks the distance of the student `labels`, the first bar; the
+    students of the correct loss, `sound`, come next and are green; the others, in their order, are wrong programs.
     """
-    figure = Picture(7, 0.9 + 0.36 * len(found))
-    axes = figure.add_axes((0.3, 0.55 / figure.get_figheight(), 0.66, 1 - 0.7 / figure.get_figheight()))
-    farthest = max(distance for _, distance in found.values())
-    for row, (name, (accuracy, distance)) in enumerate(found.items()):
-        axes.barh(row, distance, color=HARD if name == labels else DISTILLED if name in sound else NEUTRAL)
-        axes.text(1.03 * farthest, row, f"accuracy {accuracy:.3f}", va="center", fontsize=8)
-    axes.axvline(found[labels][1], color=HARD, linewidth=1)
-    axes.set_yticks(range(len(found)), map(plain, found))
-    axes.set(ylim=(len(found) - 0.5, -0.5), xlim=(0, 1.3 * farthest))
+    figure = Picture(7, 1.25 + 0.36 * len(found))
+    height = figure.get_figheight()
+    axes = figure.add_axes((0.3, 0.55 / height, 0.66, 1 - 1.05 / height))
+    kinds = [([labels], "labels alone", HARD), (sound, "correct loss", DISTILLED)]
+    kinds.append(([name for name in found if name not in (labels, *sound)], "wrong program", NEUTRAL))
+    for names, kind, colour in kinds:
+        axes.barh(list(map(plain, names)), [found[name][1] for name in names], color=colour, label=kind)
+    right, order = (
+        1.03 * max(distance for _, distance in found.values()),
+        [name for names, *_ in kinds for name in names],
+    )
+    for row, name in enumerate(order):
+        axes.text(right, row, f"accuracy {found[name][0]:.3f}", va="center", fontsize=8)
+    axes.axvline(found[labels][1], color=HARD, linewidth=1, label="as far as labels alone")
+    axes.set(ylim=(len(found) - 0.5, -0.5), xlim=(0, 1.3 / 1.03 * right))
     axes.set_xlabel("distance from the teacher (T² KL at T = 4)")
+    figure.legend(loc="upper center", ncols=4, fontsize=8, frameon=False)
     return figure
 
 
@@ -86,7 +93,11 @@ check_total_loss = Exercise(
         (lambda y, *rest: len(y) * _total(y, *rest), "take the mean over the examples, not the sum."),
     ],
     otherwise="compare each part with the formula at the top of the page; then take the mean over the examples.",
-    inputs=[(LABELS, Z_TEACHER, Z_STUDENT, 3.0, 0.2), (LABELS + 1, Z_STUDENT, Z_TEACHER, 1.5, 0.7)],
+    inputs=[
+        (LABELS, Z_TEACHER, Z_STUDENT, 3.0, 0.2),
+        (LABELS + 1, Z_STUDENT, Z_TEACHER, 1.5, 0.7),
+        (LABELS[:1], Z_TEACHER[:1], Z_STUDENT[:1], 2.0, 0.4),  # another number of examples
+    ],
 )
 
 # The reader writes function(answers, labels) -> the share of the teacher's answers whose first class is the label.

@@ -292,16 +292,10 @@ ONE, OTHER = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.3, 1.0], [-1.0, 2
 check_mixed = Exercise(
     right=_turned,
     mistakes=[
-        (
-            lambda a, b, s: (1 - s) * a + s * b,
-            "that mix has smaller weights than either start: cosine and sine keep their spread.",
-        ),
+        (lambda a, b, s: (1 - s) * a + s * b, "this mix shrinks the weights: cosine and sine keep their spread."),
         (lambda a, b, s: _turned(b, a, s), "share 0 must give the first start."),
         (lambda a, b, s: _turned(a, b, s * 180 / np.pi), "NumPy's cosine takes radians: a right angle is pi / 2."),
-        (
-            lambda a, b, s: np.sqrt(1 - s) * a + np.sqrt(s) * b,
-            "that keeps the spread, but the slider turns by an angle: share * pi / 2.",
-        ),
+        (lambda a, b, s: (1 - s) ** 0.5 * a + s**0.5 * b, "the spread is right, but the angle is share * pi / 2."),
         (lambda a, b, s: _turned(a, b, 2 * s), "the angle is a quarter of a turn at most: share * pi / 2."),
     ],
     otherwise="which weights do the shares 0 and 1 give? Between them, the squares of both factors sum to 1.",

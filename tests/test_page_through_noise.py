@@ -38,8 +38,8 @@ def test_the_line_of_this_start_its_interval_and_what_the_first_student_answers(
     heights = {line.y[0]: line.colour for line in lines(left, "None") if line.style == "--"}
     assert heights == {0.9: picture.TEACHER.lower(), 0.25: "#000000"}
     names = {text.get_text(): to_hex(text.get_color()) for text in left.texts}
-    assert set(names) == {"0", "0.5", "teachers", "a guess"}
-    assert [names[f"{each:g}"] == picture.DISTILLED.lower() for each in SHARES] == [share == 0, share == 1]
+    assert set(names) == {"share 0", "share 0.5", "teachers", "a guess"}
+    assert [names[f"share {each:g}"] == picture.DISTILLED.lower() for each in SHARES] == [share == 0, share == 1]
     assert STOPS[stop] in [line.x[0] for line in lines(left, "None") if len(set(line.x)) == 1]
     assert (lesson.images[0].get_array() == NOISY[0, ..., 0]).all()
     first = NOISE_SAID[STOPS[stop]][SHARES[share]][0][[3, 0, 1, 4]]  # to the first image of each class
@@ -134,7 +134,7 @@ def test_the_students_step_goes_down_the_bowl_and_not_away_from_the_teacher():
 
 
 def test_each_cosine_is_a_dot_in_its_row():
-    (axes,) = page.draw_cosines({"same": [0.1, 0.2], "other": [0.0]}, chance=0.01).axes
+    (axes,) = page.draw_cosines({"same": [0.1, 0.2], "other": [0.0]}).axes
     assert [(line.x.tolist(), line.y.tolist()) for line in lines(axes, "o")] == [([0.1, 0.2], [0, 0]), ([0.0], [1])]
     assert ticks(axes, "y") == ["same", "other"]
 

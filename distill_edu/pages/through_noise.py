@@ -181,7 +181,7 @@ def noise_explorer(classes, images, labels, noise, teacher):
 
 def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, share):
     """Draw the mean accuracy over the updates for every start, 95% intervals for `share`; return a sentence."""
-    axes, *_ = empty_axes(figure, (0.1, 0.22, 0.39, 0.67), (0.59, 0.34, 0.12, 0.42), (0.73, 0.16, 0.26, 0.72))
+    axes, *_ = empty_axes(figure, (0.1, 0.22, 0.39, 0.63), (0.59, 0.34, 0.12, 0.42), (0.73, 0.16, 0.26, 0.72))
     free = 0.0  # the lowest place for the next name
     for place in np.argsort(right[-1].mean(axis=-1)):
         start = shares[place]
@@ -192,13 +192,13 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
             axes.plot(stops, means, color=NEUTRAL, alpha=0.4)
         free = max(means[-1], free) + 0.06
         colour = DISTILLED if start == share else NEUTRAL
-        axes.text(1.05 * stops[-1], free - 0.06, f"{start:g}", va="center", fontsize=7, color=colour)
+        axes.text(1.05 * stops[-1], free - 0.06, f"share {start:g}", va="center", fontsize=7, color=colour)
     for height, name, colour, side in ((teacher, "teachers", TEACHER, "bottom"), (chance, "a guess", "black", "top")):
         axes.axhline(height, color=colour, linewidth=0.8, linestyle="--")
         axes.text(stops[0], height + (0.015 if side == "bottom" else -0.03), name, fontsize=8, color=colour, va=side)
     axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
     axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
-    axes.set_title("number: share of another start; bars: 95% interval", fontsize=8)
+    axes.set_title("share: how much of another start\nbars: 95% interval; thick line: the chosen updates", fontsize=8)
     mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
@@ -208,15 +208,15 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
 
 
 def draw_answers(axes, images, answers):
-    """Draw an image of each class in rows of five, below each the student's answer: green where it is right."""
+    """Draw an image of each class in rows of five, below each the student's answer: bold green where it is right."""
     for label, image in enumerate(images[..., 0]):
         row, column = divmod(label, 5)
         axes.imshow(image, cmap="gray_r", extent=(column, column + 0.9, -1.5 * row - 0.9, -1.5 * row))
-        colour = DISTILLED if answers[label] == label else NEUTRAL
+        colour, weight = (DISTILLED, "bold") if answers[label] == label else (NEUTRAL, "normal")
         place = column + 0.45, -1.5 * row - 0.95
-        axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour)
+        axes.text(*place, str(answers[label]), ha="center", va="top", fontsize=9, color=colour, weight=weight)
     axes.set(xlim=(0, 5), ylim=(-1.5 * ((len(images) - 1) // 5) - 1.5, 0.1))
-    axes.set_title("one student (green: right)", fontsize=8)
+    axes.set_title("one student (bold green: right)", fontsize=8)
     axes.set_axis_off()
 
 
@@ -235,9 +235,11 @@ def draw_bowl(towards=(1.0, 0.9)):
     height = np.einsum("...i,ij,...j", away, BOWL, away) / 2
     levels = teacher @ BOWL @ teacher / 2 * np.array([0.08, 0.35, 1, 1.8])  # 1: through the start
     axes.contour(x, y, height, levels, colors=NEUTRAL, linewidths=0.8)
-    for name, end, colour, side in (("teacher", teacher, TEACHER, 0.12), ("student's step", student, STUDENT, -0.16)):
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    teachers, students = ("teacher (bottom)", teacher, TEACHER, 0.12), ("student's step", student, STUDENT, -0.16)
+    for name, end, colour, side in (teachers, students):
         axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": colour, "shrinkA": 0})
-        axes.text(end[0] + 0.06, end[1] + side, name, fontsize=9, color=colour, va="center")
+        axes.text(end[0] + 0.06, end[1] + side, name, fontsize=9, color=colour, va="center", bbox=behind)
     axes.plot(0, 0, "o", color=INK)
     axes.text(-0.1, 0, "start", ha="right", va="center", fontsize=9)
     axes.set(xticks=[], yticks=[], aspect="equal", xlabel="a weight", ylabel="another weight")
@@ -260,15 +262,15 @@ def _draw_weight(axes):
     axes.set_axis_off()
 
 
-def draw_cosines(cosines, chance):
-    """Draw cosines as dots, a row for each name, and a band as far as `chance` from 0. `cosines`: name -> numbers."""
+def draw_cosines(cosines):
+    """Draw cosines as dots, a row for each name, and a line at 0, a right angle. `cosines`: name -> numbers."""
     figure = Picture(7, 0.9 + 0.5 * len(cosines))
     axes = figure.add_axes((0.2, 0.42 / figure.get_figheight(), 0.77, 0.5 * len(cosines) / figure.get_figheight()))
-    axes.axvspan(-chance, chance, color=NEUTRAL, alpha=0.3, linewidth=0)
+    axes.axvline(0, color="black", linewidth=0.8)
     for row, values in enumerate(cosines.values()):
         axes.plot(values, np.full(len(values), row), "o", color=STUDENT, alpha=0.6)
     axes.set_yticks(range(len(cosines)), [plain(name) for name in cosines])
-    axes.set(ylim=(len(cosines) - 0.5, -0.5), title="a dot: one pair; grey: typical of random directions")
+    axes.set(ylim=(len(cosines) - 0.5, -0.5), title="a dot: one pair; line: a right angle")
     axes.set_xlabel("cosine of the student's and the teacher's step")
     return figure
 
@@ -290,12 +292,10 @@ ONE, OTHER = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.3, 1.0], [-1.0, 2
 check_mixed = Exercise(
     right=_turned,
     mistakes=[
-        (
-            lambda a, b, s: (1 - s) * a + s * b,
-            "that mix has smaller weights than either start: cosine and sine keep their spread.",
-        ),
+        (lambda a, b, s: (1 - s) * a + s * b, "this mix shrinks the weights: cosine and sine keep their spread."),
         (lambda a, b, s: _turned(b, a, s), "share 0 must give the first start."),
         (lambda a, b, s: _turned(a, b, s * 180 / np.pi), "NumPy's cosine takes radians: a right angle is pi / 2."),
+        (lambda a, b, s: (1 - s) ** 0.5 * a + s**0.5 * b, "the spread is right, but the angle is share * pi / 2."),
         (lambda a, b, s: _turned(a, b, 2 * s), "the angle is a quarter of a turn at most: share * pi / 2."),
     ],
     otherwise="which weights do the shares 0 and 1 give? Between them, the squares of both factors sum to 1.",

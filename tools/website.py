@@ -34,7 +34,8 @@ def for_the_site(page):
     """
     page, stem = normalise(page), stem_of(page)
     page = lesson(page)
-    page.cells = [cell for cell in page.cells if not re.fullmatch(r"\w+\.still\(.*\)", cell.source)]
+    pairs = zip([None, *page.cells], page.cells, strict=False)
+    page.cells = [cell for before, cell in pairs if not _is_still_of(before, cell)]
     for cell in page.cells:
         cell.source = cell.source.replace("](../docs/", "](")  # they stand beside the pages
     for output in (output for cell in page.cells for output in cell.get("outputs", ())):
@@ -44,6 +45,11 @@ def for_the_site(page):
     page.cells = [part for cell in page.cells for part in _to_be_read(cell, stem)]
     page.cells.insert(1, nbformat.v4.new_markdown_cell(HINT, id="hint"))
     return page
+
+
+def _is_still_of(before, cell):
+    """Is a cell no more than a still of the slider in the cell before it? Any other still is a figure of its own."""
+    return bool(re.fullmatch(r"\w+\.still\(.*\)", cell.source)) and "explorer(" in before.source
 
 
 def _fold_set_up(cells):

@@ -12,19 +12,20 @@ from distill_edu.pages.shared.playground import Playground
 from distill_edu.students import Course, Trainer
 
 
-def bias_explorer(students, labels, class_names, bias=0.0):
+def bias_explorer(students, labels, class_names, omitted=None, bias=0.0):
     """Choose the class that was hidden from a student, and slide the bias that is added to this class's logit.
 
     `students`: the number of the hidden class -> that student's logits [n, classes]; `labels`: integers [n], with at
-    least one example of every class.
+    least one example of every class; `omitted`: the hidden class that is shown first.
 
     >>> bias_explorer({1: [[2.0, 1.0], [1.0, 0.5]]}, [0, 1], ["cat", "dog"])
     <sliders: omitted, bias>
     """
     labels, digits = np.asarray(labels), [(class_names[c], c) for c in students]
+    omitted = digits[0][1] if omitted is None else omitted
     students = {c: read_logits(logits, class_names, f"logits of {c}") for c, logits in students.items()}
     controls = {
-        "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=digits),
+        "omitted": slider(ipywidgets.SelectionSlider, "Hidden digit", options=digits, value=omitted),
         "bias": slider(ipywidgets.FloatSlider, "Added bias (logits)", value=bias, min=-2, max=8, step=0.25),
     }
 

@@ -14,11 +14,18 @@ import numpy as np
 
 from distill_edu.pages.shared import playground
 from distill_edu.pages.shared.explorer import Explorer
-from distill_edu.pages.shared.picture import CLASSES, NEUTRAL, TEACHER, Picture
+from distill_edu.pages.shared.picture import CLASSES, INK, NEUTRAL, TEACHER, Picture
 
 LIMIT = 1000
 # matplotlib's colour -> its name on the site; conf.py gives each name a colour for light and for dark pages.
-PALETTE = {"#ffffff": "paper", "#000000": "ink", TEACHER: "teacher", NEUTRAL: "neutral", CLASSES[4]: "olive"}
+PALETTE = {
+    "#ffffff": "paper",
+    "#000000": "ink",
+    INK: "ink",
+    TEACHER: "teacher",
+    NEUTRAL: "neutral",
+    CLASSES[4]: "olive",
+}
 
 
 def stops(control):

@@ -62,7 +62,13 @@ html_theme_options = {
     "top_of_page_buttons": [],
     "light_css_variables": {name: colour for colour, name in PALETTE.items()} | {"paper": "transparent", "ink": "#111"},
     "footer_icons": [{"name": "GitHub", "url": f"https://github.com/{repository}", "html": "GitHub"}],
-    "dark_css_variables": {"ink": "#ddd", "teacher": "#4aa8e0", "neutral": "#9a9a9a", "olive": "#c9a227"},
+    "dark_css_variables": {
+        "ink": "#ddd",
+        "pencil": "#ccc",
+        "teacher": "#4aa8e0",
+        "neutral": "#9a9a9a",
+        "olive": "#c9a227",
+    },
 }
 
 

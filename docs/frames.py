@@ -18,14 +18,8 @@ from distill_edu.pages.shared.picture import CLASSES, INK, NEUTRAL, TEACHER, Pic
 
 LIMIT = 1000
 # matplotlib's colour -> its name on the site; conf.py gives each name a colour for light and for dark pages.
-PALETTE = {
-    "#ffffff": "paper",
-    "#000000": "ink",
-    INK: "ink",
-    TEACHER: "teacher",
-    NEUTRAL: "neutral",
-    CLASSES[4]: "olive",
-}
+PALETTE = {"#ffffff": "paper", "#000000": "ink", INK: "pencil", TEACHER: "teacher", NEUTRAL: "neutral"}
+PALETTE[CLASSES[4]] = "olive"
 
 
 def stops(control):

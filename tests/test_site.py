@@ -174,6 +174,13 @@ def test_a_live_training_becomes_its_recording_and_is_left_as_it_was(short):
 # --- the texts around the pages -------------------------------------------------------------------------------------
 
 
+def test_a_still_that_is_no_sliders_twin_stays_on_the_site():
+    page = nbformat.read(PAGES[15], as_version=4)
+    stills = [cell.source for cell in page.cells if re.fullmatch(r"explorer\.still\(.*\)", cell.source)]
+    kept = [cell.source for cell in for_the_site(page).cells]
+    assert len(stills) > 1 and [still in kept for still in stills] == [False] + [True] * (len(stills) - 1)
+
+
 def test_a_page_of_the_site_has_a_hint_and_no_still_twin_of_a_slider():
     page = nbformat.read(PAGES[9], as_version=4)
     stills = [cell.source for cell in page.cells if ".still(" in cell.source]

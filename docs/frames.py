@@ -17,6 +17,7 @@ from distill_edu.pages.shared.explorer import Explorer
 from distill_edu.pages.shared.picture import CLASSES, INK, NEUTRAL, TEACHER, Picture
 
 LIMIT = 1000
+PICTURE = '<div class="distill-picture">', "</div>"
 # matplotlib's colour -> its name on the site; conf.py gives each name a colour for light and for dark pages.
 PALETTE = {"#ffffff": "paper", "#000000": "ink", INK: "pencil", TEACHER: "teacher", NEUTRAL: "neutral"}
 PALETTE[CLASSES[4]] = "olive"
@@ -77,21 +78,46 @@ def pack(texts):
 def fragment(explorer, note=""):
     """A `<figure>`: the controls (hidden until the script runs), the current picture and caption, and all frames."""
     pictures, captions = zip(*frames(explorer), strict=True)
-    places = [_place(control) for control in explorer.controls.values()]
-    now = int(np.ravel_multi_index(places, [len(stops(control)) for control in explorer.controls.values()]))
     lines, rows = pack(pictures)
-    carried = json.dumps({"lines": lines, "frames": rows, "words": captions}, ensure_ascii=False, separators=(",", ":"))
-    carried = carried.replace("</", "<\\/").replace("<!", "\\u003c!")  # a caption cannot end the script, nor comment
+    controls = [(name, control.description, _labels(control)) for name, control in explorer.controls.items()]
+    places = [_place(control) for control in explorer.controls.values()]
+    typed = [name for name, control in explorer.controls.items() if isinstance(control, ipywidgets.Combobox)]
+    carried = {"lines": lines, "frames": rows, "words": captions, "controls": controls, "typed": typed, "note": note}
+    return _figure(carried, places)
+
+
+def opened(fragment, picture):
+    """The fragment as it is when its controls stand where it shows `picture`; unchanged where they never do."""
+    carried = json.loads(re.search(r'<script type="application/json">(.*?)</script>', fragment, re.DOTALL)[1])
+    pictures = ["".join(carried["lines"][number] for number in row) for row in carried["frames"]]
+    if picture not in pictures:
+        return fragment
+    counts = [len(labels) for _, _, labels in carried["controls"]]
+    return _figure(carried, np.unravel_index(pictures.index(picture), counts))
+
+
+def _figure(carried, places):
+    counts = [len(labels) for _, _, labels in carried["controls"]]
+    now = int(np.ravel_multi_index(places, counts))
+    picture = "".join(carried["lines"][number] for number in carried["frames"][now])
+    caption, note = html.escape(carried["words"][now]), carried["note"]
     controls = "".join(
-        _control(name, control, place) for (name, control), place in zip(explorer.controls.items(), places, strict=True)
+        (_list_box if name in carried["typed"] else _slider)(name, html.escape(label), map(html.escape, labels), place)
+        for (name, label, labels), place in zip(carried["controls"], map(int, places), strict=True)
     )
-    caption, hint = html.escape(captions[now]), f"<p>{note}</p>" if note else ""
+    data = json.dumps(carried, ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("</", "<\\/").replace("<!", "\\u003c!")  # a caption cannot end the script, nor comment
     return (
-        f'<figure class="distill-explorer"><form hidden autocomplete="off">{controls}</form>{hint}'
-        f'<div class="picture" role="img" aria-label="{caption}">{pictures[now]}</div>'
+        f'<figure class="distill-explorer"><form hidden autocomplete="off">{controls}</form>'
+        f"{f'<p>{note}</p>' if note else ''}"
+        f'<div class="picture" role="img" aria-label="{caption}">{picture}</div>'
         f'<figcaption aria-live="polite">{caption}</figcaption>'
-        f'<script type="application/json">{carried}</script></figure>'
+        f'<script type="application/json">{data}</script></figure>'
     )
+
+
+def _labels(control):
+    return [label for label, _ in stops(control)]
 
 
 def _place(control):
@@ -99,11 +125,13 @@ def _place(control):
     return [value for _, value in stops(control)].index(control.value)
 
 
-def _control(name, control, place):
-    label, labels = html.escape(control.description), [html.escape(label) for label, _ in stops(control)]
-    if isinstance(control, ipywidgets.Combobox):
-        options = "".join(f"<option{' selected' * (i == place)}>{text}</option>" for i, text in enumerate(labels))
-        return f'<label><span>{label}</span><select name="{name}">{options}</select></label>'
+def _list_box(name, label, labels, place):
+    options = "".join(f"<option{' selected' * (i == place)}>{text}</option>" for i, text in enumerate(labels))
+    return f'<label><span>{label}</span><select name="{name}">{options}</select></label>'
+
+
+def _slider(name, label, labels, place):
+    labels = list(labels)
     return (
         f'<label><span>{label}</span><input type="range" name="{name}" max="{len(labels) - 1}" value="{place}" '
         f'data-stops="{"|".join(labels)}" aria-valuetext="{labels[place]}"><output>{labels[place]}</output></label>'
@@ -121,7 +149,7 @@ def register(shell):
 
 
 def _of_picture(figure, **_):
-    return {"text/plain": repr(figure), "text/html": f'<div class="distill-picture">{slim(figure.svg())}</div>'}
+    return {"text/plain": repr(figure), "text/html": slim(figure.svg()).join(PICTURE)}
 
 
 def _of_explorer(explorer, **_):

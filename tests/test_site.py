@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import frames
+import ipywidgets
 import nbformat
 import numpy as np
 import pytest
@@ -60,6 +61,18 @@ def test_a_fragment_begins_where_the_widget_stands_with_a_label_for_every_contro
         assert now[1] == control.value and now[0] == slider.get("aria-valuetext") == label.find("output").text
         assert slider.get("data-stops").split("|") == [name for name, _ in stops]
         assert (slider.get("type"), slider.get("max")) == ("range", str(len(stops) - 1))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_fragment_opens_where_the_still_below_it_stands(name):
+    explorer = GALLERY[name]()
+    first = frames.fragment(explorer)
+    for control in explorer.controls.values():
+        if not isinstance(control, ipywidgets.Combobox):  # whose stops begin with what stands in it
+            control.value = frames.stops(control)[-1][1]
+    still = frames.slim(explorer.still().svg())
+    assert frames.opened(first, still) == frames.fragment(explorer) != first
+    assert frames.opened(first, "<svg></svg>") == first
 
 
 @pytest.mark.parametrize(
@@ -179,6 +192,21 @@ def test_a_still_that_is_no_sliders_twin_stays_on_the_site():
     stills = [cell.source for cell in page.cells if re.fullmatch(r"explorer\.still\(.*\)", cell.source)]
     kept = [cell.source for cell in for_the_site(page).cells]
     assert len(stills) > 1 and [still in kept for still in stills] == [False] + [True] * (len(stills) - 1)
+
+
+def test_on_the_site_a_slider_opens_where_its_still_stood():
+    explorer = GALLERY["pairs"]()
+    first = frames.fragment(explorer)
+    explorer.controls["pairs"].value = 3
+    page = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("explorer = pairs_explorer()\nexplorer")])
+    page.cells += [nbformat.v4.new_code_cell("explorer.still(pairs=3)"), nbformat.v4.new_markdown_cell("See.")]
+    shown = {"text/html": first}, {"text/html": frames.slim(explorer.figure.svg()).join(frames.PICTURE)}
+    for cell, data in zip(page.cells, shown, strict=False):
+        cell.outputs = [nbformat.v4.new_output("execute_result", data)]
+    page.cells.insert(0, nbformat.v4.new_markdown_cell("# 99 · A page\n\nIts links\n\nText"))
+    page.metadata["name"] = "99_page"
+    slider = for_the_site(page).cells[2].outputs[0].data["text/html"]
+    assert slider == frames.fragment(explorer) != first
 
 
 def test_a_page_of_the_site_has_a_hint_and_no_still_twin_of_a_slider():

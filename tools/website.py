@@ -29,13 +29,13 @@ FOLD = 3  # a cell above the first slider with more lines is folded
 def for_the_site(page):
     """The executed page as someone reads it who cannot run it.
 
-    Without stills that stand in for sliders; with a hint below its title, folded set-up, exercises without their
-    checks, and each with a link to a place that checks it.
+    Sliders open where the still stood that stands in for them; with a hint below its title, folded set-up, exercises
+    without their checks, and each with a link to a place that checks it.
     """
     page, stem = normalise(page), stem_of(page)
     page = lesson(page)
     pairs = zip([None, *page.cells], page.cells, strict=False)
-    page.cells = [cell for before, cell in pairs if not _is_still_of(before, cell)]
+    page.cells = [cell for before, cell in pairs if not _opens(before, cell)]
     for cell in page.cells:
         cell.source = cell.source.replace("](../docs/", "](")  # they stand beside the pages
     for output in (output for cell in page.cells for output in cell.get("outputs", ())):
@@ -45,6 +45,23 @@ def for_the_site(page):
     page.cells = [part for cell in page.cells for part in _to_be_read(cell, stem)]
     page.cells.insert(1, nbformat.v4.new_markdown_cell(HINT, id="hint"))
     return page
+
+
+def _opens(before, cell):
+    """Is a cell a still of the slider before it? Then the slider opens there: the text below describes this state."""
+    if not _is_still_of(before, cell):
+        return False
+    slider, still = (_html(one) for one in (before, cell))
+    if slider and still:
+        picture = still["text/html"].removeprefix(frames.PICTURE[0]).removesuffix(frames.PICTURE[1])
+        slider["text/html"] = frames.opened(slider["text/html"], picture)
+    return True
+
+
+def _html(cell):
+    """The data of a cell's last output that is HTML; None where it has none."""
+    shown = [output.data for output in cell.get("outputs", ()) if "text/html" in output.get("data", {})]
+    return shown[-1] if shown else None
 
 
 def _is_still_of(before, cell):

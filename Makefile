@@ -24,7 +24,7 @@ JOBS ?= 2
 BIN := $(VENV)/bin
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 NBVAL = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=900 \
-    --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval.cfg notebooks
+    --nbval-kernel-startup-timeout=600 --nbval-sanitize-with tests/nbval.cfg -p tests.kept_outputs notebooks
 
 .PHONY: lab quick test test_all lint pages links class site check_site oldest newest unit retrain golden bench mutate FORCE
 # The sliders answer about twice as fast: see distill_edu/pages/shared/lab.py.

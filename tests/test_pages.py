@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 
+import kept_outputs
 import nbformat
 import pytest
 
@@ -162,3 +163,29 @@ def test_nbval_goes_red_when_one_stored_number_is_wrong(tmp_path):
     failed = re.findall(r"^FAILED (.*)", run.stdout, re.MULTILINE)
     assert run.returncode == 1 and len(failed) == 1, run.stdout
     assert f"{PAGES[0].name}::Cell {number}" in failed[0] and "0.706" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "stored, tags, red",
+    [
+        ("gain +0.023 better", (), False),
+        ("gain +0.022 better", (), False),
+        ("gain +0.021 better", (), True),
+        ("gain -0.023 better", (), True),
+        ("gain +0.023 worse", (), True),
+        ("gain +0.0230 better", (), True),
+        ("gain -1 worse", ("live",), False),
+    ],
+)
+def test_what_pages_say_of_kept_results_is_compared_to_one_in_the_last_digit(stored, tags, red):
+    cell = nbformat.v4.new_code_cell('print("gain +0.023 better")', metadata={"tags": ["nbval-ignore-output", *tags]})
+    item = kept_outputs.IPyNbCell.__new__(kept_outputs.IPyNbCell)
+    item.cell, item.options = cell, {"check": False}
+    item.compare_outputs = lambda outputs, stored, skip_compare=None: outputs == stored
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTILL_EDU_KEPT", "only")
+        kept_outputs.pytest_collection_modifyitems([item])
+    assert item.options["check"] == (not tags)
+    new, old = (nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("gain +0.023 better", stored))
+    bar = nbformat.v4.new_output("display_data", {"text/plain": "training:  10%|1"})
+    assert tags or item.compare_outputs([new, bar], [old]) == (not red)

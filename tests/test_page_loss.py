@@ -55,12 +55,12 @@ def test_both_losses_with_their_weights(t, alpha):
     figure, words = at(loss_explorer(Z_T, Z_S, LABEL, NAMES, alpha=0.5), temperature=t, alpha=alpha)
     hard, soft = pushes(t)
     (hard_label, of_hard, _), (soft_label, of_soft, _) = bars(figure.axes[1])
-    assert (hard_label, soft_label) == ("α × label", "(1 − α) × teacher")
-    assert figure.axes[1].get_ylim()[1] == pytest.approx(max(0.8, *(1.1 * np.abs([of_hard, of_soft]).max(axis=1))))
+    assert (hard_label, soft_label) == ("α × label", "(1 − α) T² × teacher")
+    assert figure.axes[1].get_ylim()[1] == pytest.approx(max(1.2, *(1.1 * np.abs([of_hard, of_soft]).max(axis=1))))
     assert of_hard == pytest.approx(alpha * hard, abs=1e-6) and of_soft == pytest.approx((1 - alpha) * soft, abs=1e-6)
     assert f"α = {alpha:g}: loss = α CE + (1 − α) T² KL" in words
     lengths = alpha * np.linalg.norm(hard), (1 - alpha) * np.linalg.norm(soft)
-    assert words.endswith(f"α × label {lengths[0]:.3f}; (1 − α) × teacher {lengths[1]:.3f}.")
+    assert words.endswith(f"α × label {lengths[0]:.3f}; (1 − α) T² × teacher {lengths[1]:.3f}.")
 
 
 def test_the_controls_say_what_they_weigh():

@@ -128,10 +128,16 @@ check_share_in_step = Exercise(
             lambda answers, labels: float((soft_targets(answers)[np.arange(len(labels)), labels] > 0.5).mean()),
             "the most probable class need not have more than half of the probability.",
         ),
+        (
+            lambda answers, labels: float(
+                (soft_targets(answers)[np.arange(len(labels)), labels] > 1 / answers.shape[1]).mean()
+            ),
+            "a label above chance need not come first.",
+        ),
     ],
     otherwise="the mean of: is the class with the largest logit the label?",
     inputs=[
-        (np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [2.0, 0.0, 3.0], [1.0, 5.0, 0.0]]), np.array([0, 1, 0, 2])),
+        (np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [2.6, 0.0, 3.0], [1.0, 5.0, 0.0]]), np.array([0, 1, 0, 2])),
         (np.array([[1.0, 2.0, 0.0], [0.0, 0.5, 3.0], [1.0, 0.8, 0.6]]), np.array([1, 2, 0])),
     ],
 )

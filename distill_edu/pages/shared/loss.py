@@ -53,8 +53,8 @@ def draw_gradients(figure, teacher_logits, student_logits, label, class_names, t
         pushes = {"labels": (hard, HARD), "T² forgotten": (soft / temperature**2, NEUTRAL)}
         pushes["with T²"] = (soft, DISTILLED)
     else:
-        title, reach = f"push of each part, α = {alpha:g}", 0.8
-        pushes = {"α × label": (alpha * hard, HARD), "(1 − α) × teacher": ((1 - alpha) * soft, DISTILLED)}
+        title, reach = f"push of each part, α = {alpha:g}", 1.2
+        pushes = {"α × label": (alpha * hard, HARD), "(1 − α) T² × teacher": ((1 - alpha) * soft, DISTILLED)}
     reach = max(reach, *(1.1 * np.abs(values).max() for values, _ in pushes.values()))
     class_bars(right, pushes, class_names, ylim=(-reach, reach), ylabel="push on the logit", title=title)
     right.axhline(0, color="black", linewidth=0.8)

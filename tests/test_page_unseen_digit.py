@@ -96,10 +96,12 @@ def test_the_gains_in_auc_compare_image_by_image():
 def test_what_is_printed_of_students_is_theirs(capsys):
     ten = SimpleNamespace(right={"without 0": np.array([[1, 0, 1]]), "without 1": np.array([[0, 0, 1]])})
     page.print_hidden(ten, np.array([0, 0, 1]))
-    found = SimpleNamespace(right={"arm": np.array([[1, 0, 0], [0, 0, 1]])})
-    measured = {"arm": {"bias": np.array([2.5, 0.25]), "read": np.array([[1, 1], [1, 0]]), "auc": np.array([0.5, 1])}}
-    page.print_measured(measured, found, np.array([True, True, False]))
+    labels, found = np.array([3, 3, 1, 2]), SimpleNamespace(classes={"arm": np.array([[3, 1, 1, 2], [1, 1, 1, 3]])})
+    answers = np.array([[3, 3, 3, 2], [3, 3, 1, 3]])
+    measured = {"arm": {"bias": np.array([2.5, 0.25]), "answers": answers, "auc": np.array([0.5, 1])}}
+    page.print_measured(measured, found, labels, 3)
     assert capsys.readouterr().out == (
-        "hidden digit and share read:  0: 0.50, 1: 1.00\n"
-        "arm                 3s read 0.250, with an added bias 0.750 (bias 0.25 to 2.50); AUC 0.750\n"
+        "hidden digit and share read, one student each:  0: 0.50, 1: 1.00\n"
+        "                  3s read         others called 3  accuracy        added bias    AUC\n"
+        "arm               0.250 -> 1.000    0.5 -> 1.0     0.500 -> 0.750  0.25 to 2.50  0.750\n"
     )

@@ -39,7 +39,7 @@ def bias_explorer(students, labels, class_names, omitted=None, bias=0.0):
         for label, values, colour in ((f"{name}s", class_accuracy, DISTILLED), ("all images", accuracy, "black")):
             left.plot(biases[:-1], values[:-1], color=colour, label=plain(label))
             left.plot(bias, values[-1], "o", color=colour)
-        left.set(ylim=(0, 1), xlabel="added bias (logits)", ylabel="accuracy", title=f"{plain(name)} was hidden")
+        left.set(ylim=(0, 1), xlabel="added bias (logits)", ylabel="share right", title=f"{plain(name)} was hidden")
         legend(left, loc="lower right")
         _draw_leads(right, lead(with_added(students[omitted], omitted, bias), omitted), of_class, plain(name))
         return (
@@ -60,7 +60,10 @@ def _draw_leads(axes, leads, of_class, name):
         axes.stairs(shares, edges, fill=True, alpha=0.6, color=colour, label=label)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set(
-        xlim=(-24, 16), ylim=(0, 1.1 * highest), ylabel="share of the images", title=f"right of 0: the answer is {name}"
+        xlim=(-24, 16),
+        ylim=(0, 1.1 * highest),
+        ylabel="share of each colour",
+        title=f"right of 0: the answer is {name}",
     )
     axes.set_xlabel(f"lead of the {name} (logits; left end: ≤ −23)")
     legend(axes, loc="upper left")
@@ -99,6 +102,19 @@ check_bias_by_hand = Exercise(
 def with_added(logits, digits, bias):
     """Return logits [n, classes] with the bias added to one column, or to several."""
     return logits + bias * np.isin(np.arange(logits.shape[1]), digits)
+
+
+def _accuracies(logits, labels, digit, biases):
+    return [(with_added(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
+
+
+def best_bias(logits, labels, digit, biases):
+    """Return the added bias of one digit that gives the highest accuracy over all images; the first of equals.
+
+    >>> best_bias(np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([1, 0]), 1, [0.5, 1.5, 4.0])
+    1.5
+    """
+    return float(biases[np.argmax(_accuracies(logits, labels, digit, biases))])
 
 
 def most_and_least(share, labels, count=10):
@@ -140,15 +156,30 @@ def measure_each(measure, data, teacher, build, arms, chosen, common, seeds=10):
 def print_hidden(ten, labels):
     """Print the share of the hidden digit's images that each student reads; arm k never saw the digit k."""
     shares = [right[0, labels == digit].mean() for digit, right in enumerate(ten.right.values())]
-    print("hidden digit and share read: ", ", ".join(f"{digit}: {share:.2f}" for digit, share in enumerate(shares)))
+    shares = ", ".join(f"{digit}: {share:.2f}" for digit, share in enumerate(shares))
+    print(f"hidden digit and share read, one student each:  {shares}")
 
 
-def print_measured(measured, found, is_digit):
-    """Print of each arm the 3s read as learned and with the chosen added biases (lowest to highest), and the AUC."""
-    for name, m in measured.items():
-        as_learned, bias = found.right[name][:, is_digit].mean(), m["bias"]
-        print(f"{name:18}  3s read {as_learned:.3f}, with an added bias {m['read'].mean():.3f}", end=" ")
-        print(f"(bias {bias.min():.2f} to {bias.max():.2f}); AUC {m['auc'].mean():.3f}")
+def print_measured(measured, found, labels, digit):
+    """Print of each arm, without the added biases -> with them: how many of the digit's images are read, how many other
+    images are called the digit, and the accuracy over all images; then the biases (lowest to highest), and the AUC.
+
+    `measured`: arm -> {bias, answers, auc} as `measure_each` returns; `found`: the Comparison of the same students.
+    """
+    name = f"others called {digit}"
+    print(f"{'':16}  {f'{digit}s read':14}  {name:15}  {'accuracy':14}  {'added bias':12}  AUC")
+    for arm, m in measured.items():
+        before, after = (_digit_counts(answers, labels, digit) for answers in (found.classes[arm], m["answers"]))
+        read, called, accuracy = zip(before, after, strict=True)
+        print(f"{arm:16}  {read[0]:.3f} -> {read[1]:.3f}  {called[0]:5.1f} -> {called[1]:<6.1f}", end="  ")
+        print(f"{accuracy[0]:.3f} -> {accuracy[1]:.3f}  {m['bias'].min():.2f} to {m['bias'].max():.2f}", end="  ")
+        print(f"{m['auc'].mean():.3f}")
+
+
+def _digit_counts(answers, labels, digit):
+    """The share of the digit's images that are read, the count of other images called the digit, and the accuracy."""
+    called, is_digit = answers == digit, labels == digit
+    return called[:, is_digit].mean(), called[:, ~is_digit].sum(axis=1).mean(), (answers == labels).mean()
 
 
 def auc_gains(measured, over, only):
@@ -187,14 +218,6 @@ check_auc = Exercise(
 )
 
 
-def _accuracies(logits, labels, digit, biases):
-    return [(with_added(logits, digit, bias).argmax(axis=1) == labels).mean() for bias in biases]
-
-
-def _best_bias(logits, labels, digit, biases):
-    return float(biases[np.argmax(_accuracies(logits, labels, digit, biases))])
-
-
 # Each way to judge a bias chooses another one: all examples, each class alike, "is it the digit?", the digit alone.
 SOME_LOGITS = np.array(
     [
@@ -221,10 +244,10 @@ def _mean_of_classes(answers, labels, digit):
 
 # The reader writes function(logits, labels, digit, biases) -> the bias with the highest accuracy over all classes.
 check_best_bias = Exercise(
-    right=_best_bias,
+    right=best_bias,
     mistakes=[
         (
-            lambda z, y, digit, biases: _best_bias(z[y == digit], y[y == digit], digit, biases),
+            lambda z, y, digit, biases: best_bias(z[y == digit], y[y == digit], digit, biases),
             "that is the best for the digit alone: the other digits count, too.",
         ),
         (lambda *given: _best_by(_mean_of_classes, *given), "count all examples alike, not all classes."),

@@ -120,7 +120,7 @@ def _draw(trained, unseen):
         weights_axes.set_title(f"weights for the {SHOWN}:\nthe {name} student", fontsize=9)
     axes.set(ylim=(-3, len(unseen)), xticks=range(1, 11), xlabel="pair")
     axes.set_title(f"new {SHOWN}s that each student recognises, of {len(unseen)}", fontsize=10)
-    legend(axes, loc="center right")
+    legend(axes, loc="center right", frameon=True)
     return figure
 
 

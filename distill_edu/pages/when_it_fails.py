@@ -41,9 +41,8 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
         name = f"with a teacher, α = {alpha:g}"
         axes.plot(levels, students, "D", color=DISTILLED, label=name)
         for name, x, y in zip(teachers, levels, students, strict=True):
-            place, side = ((0, -13), "center") if x == max(levels) else ((7, -10), "left")
-            look = {"ha": side, "fontsize": 8, "bbox": {"color": "white", "pad": 0}}
-            axes.annotate(f"{name:,} images", (x, y), place, textcoords="offset points", **look)
+            look = {"ha": "center", "fontsize": 8, "bbox": {"color": "white", "pad": 0}}
+            axes.annotate(f"{name:,} images", (x, y), (0, -14), textcoords="offset points", **look)
         axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share)")
         axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))

@@ -8,7 +8,6 @@ from distill_edu.pages.shared.picture import (
     DISTILLED,
     HARD,
     NEUTRAL,
-    STUDENT,
     TEACHER,
     Picture,
     empty_axes,
@@ -42,9 +41,8 @@ def trust_explorer(teachers, right, labels="labels", alpha=0):
         name = f"with a teacher, α = {alpha:g}"
         axes.plot(levels, students, "D", color=DISTILLED, label=name)
         for name, x, y in zip(teachers, levels, students, strict=True):
-            place, side = ((0, -13), "center") if x == max(levels) else ((7, -10), "left")
-            look = {"ha": side, "fontsize": 8, "bbox": {"color": "white", "pad": 0}}
-            axes.annotate(f"{name:,} images", (x, y), place, textcoords="offset points", **look)
+            look = {"ha": "center", "fontsize": 8, "bbox": {"color": "white", "pad": 0}}
+            axes.annotate(f"{name:,} images", (x, y), (0, -14), textcoords="offset points", **look)
         axes.set(xlim=(low, high), xlabel="accuracy of the teacher (share)")
         axes.set(ylim=(low, high), ylabel="accuracy of the student (share)")
         legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
@@ -115,45 +113,11 @@ def mistakes_picture(shares):
     return figure
 
 
-def ranked_logits(logits):
-    """Sort the logits [n, classes] of each example; put the largest at 1, the mean of the others at 0: means [classes].
-
-    >>> ranked_logits([[0.0, 6.0, 2.0], [3.0, 1.0, 1.0]]).tolist()
-    [1.0, 0.1, -0.1]
-    """
-    ordered = np.sort(logits, axis=1)[:, ::-1]
-    others = ordered[:, 1:].mean(axis=1, keepdims=True)
-    return np.mean((ordered - others) / (ordered[:, :1] - others), axis=0)
-
-
-def ranks_picture(logits):
-    """Draw `ranked_logits`, a line for each teacher. `logits`: kind -> [logits of its teachers], two kinds at most.
-
-    >>> ranks_picture({"plain": [[[0.0, 6.0, 2.0]]]})
-    <Picture size 504x216 with 1 Axes>
-    """
-    figure = Picture(7, 3)
-    axes = figure.add_axes((0.14, 0.17, 0.82, 0.78))
-    axes.axhline(0, color=NEUTRAL, linewidth=0.8)
-    for (kind, tables), (colour, style) in zip(logits.items(), ((TEACHER, "-o"), (STUDENT, "--s")), strict=False):
-        for number, table in enumerate(tables):
-            ranks = ranked_logits(table)
-            label = f"{plain(kind)}, a line for each teacher" if number == 0 else None
-            axes.plot(range(1, len(ranks) + 1), ranks, style, color=colour, markersize=4, linewidth=1.3, label=label)
-    axes.set_xticks(range(1, len(ranks) + 1))
-    axes.set(
-        xlabel="classes of an image, the most probable first",
-        ylabel="rescaled logit\n(largest 1, mean of the others 0)",
-    )
-    legend(axes)
-    return figure
-
-
 # The teacher says (0.7, 0.1, 0.2), the label is the third class: the alpha at which both are equally probable.
 check_alpha_by_hand = Exercise(
     right=1 / 3,
     mistakes=[
-        (0.5, "that is how far the third class is behind. Raising alpha also lowers what the teacher gives the first."),
+        (0.5, "there the label wins against any teacher, but this one is less than fully sure."),
         (2 / 3, "that is the teacher's weight, 1 - alpha."),
         (0.7 / 1.7, "the teacher gives the third class 0.2, too: alpha + (1 - alpha) x 0.2."),
         (0.7, "that is what the teacher gives the first class: its weight is 1 - alpha, so this shrinks."),
@@ -188,6 +152,9 @@ check_smoothed = Exercise(
     inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([3, 0]), 4, 0.1)],
 )
 SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0], [0.3, 0.0, 0.1], [1.0, 0.8, -2.0]]))
+SAID_OF_FOUR = soft_targets(
+    np.array([[3.0, 0.0, 1.0, -1.0], [0.4, 0.9, 0.5, 0.8], [0.0, 0.5, 3.0, 1.0], [-1.0, 0.0, 0.2, 2.0]])
+)
 
 
 def _trusted(p, labels, keep=lambda first, labels: first == labels):
@@ -223,5 +190,5 @@ check_trusted = Exercise(
         ),
     ],
     otherwise="p in the rows whose most probable class is the label, and the one-hot label in the others.",
-    inputs=[(SAID, np.array([0, 2, 2, 0, 1]), None), (SAID[::-1], np.array([0, 1, 1, 0, 0]), None)],
+    inputs=[(SAID, np.array([0, 2, 2, 0, 1]), None), (SAID_OF_FOUR, np.array([0, 3, 1, 3]), None)],
 )

@@ -7,7 +7,7 @@ from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 
 def adam():
-    """Return a function from a gradient to Adam's step at a learning rate of 1 (Kingma and Ba 2015, algorithm 1).
+    """Return a function from a gradient to Adam's step at a learning rate of 1 (Kingma and Ba 2015, section 2; as in Keras).
 
     >>> step = adam()
     >>> step(np.array([90.0, 1.0])).round(3)  # the scale of a gradient hardly matters
@@ -20,7 +20,7 @@ def adam():
         count += 1
         mean = 0.9 * mean + 0.1 * gradient
         square = 0.999 * square + 0.001 * gradient**2
-        return mean / (1 - 0.9**count) / (np.sqrt(square / (1 - 0.999**count)) + 1e-7)
+        return mean * np.sqrt(1 - 0.999**count) / (1 - 0.9**count) / (np.sqrt(square) + 1e-7)
 
     return step
 

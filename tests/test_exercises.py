@@ -107,6 +107,7 @@ FUNCTIONS = {
         (_searched, "Correct!"),
         (lambda z, wanted: np.array([_searched(z, wanted)]), "Correct!"),  # as scipy's fsolve returns it
         (lambda z, wanted: _searched(z, wanted, np.median), "the mean entropy is"),
+        (lambda z, wanted: min(_searched(z, wanted), 2.0), "too sure"),  # a search that stops too early
         (lambda z, wanted: 1.0, "too sure"),
         (lambda z, wanted: 50.0, "too soft"),
         (lambda z, wanted: -1.0, "one positive number"),

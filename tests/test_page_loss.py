@@ -7,6 +7,7 @@ from gallery import LOGITS, NAMES
 
 from distill_edu.pages.shared.loss import loss_explorer
 from distill_edu.pages.shared.picture import DISTILLED, HARD, NEUTRAL, STUDENT, TEACHER
+from distill_edu.pages.temperature import adam
 
 Z_T, Z_S, LABEL = LOGITS[0], LOGITS[1], 2
 
@@ -80,3 +81,13 @@ def test_the_image_leaves_the_bars_where_they_are():
     assert left.get_xlim() == bare.axes[0].get_xlim() and left.get_ylim() == (0, 1)
     for (_, heights, _), (_, alone, _) in zip(bars(left), bars(bare.axes[0]), strict=True):
         assert np.array_equal(heights, alone)
+
+
+def test_the_steps_of_page_02_are_adams():
+    keras = pytest.importorskip("keras")
+    optimizer, step, weight = keras.optimizers.Adam(0.1), adam(), keras.Variable([1.0, -2.0, 0.5])
+    moved = np.array(weight)
+    for gradient in np.random.default_rng(0).normal(scale=(1, 100, 0.01), size=(7, 3)):
+        optimizer.apply([gradient.astype("float32")], [weight])
+        moved = moved - 0.1 * step(gradient)
+        assert np.allclose(moved, weight, atol=1e-5)

@@ -1,20 +1,41 @@
-"""Page "What does temperature do?": its exercises. Its slider is in `shared.loss`."""
+"""Page "What does temperature do?": Adam in NumPy, its exercises. Its slider is in `shared.loss`."""
 
 import numpy as np
 
 from distill_edu.pages.shared.exercise import CORRECT, Z_STUDENT, Z_TEACHER, Exercise, not_yet, number, value
 from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
-# The reader types the hidden alpha of a program that is set to T = 3 and alpha = 0.1 and forgets T².
+
+def adam():
+    """Return a function from a gradient to Adam's step at a learning rate of 1 (Kingma and Ba 2015, section 2; as in Keras).
+
+    >>> step = adam()
+    >>> step(np.array([90.0, 1.0])).round(3)  # the scale of a gradient hardly matters
+    array([1., 1.])
+    """
+    mean, square, count = 0.0, 0.0, 0
+
+    def step(gradient):
+        nonlocal mean, square, count
+        count += 1
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        return mean * np.sqrt(1 - 0.999**count) / (1 - 0.9**count) / (np.sqrt(square) + 1e-7)
+
+    return step
+
+
+# The reader types the hidden alpha of a program that is set to T = 5 and alpha = 0.1 and forgets T².
 check_hidden_alpha = Exercise(
-    right=0.1 / (0.1 + 0.9 / 9),
+    right=0.1 / (0.1 + 0.9 / 25),
     mistakes=[
         (0.1, "that is what the program says. The forgotten T² makes the soft loss weaker."),
         (0.9, "that is the weight of the soft loss in the program. Both weights count, and the forgotten T²."),
-        (0.1 / 0.4, "the soft loss lacks T², not T."),
-        (0.1 / 8.2, "you multiplied by T²: to forget it makes the soft loss weaker."),
-        (1.0, "that is the ratio of both weights. α is the labels' share of their sum."),
-        (0.2, "that is the sum of both weights. α is the labels' share of it."),
+        (0.1 / 0.28, "the soft loss lacks T², not T."),
+        (0.1 / 22.6, "you multiplied by T²: to forget it makes the soft loss weaker."),
+        (0.1 / 0.036, "that is the ratio of both weights. α is the labels' share of their sum."),
+        (0.136, "that is the sum of both weights. α is the labels' share of it."),
+        (0.036 / 0.136, "that is the teacher's share. α is the labels'."),
     ],
     otherwise="find the weight of CE and that of T² KL; α is the first one's share of their sum.",
 )
@@ -47,7 +68,7 @@ check_soft_gradient = Exercise(
 def check_temperature_for_entropy(function):
     """The reader writes function(logits, target) -> the temperature at which the mean entropy is the target."""
     logits = np.array([[6.0, 2.0, 0.0, -1.0], [3.0, 1.0, 0.5, -2.0], [1.0, 0.8, 0.5, 0.2]])
-    for target in (1.0, 0.5):
+    for target in (1.0, 0.5, 1.3):
         found, verdict = value(function, logits, target)
         if verdict:
             return verdict

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from drawn import at, bars, lines, ticks
 from gallery import GALLERY, LIST_ACCURACY, LISTS, NAMES, by_commas
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from distill_edu import load_dataset
+from distill_edu import as_classes, load_dataset
 from distill_edu.data import LANGUAGES
 from distill_edu.evidence import Experiment
+from distill_edu.metrics import accuracy
 from distill_edu.pages import foreign_teacher as page
 from distill_edu.pages.shared.picture import TEACHER
 
@@ -91,3 +93,18 @@ def test_each_student_is_a_point_over_the_answers_that_it_learned_from():
     assert points == {(0.4, 0.4): pytest.approx([1 / 3, 2 / 3]), (1, 1): pytest.approx([1 / 3, 1])}
     (line,) = [line for line in lines(figure.axes[0]) if line.style == "--"]
     assert set(line.y) == {0.5}
+
+
+def test_eight_names_are_the_first_list_that_the_teacher_reads_right_in_four_of_five():
+    """As the answer of exercise 3 says."""
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+    def ask_py3langid(texts):
+        answers = [dict(identifier.rank(text)) for text in texts]
+        p = [[answer[code] for code in identifier.labels] for answer in answers]
+        return as_classes(p, identifier.labels, list(LANGUAGES), rename={"no": "nb"})
+
+    words = load_dataset("languages")
+    answers = page.answers_about_lists(ask_py3langid, words.test, range(6, 9))
+    accuracies = {count: accuracy(words.test[1], logits) for count, logits in answers.items()}
+    assert max(accuracies[6], accuracies[7]) < 0.8 <= accuracies[8]

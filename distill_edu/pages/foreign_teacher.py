@@ -108,11 +108,13 @@ def list_explorer(function, lists, class_names, accuracies, count=1):
         p = np.asarray(function([text]), float)[0]
         own = class_names.index(language)
         picture.class_bars(left, {"teacher": (p, picture.TEACHER)}, class_names, ylabel="probability")
-        left.annotate(f"{p.max():.2f}", (p.argmax(), min(p.max(), 0.93)), (0, 2), **SMALL)
+        left.set_ylim(0, 1.12)  # room for the number on the highest bar
+        left.annotate(f"{p.max():.2f}", (p.argmax(), p.max()), (0, 2), **SMALL)
         left.axvline(own, color=picture.NEUTRAL, linewidth=9, alpha=0.25, zorder=0)
         beginning = text if len(text) <= 28 else f"{text[:25]}..."
         names = "1 name" if count == 1 else f"{count} names"
-        left.set_title(picture.plain(f"answer to {names}: {beginning} (grey: {language})"), fontsize=9)
+        title = picture.plain(f"answer to {names}: {beginning} (grey: {language})")
+        left.set_title(title, loc="left", fontsize=9)
         _draw_accuracies(right, accuracies, count)
         shown = text if len(text) <= 60 else f"{text[:57]}..."
         said = f"{class_names[p.argmax()]} with {picture.percent(p.max())}"
@@ -140,8 +142,8 @@ def _draw_accuracies(right, accuracies, count):
     for place, accuracy in enumerate(accuracies.values()):
         right.annotate(f"{accuracy:.2f}", (place, accuracy), (3, -11), **SMALL)
     picture.stop_axis(right, tuple(accuracies), count)
-    right.set(xlim=(-0.5, len(accuracies) - 0.3), ylim=(0, 1), xlabel="names in the list (number)", ylabel="accuracy")
-    right.set_title("all test lists (grey: this length)", fontsize=9)
+    right.set(xlim=(-0.5, len(accuracies) - 0.3), ylim=(0, 1), xlabel="names in the list", ylabel="accuracy")
+    right.set_title("all lists (grey: of this length)", fontsize=9)
 
 
 def measures(names):
@@ -198,18 +200,18 @@ def students_over_answers(answers, found, teacher):
     teacher's own accuracy on single names.
     """
     figure = picture.Picture(7, 3)
-    (axes,) = picture.empty_axes(figure, (0.1, 0.17, 0.87, 0.73))
+    (axes,) = picture.empty_axes(figure, (0.12, 0.17, 0.85, 0.73))
     for arm, right in found.right.items():
         share, colour = answers.get(arm, 1), picture.DISTILLED if arm in answers else picture.HARD
         accuracy = right.mean(axis=1)
         axes.plot(np.full(len(accuracy), share), accuracy, "o", color=colour, markersize=5, alpha=0.6)
         near = any(0 < share - other < 0.05 for other in answers.values())  # its left is taken: write to the right
         beside = {"textcoords": "offset points", "ha": "left" if near else "right", "va": "center"}
-        axes.annotate(picture.plain(arm), (share, accuracy.mean()), (7 if near else -9, -9 if near else 0), **beside)
+        axes.annotate(picture.plain(arm), (share, accuracy.mean()), (7 if near else -9, 0), **beside)
     axes.axhline(teacher, color=picture.TEACHER, linestyle="--", linewidth=1.2)
     axes.annotate("the teacher itself", (0.02, teacher), (0, 4), textcoords="offset points", color=picture.TEACHER)
-    axes.set(xlim=(0, 1.03), xlabel="share of right answers among those that a student learned from")
-    axes.set_ylabel(f"accuracy (axis from {axes.get_ylim()[0]:.2f})")
+    axes.set(xlim=(0, 1.03), xlabel="share of right answers about training names, from which a student learned")
+    axes.set_ylabel(f"accuracy on test names\n(axis from {axes.get_ylim()[0]:.2f})")
     axes.set_title("each point: a student that learned from the teacher (green) or from labels (orange)", fontsize=9)
     return figure
 

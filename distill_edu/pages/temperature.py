@@ -7,7 +7,9 @@ from distill_edu.probabilities import entropy, kl_divergence, soft_targets
 
 
 def adam():
-    """Return a function from a gradient to Adam's step at a learning rate of 1 (Kingma and Ba 2015, section 2; as in Keras).
+    """Return a function from a gradient to Adam's step at a learning rate of 1, as Keras computes it.
+
+    From Kingma and Ba 2015, section 2.
 
     >>> step = adam()
     >>> step(np.array([90.0, 1.0])).round(3)  # the scale of a gradient hardly matters

@@ -29,10 +29,11 @@ def with_views(images, updates):
 
 def draw_gains(gains):
     """Draw gains of T = 8 over T = 1; the last two are differences between two gains, and a line parts them."""
-    figure = plots.gains(gains, "gain in accuracy of T = 8 over T = 1 (mean, 95% interval)")
+    xlabel = "gain of T = 8 over T = 1 in accuracy, or difference of two gains (mean, 95% interval)"
+    figure = plots.gains(gains, xlabel)
     (axes,) = figure.axes
     axes.axhline(len(gains) - 2.5, color=NEUTRAL, linewidth=0.8, linestyle="dashed")
-    words = "right of 0: T = 8 is better; below the line: it gains more with 90 images"
+    words = "right of 0: T = 8 is better; under the dashed line: T = 8 gains more with 90 images"
     axes.set_title(f"{words}\nfilled: a verdict, hollow: none", loc="right", fontsize=9, pad=4)
     return figure
 

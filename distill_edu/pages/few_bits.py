@@ -208,9 +208,17 @@ check_few_bits = Exercise(
             lambda w, bits, clip: _rounded(w, clip * _step(w, bits), 2 ** (bits - 1) - 1, np.floor),
             "floor always goes down: round to the nearest level.",
         ),
+        (
+            lambda w, bits, clip: _rounded(w, clip * np.abs(w).max() / (2 * bits - 3), 2 * bits - 3),
+            "each bit doubles the number of levels.",
+        ),
     ],
     otherwise="clip to the outermost level, divide by the step, round, and multiply by the step.",
-    inputs=[(np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3, 0.75), (np.array([[-0.31, 0.12], [-0.07, 0.5]]), 2, 0.5)],
+    inputs=[
+        (np.array([0.9, -1.3, 0.2, -0.4, 0.05]), 3, 0.75),
+        (np.array([[-0.31, 0.12], [-0.07, 0.5]]), 2, 0.5),
+        (np.array([0.7, -0.23, 1.1]), 4, 0.8),
+    ],
 )
 
 

@@ -24,8 +24,7 @@ def attention_explorer(images, maps, example=0):
     """Choose an image and see where each model is active on it.
 
     `images`: [n, rows, columns] or [n, rows, columns, 1]; `maps`: name -> attention maps [n, rows, columns], each of
-    length 1. The first model is the teacher. All maps have one colour scale (bright: active): equal colours are equal
-    numbers.
+    length 1. The first model is the teacher. Maps of one image have one colour scale (bright: active).
 
     >>> attention_explorer(np.zeros((1, 8, 8)), {"teacher": [np.eye(2)], "student": [np.ones((2, 2))]})
     <sliders: example>
@@ -45,7 +44,7 @@ def attention_explorer(images, maps, example=0):
         for axes, title in zip([image_axes, *map_axes], ["image", *maps], strict=True):
             axes.set(xticks=[], yticks=[])
             axes.set_title(plain(title), y=1, fontsize=9)
-        bar.set_title("attention", y=1.04, fontsize=8)
+        bar.set_title("attention", y=1.16, fontsize=8)  # above the titles of the maps: beside them it would touch one
         (_, teacher), *students = shown.items()
         distances = [f"{name} {np.linalg.norm(attention - teacher) / 2:.3f}" for name, attention in students]
         return f"Attention loss, half the distance from the teacher's map (0 = identical): {', '.join(distances)}."
@@ -89,7 +88,7 @@ def draw_longer(after, arms, teacher_accuracy):
     figure = Picture(7, 2.9)
     axes = figure.add_axes((0.1, 0.18, 0.87, 0.77))
     colours = (DISTILLED, FEATURES, STUDENT, NEUTRAL)
-    for arm, colour, style in zip(arms, colours, ("o-", "D-", "^:", "s--"), strict=True):
+    for arm, colour, style in zip(arms, colours, ("o-", "D-", "^-.", "s--"), strict=True):
         means = [found.right[arm].mean() for found in after.values()]
         axes.plot(range(len(after)), means, style, color=colour, label=plain(arm))
     axes.axhline(teacher_accuracy, color=TEACHER, linestyle=":", label="teacher")
@@ -107,6 +106,7 @@ check_attention_by_hand = Exercise(
         (3 / 7, "you divided by the sum: the map's length is the root of the sum of its squares."),
         (0.8, "that is the second place."),
         (3 / np.sqrt(13), "you added the features themselves: square them first."),
+        (np.sqrt(3 / 7), "you took the root at each place: the map holds the sums of the squares themselves."),
         (3 / 25, "take the root of the length's square before you divide."),
     ],
     otherwise="sum the squares at each place, then make the length of the map 1.",
@@ -127,7 +127,7 @@ def _relative(rows, order=2, power=1):
     return distances / _mean(distances)
 
 
-EQUAL_ROWS = "two rows with the same numbers are a pair, too: their distance of 0 counts in the mean."
+EQUAL_ROWS = "two rows with the same numbers are a pair, too: their distance of 0 counts in the mean here."
 EUCLIDEAN = "Euclidean distances: square, add, take the root."
 # The reader writes function(rows) -> distances of all pairs [n, n], divided by their mean over different examples.
 check_relative_distances = Exercise(
@@ -152,20 +152,21 @@ check_relative_distances = Exercise(
         (np.array([[0.0, 1.0], [3.0, 5.0], [0.0, 1.0]]),),
     ],
 )
-WITHOUT_BIASES = "a Dense layer has biases, too: one for each of its outputs."
+WITHOUT_BIASES = "the projector has biases, too: one for each of its outputs."
+OTHER_BIASES = "there is one bias for each output, and the outputs are as many as the teacher's features."
+EVERY_PLACE = "the same projector serves every place of the image."
 # The reader writes function(student_width, teacher_width) -> the number of parameters of a Hint's projector.
 check_projector_parameters = Exercise(
     right=lambda s, t: (s + 1) * t * (s != t),
     mistakes=[
         (lambda s, t: s * t * (s != t), WITHOUT_BIASES),
         (lambda s, t: s * t, WITHOUT_BIASES),
-        (
-            lambda s, t: s * t + s,
-            "there is one bias for each output, and the outputs are as many as the teacher's features.",
-        ),
-        (lambda s, t: 7 * 7 * (s + 1) * t, "the same projector serves every place of the image."),
+        (lambda s, t: s * t + s, OTHER_BIASES),
+        (lambda s, t: (s * t + s) * (s != t), OTHER_BIASES),
+        (lambda s, t: 7 * 7 * (s + 1) * t, EVERY_PLACE),
+        (lambda s, t: 7 * 7 * (s + 1) * t * (s != t), EVERY_PLACE),
         (lambda s, t: (s + 1) * t, "right where the widths differ. Where they do not, is there one?"),
     ],
-    otherwise="count the weights and the biases of Dense.",
+    otherwise="count the weights W and the biases b of the projector.",
     inputs=[(8, 32), (5, 5), (16, 4)],
 )

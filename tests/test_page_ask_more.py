@@ -91,3 +91,13 @@ def test_a_mistake_of_the_teacher_is_named_and_the_share_of_right_answers_is_tha
     assert [axes.get_title() for axes in figure.axes] == ["0", "1, not 2", "2", "1"]
     assert [axes.title.get_color() for axes in figure.axes[:2]] == [picture.INK, picture.HARD]
     assert all((axes.images[0].get_array() == images[i, ..., 0]).all() for i, axes in enumerate(figure.axes[:2]))
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_noise_may_be_drawn_in_either_kind_of_number(kind):
+    def noisy(images, amount, rng):
+        return np.clip(images + amount * rng.standard_normal(images.shape, dtype=kind), 0, 1)
+
+    assert page.check_noisy(noisy) == "Correct!"
+    assert page.check_noisy(lambda x, amount, rng: np.clip(x + rng.normal(0, amount, x.shape), 0, 1)) == "Correct!"
+    assert page.check_noisy(lambda x, amount, rng: np.clip(x + amount * rng.random(x.shape), 0, 1)) != "Correct!"

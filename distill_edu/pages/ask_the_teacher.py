@@ -173,8 +173,9 @@ check_slow_share_by_hand = Exercise(
         (1, "a pair that always asks takes longer than the teacher alone, by the student's time."),
         (1 / 9, "that is the share of questions that the student must keep."),
         (0.8, "divide by the teacher's time alone: only the teacher's time counts with a share."),
-        (0.9, "divide by the teacher's time alone: only the teacher's time counts with a share."),
+        (0.9, "divide by the teacher's time alone, and take the student's time off first."),
         (80, "that is a time: a share is wanted."),
+        (800 / 9, "that is in percent: a share lies between 0 and 1."),
     ],
     otherwise="set the pair's mean latency equal to the teacher's time.",
 )

@@ -64,7 +64,7 @@ def draw_by_temperature(experiment):
         arm: ([scores.get(stop, scores.get(None)) for stop in stops], colours.get(arm, INK))
         for arm, scores in best.items()
     }
-    title = "students that choose, each arm at its best rate"
+    title = "students that choose; at each temperature the best rate"
     return curves(stops, lines, "temperature", "accuracy (validation)", title, logx=True)
 
 
@@ -91,6 +91,10 @@ check_holm_by_hand = Exercise(
         (
             [0.04, 0.03, 0.06],
             "no result may be smaller than the one before, in the order of the p: look at the largest p.",
+        ),
+        (
+            [0.04, 0.04, 0.06],
+            "never falling in the order of the p, from the smallest, not in the order of the list.",
         ),
         (
             [0.12, 0.02, 0.03],

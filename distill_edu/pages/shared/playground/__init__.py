@@ -67,13 +67,15 @@ def teachers():
 def digits():
     """Return images, labels and teachers as the text that `unpack` in digits.js reads: base64 of deflated bytes.
 
-    Seven uint16: images to learn from, new images, hidden units, filters of both convolutions, right answers of each
-    teacher. Then each layer (float32 scales, float32 biases, int8 weights [inputs, units]), the labels, the images.
+    17 uint16: images to learn from, new images, hidden units, filters of both convolutions, right answers of each
+    teacher; for each digit the new image of which the dense teacher is surest (sought here: a browser would need a tenth
+    of a second). Then each layer (float32 scales, float32 biases, int8 weights [inputs, units]), the labels, the images.
     """
     levels, labels = images()
+    sure = soft_targets(_dense_logits()[POOL:], 1) * (labels[POOL:, np.newaxis] == np.arange(10))
     (dense, dense_right), (convolutional, convolutional_right) = teachers().values()
     widths = [len(biases) for _, biases, _ in (dense[0], *convolutional[:2])]
-    sizes = np.array([POOL, FRESH, *widths, dense_right, convolutional_right], "uint16")
+    sizes = np.array([POOL, FRESH, *widths, dense_right, convolutional_right, *POOL + sure.argmax(axis=0)], "uint16")
     layers = [part for layer in (*dense, *convolutional) for part in layer]
     parts = b"".join(part.tobytes() for part in (sizes, *layers, labels, levels))
     return base64.b64encode(zlib.compress(parts, 9)).decode()
@@ -88,14 +90,19 @@ def still():
 def _ten_pairs():
     """Whose student -> its weights in ten draws; and the new images of the digit that was left out."""
     levels, labels = images()
-    x, (scales, biases, weights) = levels / LEVELS, zip(*teachers()["dense"][0], strict=True)
-    first, last = (w * s.astype("float64") for w, s in zip(weights, scales, strict=True))
-    logits = np.maximum(x @ first + biases[0], 0) @ last + biases[1]
+    x, logits = levels / LEVELS, _dense_logits()
     others = np.flatnonzero(labels[:POOL] != SHOWN)
     rows = [np.random.default_rng(number).choice(others, 90, replace=False) for number in range(10)]
     lessons = {"labels’": (np.eye(10)[labels], 1), "teacher’s": (soft_targets(logits, 4), 4)}
     trained = {name: [_train(x[i], targets[i], T) for i in rows] for name, (targets, T) in lessons.items()}
     return trained, x[POOL:][labels[POOL:] == SHOWN]
+
+
+def _dense_logits():
+    """The dense teacher's logits of all images."""
+    scales, biases, weights = zip(*teachers()["dense"][0], strict=True)
+    first, last = (w * s.astype("float64") for w, s in zip(weights, scales, strict=True))
+    return np.maximum(images()[0] / LEVELS @ first + biases[0], 0) @ last + biases[1]
 
 
 def _train(x, targets, temperature):

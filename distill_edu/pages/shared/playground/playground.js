@@ -78,12 +78,13 @@ class Playground extends View {
       element.previousElementSibling.querySelector(".value").textContent = settings[name];
     }
     if (byReader && this.address) history.replaceState(null, "", addressOf(settings));
-    this.halt();
+    this.rest();
     this.earlier = [];
     this.guess = byReader ? this.guess : undefined;
     this.of = this.data.labels.filter((label, i) => i >= this.data.pool && label === settings.leftOut).length;
     this.begin(1, WATCHED);
-    if (this.image?.from !== "drawn") this.choose("new", this.clearest());
+    if (this.image?.from !== "drawn") this.choose("new", this.data.clearest[settings.leftOut] ?? this.data.pool);
+    this.paint();
     if (byReader) this.wait = setTimeout(() => this.run(), 120);  // a slider that moves on begins no lesson
   }
 
@@ -133,11 +134,15 @@ class Playground extends View {
     for (let number = 1; ; number++) if (!this.row()?.pairs.has(number)) return number;
   }
 
-  halt() {
+  rest() {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.wait);
     this.frame = this.queue = 0;
-    if (this.lesson) this.paint();
+  }
+
+  halt() {
+    this.rest();
+    this.paint();
   }
 
   run() {
@@ -190,7 +195,7 @@ class Playground extends View {
     this.find(".theirs").setAttribute("aria-valuetext", spoken);
     this.find(".hint").hidden = from !== "drawn" || this.drawing.some(value => value > 0);
     this.sheet();
-    this.paint();
+    this.paintAnswers();
   }
 
   /** The next new image whose label fits. */
@@ -200,18 +205,6 @@ class Playground extends View {
       const i = pool + (after - pool + k + fresh) % fresh;
       if (fits(labels[i])) return i;
     }
-  }
-
-  /** The new image of the digit that was left out of which the dense teacher is surest; without such a digit the first. */
-  clearest() {
-    const {pool, labels} = this.data, digit = this.settings.leftOut;
-    let best = pool, surest = 0;
-    labels.forEach((label, i) => {
-      if (i < pool || label !== digit) return;
-      const sure = softmax(askTeacher(this.data, "dense", i))[digit];
-      if (sure > surest) [best, surest] = [i, sure];
-    });
-    return best;
   }
 
   chooseFromSheet(event) {

@@ -6,7 +6,7 @@ WATCHED.push(STEPS);
 const UNWATCHED = [1, 3, 10, 30, 100, STEPS];
 const FRAME = 12, LASTS = 2500;  // milliseconds of learning in a frame; of a lesson that is watched, at least
 const PAD = 140, BRUSH = 5.5;  // pixels: the side of the paper, half the width of a stroke
-const ROWS = 12;  // the settings that are shown, the newest first
+const KEPT = "distill-playground";  // where a visit keeps its rows
 
 class Playground extends View {
   constructor(root, data, {address = true, finished = () => {}} = {}) {
@@ -17,6 +17,7 @@ class Playground extends View {
     this.form = this.find("form");
     this.listen();
     this.colours();
+    this.recall();
     this.use((address && settingsOf(location.hash)) || startSettings());
     this.keepKeys();
   }
@@ -179,7 +180,23 @@ class Playground extends View {
     row.pairs.set(this.lesson.number, this.lesson.counts.at(-1));
     this.rows.delete(key);  // the newest stands last
     this.rows.set(key, row);
+    this.remember();
     this.finished(this.lesson);
+  }
+
+  /** Rows outlive their page, so that a lesson's links lead to one list. A notebook's page is not ours to write to. */
+  remember() {
+    const rows = [...this.rows].map(([key, row]) => [key, {...row, pairs: [...row.pairs]}]);
+    try {
+      if (this.address) sessionStorage.setItem(KEPT, JSON.stringify(rows));
+    } catch {}  // a reader may forbid it: the rows last as long as the page
+  }
+
+  recall() {
+    try {
+      const rows = this.address && JSON.parse(sessionStorage.getItem(KEPT)) || [];
+      this.rows = new Map(rows.map(([key, row]) => [key, {...row, pairs: new Map(row.pairs)}]));
+    } catch {}
   }
 
   // ---- the image that is asked about ----
@@ -287,6 +304,6 @@ function startWhenNear() {
   }
 }
 
-globalThis.distillPlayground = {start, unpack, Lesson, Student, askTeacher, asDigit, pixelsOf, lossGradient, softmax};
+globalThis.distillPlayground = {start, unpack, Lesson, Student, askTeacher, asDigit, pixelsOf, lossGradient, softmax, settingsOf};
 if (document.readyState === "loading") addEventListener("DOMContentLoaded", startWhenNear);
 else startWhenNear();

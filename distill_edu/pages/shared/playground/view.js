@@ -21,9 +21,10 @@ class View {
 
   paint() {
     if (!this.image) return;
-    const {lesson, queue, running} = this, started = lesson.step > 0, ended = lesson.step === STEPS;
+    const {lesson, queue, running, settings: {alpha}} = this, started = lesson.step > 0, ended = lesson.step === STEPS;
     this.find(".play").textContent = say(running ? (queue ? "stop" : "pause") : ended ? "again" : started ? "continue" : "train");
     this.find(".step").textContent = say("step", {number: lesson.number, step: lesson.step, steps: STEPS});
+    for (const note of this.root.querySelectorAll(".idle")) note.hidden = alpha < 1;
     this.paintGuess();
     this.paintCurves();
     this.paintStudents();
@@ -91,7 +92,7 @@ class View {
     const known = JSON.stringify([this.settings, [...this.rows.values()].map(({pairs}) => [...pairs.keys()])]);
     if (known === this.painted) return;
     this.painted = known;
-    this.shown = [...this.rows.values()].reverse().slice(0, ROWS);
+    this.shown = [...this.rows.values()].reverse();
     const rows = this.shown.map(row => ({...row, pairs: [...row.pairs.values()], now: row === this.row()}));
     this.find(".rows").innerHTML = rowsHtml(rows);
     this.keepKeys();

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from babel import Locale
+from sphinx.search.en import SearchEnglish
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
@@ -90,5 +91,22 @@ def write_texts(app, error):
         (folder / "_static" / "texts.js").write_text(f"globalThis.SITE_TEXTS = {content};\n", "utf-8")
 
 
+class SearchChinese(SearchEnglish):
+    """Chinese has no spaces: the index has each letter and each two neighbours, and a query is cut into such pairs.
+
+    Sphinx's own class finds no Chinese word without jieba, and its script stops (`ChineseStemmer is not defined`).
+    """
+
+    lang = "zh"
+    js_splitter_code = r"""
+const word = /(?=([㐀-鿿]{2}))|(?<![㐀-鿿])[㐀-鿿](?![㐀-鿿])|(?:(?![㐀-鿿])[\p{L}\p{N}_])+/gu;
+var splitQuery = query => [...query.matchAll(word)].map(found => found[1] ?? found[0]);
+"""
+
+    def split(self, input):
+        return ["".join(found) for found in re.findall(r"(?=([㐀-鿿]{2}))|([㐀-鿿])|([^\W㐀-鿿]+)", input)]
+
+
 def setup(app):
+    app.add_search_language(SearchChinese)
     app.connect("build-finished", write_texts)

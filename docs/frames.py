@@ -163,7 +163,11 @@ def _of_playground(shown, **_):
 def playground_of_the_site():
     """The HTML of a playground whose script, style and digits the site serves: tools/website.py writes them."""
     served = '<link rel="stylesheet" href="_static/playground.css"><script defer src="_static/playground.js"></script>'
-    return served + playground.box(slim(playground.still().svg()), digits_at="_static/digits.js")
+    return served + playground.box(still_of_the_site(), digits_at="_static/digits.js")
+
+
+def still_of_the_site():
+    return "".join(slim(figure.svg()) for figure in playground.stills())
 
 
 def _of_training(live, **_):

@@ -50,6 +50,12 @@ CONTRAST = (
 )
 
 
+def build(root, *options):
+    sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", *options, "-c", str(SOURCES), str(root), str(root / "html")]
+    run = subprocess.run(sphinx, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder of the whole site, or of a page of three explorers and a formula, built as `make site` does it."""
@@ -65,9 +71,18 @@ def site(tmp_path_factory):
     built = for_the_site(execute(page, f"--IPKernelApp.exec_lines={places}"))
     nbformat.write(built, page)
     (root / "index.md").write_text("# Small\n\n(run-it-yourself)=\n## Run\n\n```{toctree}\n01_small\n```\n")
-    sphinx = [sys.executable, "-m", "sphinx", "-q", "-W", "-c", str(SOURCES), str(root), str(root / "html")]
-    run = subprocess.run(sphinx, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    build(root)
+    return root / "html"
+
+
+@pytest.fixture(scope="module")
+def chinese_site(tmp_path_factory):
+    """The folder of a site of two Chinese pages."""
+    root = tmp_path_factory.mktemp("chinese")
+    (root / "01_labels.md").write_text("# 01 · 标签\n\n学生用标签学习，不问师傅。\n")
+    (root / "02_temperature.md").write_text("# 02 · 温度问题\n\n知识蒸馏的教师回答学生。This is entropy.\n")
+    (root / "index.md").write_text("# 目录\n\n```{toctree}\n01_labels\n02_temperature\n```\n")
+    build(root, "-D", "language=zh_CN")
     return root / "html"
 
 
@@ -171,6 +186,14 @@ def test_a_number_finds_its_page(query, site, browser):
         here.tab.wait_for_selector("#search-results li a")
         found = here.tab.locator("#search-results li a").all_inner_texts()
         assert found[0].startswith("01 · ") and found.count(found[0]) == 1
+        assert not here.errors and not here.strangers
+
+
+@pytest.mark.parametrize("query", ["教师", "蒸馏的教师", "entropies", "回", "2", "第 2 页"])
+def test_a_chinese_site_finds_words_and_numbers(query, chinese_site, browser):
+    with opened(browser, f"{(chinese_site / 'search.html').as_uri()}?q={query}") as here:
+        here.tab.wait_for_selector("#search-results li a", timeout=10_000)
+        assert here.tab.locator("#search-results li a").all_inner_texts() == ["02 · 温度问题"]
         assert not here.errors and not here.strangers
 
 

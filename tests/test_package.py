@@ -16,7 +16,8 @@ import distill_edu
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "distill_edu"
 PUBLIC = sorted(PACKAGE.glob("[a-z]*.py"))
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = SETTINGS["project"]
 EVENING = ("losses", "hints", "probabilities", "distiller")  # what a learner reads to understand everything
 
 
@@ -124,6 +125,28 @@ def test_what_is_imported_is_a_dependency():
         names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
         for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"distill_edu"}:
             assert known.get(name, name).lower() in listed, f"{path.name} imports {name}"
+
+
+def test_an_installed_package_has_every_file_that_it_reads(monkeypatch):
+    """By setuptools' own search, of which a wheel is made: Colab needs the kept results and the playground's files."""
+    from setuptools import Distribution  # slow to import
+
+    monkeypatch.chdir(ROOT)
+    tool = SETTINGS["tool"]["setuptools"]
+    listed = {"packages": tool["packages"], "package_data": tool["package-data"], "script_name": "setup.py"}
+    command = Distribution(listed).get_command_obj("build_py")
+    command.ensure_finalized()
+    packed = {(ROOT / path).resolve() for _, _, path in command.find_all_modules()}
+    packed |= {ROOT / folder / name for _, folder, _, names in command.data_files for name in names}
+    needed = {path for path in PACKAGE.rglob("*.*") if path.is_file() and "__pycache__" not in path.parts}
+    assert needed - packed == set()
+    assert {path.suffix for path in needed} >= {".py", ".zip", ".js", ".css", ".json", ".npz"}
+
+
+def test_ipywidgets_that_vs_code_cannot_draw_stays_out():
+    (line,) = (line for line in PROJECT["dependencies"] if line.startswith("ipywidgets"))
+    allowed = SpecifierSet(line.removeprefix("ipywidgets"))
+    assert "8.1.9" not in allowed and all(version in allowed for version in ("7.7.1", "8.1.8", "8.1.10"))
 
 
 def test_environment_yml_and_the_workflow_agree_with_pyproject():

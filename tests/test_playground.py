@@ -1,8 +1,10 @@
 """The playground's data, texts and arithmetic: what the browser computes is what NumPy computes."""
 
+import base64
 import gzip
 import json
 import re
+import zlib
 
 import nbformat
 import numpy as np
@@ -88,6 +90,23 @@ def test_the_still_picture_shows_students_that_never_saw_a_2():
     assert max(of_labels) == 0 and min(of_teacher) > 40 and len(of_teacher) == 10
     assert "of 80" in axes.get_title() and len(weights) == 2
     assert playground.still()._repr_png_().startswith(b"\x89PNG")
+    counts, pictures = playground.stills()  # the same for a phone
+    assert [list(line.get_ydata()) for line in counts.axes[0].lines] == [list(of_labels), list(of_teacher)]
+    assert len(pictures.axes) == 2
+    for caption in playground.captions().values():
+        assert f"{min(of_teacher)}–{max(of_teacher)}" in caption and re.search(r"recognises 0,|认出 0 张", caption)
+
+
+def test_the_image_that_is_shown_first_is_the_one_of_which_the_dense_teacher_is_surest():
+    """The 8th to 17th number of the file: the new image of each digit."""
+    data = zlib.decompress(base64.b64decode(playground.digits()))
+    levels, labels = playground.images()
+    logits = training.LOGITS["dense"](playground.teachers()["dense"][0], levels / playground.LEVELS)
+    new = np.arange(len(labels)) >= playground.POOL
+    for digit, image in enumerate(np.frombuffer(data, "uint16", 17)[7:]):
+        ours = new & (labels == digit)
+        share = np.exp(logits[:, digit]) / np.exp(logits).sum(axis=1)
+        assert ours[image] and share[image] == pytest.approx(share[ours].max())
 
 
 # --- arithmetic -----------------------------------------------------------------------------------------------------
@@ -154,6 +173,16 @@ def test_a_lesson_in_the_browser_is_a_loop_in_numpy(rest, open_scripts):
     for number, settings in enumerate(SETTINGS, start=1):
         if (settings in QUICK) != rest:
             assert difference(tab, number, 500, settings) < 1e-9, settings
+
+
+@pytest.mark.browser
+@pytest.mark.nightly
+def test_the_table_of_settings_has_numpys_numbers(open_scripts):
+    (text,) = training.table(open_scripts(), ["out=7&images=10"], draws=2)
+    pairs = [lesson(number, leftOut=7, images=10)["students"] for number in (1, 2)]
+    gain = np.mean([taught["right"] - labels["right"] for labels, taught in pairs])
+    labels, teacher = (np.mean([pair[s]["unseen"] for pair in pairs]) for s in (0, 1))
+    assert f" {gain:+.1f} ± " in text and f": {labels:.1f} -> {teacher:.1f}" in text
 
 
 @pytest.mark.browser

@@ -149,6 +149,67 @@ def test_every_setting_keeps_its_row_with_the_count_of_the_unseen_digit(open_pla
     assert tab.input_value("[name=says]") == "answers" and len(tab.query_selector_all(".row")) == 2
 
 
+def test_rows_of_a_visit_outlive_their_page_and_none_is_hidden(open_playground):
+    tab = open_playground("#images=10&alpha=1")
+    train(tab)
+    alone = tab.url.split("#")[0]
+    for address in ("about:blank", f"{alone}#images=10&alpha=1&teacher=convolutional"):  # as from one link to the next
+        tab.goto(address)
+    train(tab)
+    titles = tab.locator(".row button").all_inner_texts()
+    assert ["dense" in title for title in titles] == [False, True]
+    assert numbers(tab.inner_text(".row:last-of-type .count"))[-1] == 80
+    tab.click(".other")
+    dots(tab, 2)
+    key = "distill-playground"
+    many = """rows => sessionStorage.setItem("distill-playground", JSON.stringify([2, 4, 7].flatMap(leftOut =>
+        [1, 2, 3, 4, 6].map(temperature => [`${leftOut} ${temperature}`, {...rows[0][1], settings:
+            {...rows[0][1].settings, leftOut, temperature}}]))))"""
+    tab.evaluate(many, json.loads(tab.evaluate(f"sessionStorage.getItem({key!r})")))
+    tab.reload()
+    tab.wait_for_selector(".play")
+    assert tab.locator(".row").count() == 15
+    tab.evaluate(f"sessionStorage.setItem({key!r}, 'no list')")
+    tab.reload()
+    tab.wait_for_selector(".play")
+    assert tab.locator(".row").count() == 0
+
+
+def test_controls_of_the_soft_loss_say_that_they_do_nothing_without_it(open_playground):
+    tab = open_playground("#alpha=1&images=10")
+    idle = tab.locator(".controls label", has_text="does not change").filter(has=tab.locator("small:visible"))
+    assert idle.evaluate_all("all => all.map(one => one.className)") == ["says", "temperature", "teacher"]
+    set_slider(tab, "alpha", 6)
+    assert idle.count() == 0
+
+
+WEIGHTS = """() => {
+    const canvas = document.querySelector(".student canvas"), {width, height} = canvas;
+    const {data} = canvas.getContext("2d").getImageData(0, 0, width, height), colours = new Set();
+    for (let k = 0; k < data.length; k += 4) if (data[k + 3] > 200) colours.add(data.slice(k, k + 3).join());
+    return [...colours];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_legend_of_the_weights_names_the_colours_in_each_theme(scheme, open_playground):
+    tab = open_playground("#out=none", color_scheme=scheme)
+    train(tab)
+    colours = [list(map(int, colour.split(","))) for colour in tab.evaluate(WEIGHTS)]
+    grey = [part for colour in colours if max(colour) - min(colour) < 20 for part in colour]
+    orange = [colour for colour in colours if colour[0] - colour[2] > 150]
+    assert orange and (max(grey) < 60 if scheme == "light" else min(grey) > 180)
+    legend = tab.inner_text(".note.weights")
+    assert "Black (white on a dark page): ink here speaks for the digit. Orange: ink here speaks against it." in legend
+
+
+def test_on_a_phone_the_note_stands_below_its_pictures(open_playground):
+    tab = open_playground(width=390)
+    box = {part: tab.locator(part).bounding_box() for part in (".students", ".note.weights", ".controls")}
+    assert 0 <= box[".note.weights"]["y"] - box[".students"]["y"] - box[".students"]["height"] < 20
+    assert box[".note.weights"]["y"] < box[".controls"]["y"]
+
+
 def test_a_control_that_does_nothing_says_so_and_so_does_an_interval_that_is_too_narrow(open_playground):
     tab = open_playground("#alpha=1&images=300")
     assert SENTENCES["en"]["labelsAlone"] in said(tab) and "The draws overlap: each draw takes 300 of 9" in said(tab)
@@ -309,8 +370,10 @@ def test_who_wants_no_motion_gets_the_end_at_once(open_playground):
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_without_a_script_there_is_a_picture_in_the_pages_language(language, open_playground):
     tab = open_playground(name=f"far_{language}.html", java_script_enabled=False, width=390)
-    assert tab.is_visible(".still svg")
-    expected = SENTENCES[language.replace("-", "_")]["still"]
+    page = "document.documentElement.clientWidth"
+    ends = tab.eval_on_selector_all(".still svg", f"all => all.map(one => {page} - one.getBoundingClientRect().right)")
+    assert len(ends) == 2 and min(ends) >= 0  # nothing is cut off
+    expected = playground.captions()[language.replace("-", "_")]
     assert [one.inner_text() for one in tab.query_selector_all("figcaption") if one.is_visible()] == [expected]
     assert tab.query_selector(".distill-playground").bounding_box()["width"] <= 390
 
@@ -345,17 +408,6 @@ def test_where_the_digits_are_missing_the_picture_stays(files, browser, tmp_path
 
 # --- time -----------------------------------------------------------------------------------------------------------
 
-WATCH_FRAMES = """() => {
-    window.frames_ = [];
-    const request = requestAnimationFrame;
-    window.requestAnimationFrame = work => request(time => {
-        const start = performance.now();
-        work(time);
-        frames_.push(performance.now() - start);
-    });
-}"""
-
-
 ALONE = """async () => {
     const data = await distillPlayground.unpack(document.scripts[0].textContent.match(/"(e[\\w+/=]{9999,})"/)[1]);
     const start = performance.now(), lesson = new distillPlayground.Lesson(data, SETTINGS, 1);
@@ -364,22 +416,75 @@ ALONE = """async () => {
 }""".replace("SETTINGS", json.dumps(DEFAULT))
 
 
-def test_a_lesson_takes_seconds_and_blocks_no_frame(open_playground, capsys):
+def draw_a_line(tab, dots_=12):
+    tab.locator(".paper").scroll_into_view_if_needed()
+    box = tab.locator(".paper canvas").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.2)
+    tab.mouse.down()
+    for dot in range(dots_):
+        tab.mouse.move(box["x"] + box["width"] / 2 - dot, box["y"] + box["height"] * (0.2 + dot / 20))
+    tab.mouse.up()
+
+
+def look_around(tab):
+    for number in (3, 250):
+        tab.locator(".theirs").fill(str(number))
+    tab.click(".newUnseen")
+    tab.locator(".guess input").fill("20")
+
+
+WORK = {  # what a reader does, in this order
+    "load": lambda tab: (tab.reload(), tab.wait_for_selector(".play")),
+    "train": train,
+    "90 to 300 images": lambda tab: set_slider(tab, "images", 7),
+    "32 hidden units": lambda tab: tab.select_option("[name=hidden]", "32"),
+    "T": lambda tab: set_slider(tab, "temperature", 5),
+    "another teacher": lambda tab: tab.select_option("[name=teacher]", "convolutional"),
+    "another digit": lambda tab: tab.select_option("[name=leftOut]", "4"),
+    "look around": look_around,
+    "draw": draw_a_line,
+    "a link": lambda tab: tab.evaluate("location.hash = 'says=another&images=300'"),
+}
+
+
+def longest_tasks(tab):
+    """Each piece of work -> the longest task of the page's thread while it ran, in milliseconds of the processor.
+
+    Not by the clock, as PerformanceObserver's "longtask" has it: on a busy machine that counts other programs, too.
+    """
+    longest = {}
+    for name, work in WORK.items():
+        tab.context.browser.start_tracing(page=tab, categories=["disabled-by-default-devtools.timeline"])
+        work(tab)
+        tab.wait_for_timeout(400)  # a lesson begins 120 ms after its setting
+        events = json.loads(tab.context.browser.stop_tracing())["traceEvents"]
+        threads = [(one["pid"], one["tid"]) for one in events if one["args"].get("name") == "CrRendererMain"]
+        tasks = [one for one in events if one["name"] == "RunTask" and (one["pid"], one["tid"]) in threads]
+        longest[name] = max(one.get("tdur", 0) / 1000 for one in tasks)  # none: begun before
+    return longest
+
+
+def test_a_lesson_takes_seconds(open_playground, capsys):
     """The best of three tries, and on a busy machine three times what the arithmetic alone takes there."""
-    seconds, long, alone = [], [], []
+    seconds, alone = [], []
     for _ in range(3):
         tab = open_playground()
         alone.append(tab.evaluate(ALONE))
-        tab.evaluate(WATCH_FRAMES)
         start = tab.evaluate("performance.now()")
         train(tab)
         seconds.append((tab.evaluate("performance.now()") - start) / 1000)
-        long.append(np.percentile(tab.evaluate("frames_"), [50, 99]))
     with capsys.disabled():
-        print(f"\na lesson: {min(seconds):.1f} s, its arithmetic alone {min(alone):.1f} s; ", end="")
-        print(f"work of a frame: median and 99th percentile {min(long, key=max).round()} ms")
+        print(f"\na lesson: {min(seconds):.1f} s, its arithmetic alone {min(alone):.1f} s")
     assert min(seconds) < max(5, 2.5 + 3 * min(alone))
-    assert min(frame[1] for frame in long) < 50
+
+
+def test_nothing_that_a_reader_does_blocks_the_page_over_50_milliseconds(open_playground, capsys):
+    """Each the better of two tries."""
+    tries = [longest_tasks(open_playground()) for _ in range(2)]
+    longest = {name: round(min(one[name] for one in tries)) for name in WORK}
+    with capsys.disabled():
+        print(f"\nlongest task of the playground's page, ms of the processor: {longest}")
+    assert min(longest.values()) > 0 and max(longest.values()) < 50
 
 
 # --- in a notebook --------------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def write_playground(texts, files):
     for name, text in served.items():
         (files / "static" / name).write_text(text, "utf-8")
     (texts / "playground.html").write_text(frames.playground_of_the_site(), "utf-8")
-    whole = playground.inline(frames.slim(playground.still().svg()), "{}")
+    whole = playground.inline(frames.still_of_the_site(), "{}")
     alone = (SOURCES / "playground.html").read_text("utf-8").replace("PLAYGROUND", whole)
     (files / "alone" / "playground.html").write_text(alone, "utf-8")
 

@@ -67,13 +67,15 @@ def teachers():
 def digits():
     """Return images, labels and teachers as the text that `unpack` in digits.js reads: base64 of deflated bytes.
 
-    Seven uint16: images to learn from, new images, hidden units, filters of both convolutions, right answers of each
-    teacher. Then each layer (float32 scales, float32 biases, int8 weights [inputs, units]), the labels, the images.
+    17 uint16: images to learn from, new images, hidden units, filters of both convolutions, right answers of each
+    teacher; for each digit the new image of which the dense teacher is surest (sought here, as a browser would stand
+    still meanwhile). Then each layer (float32 scales, float32 biases, int8 weights [inputs, units]), labels, images.
     """
     levels, labels = images()
+    sure = soft_targets(_dense_logits()[POOL:], 1) * (labels[POOL:, np.newaxis] == np.arange(10))
     (dense, dense_right), (convolutional, convolutional_right) = teachers().values()
     widths = [len(biases) for _, biases, _ in (dense[0], *convolutional[:2])]
-    sizes = np.array([POOL, FRESH, *widths, dense_right, convolutional_right], "uint16")
+    sizes = np.array([POOL, FRESH, *widths, dense_right, convolutional_right, *POOL + sure.argmax(axis=0)], "uint16")
     layers = [part for layer in (*dense, *convolutional) for part in layer]
     parts = b"".join(part.tobytes() for part in (sizes, *layers, labels, levels))
     return base64.b64encode(zlib.compress(parts, 9)).decode()
@@ -81,21 +83,44 @@ def digits():
 
 def still():
     """Draw ten pairs of linear students of ninety images without a 2: for readers without a browser's script."""
-    return _draw(*_ten_pairs())
+    figure = Picture(7, 2.8)
+    _draw_counts(figure.add_axes((0.08, 0.2, 0.46, 0.68)))
+    _draw_weights(figure, 0.58, 0.2)
+    return figure
+
+
+def stills():
+    """Draw `still` as two pictures: on a phone they come one below the other."""
+    counts, weights = Picture(4, 2.8), Picture(3, 2.8)
+    _draw_counts(counts.add_axes((0.14, 0.2, 0.8, 0.68)))
+    _draw_weights(weights, 0.02, 0.467)
+    return counts, weights
+
+
+def captions():
+    """Return language -> the sentence below the still, with the numbers that it shows."""
+    counts = {who: (min(known), max(known)) for who, known in _counts().items()}
+    (labels, teacher), of = ("–".join(map(str, dict.fromkeys(ends))) for ends in counts.values()), len(_ten_pairs()[1])
+    return {name: table["still"].format(of=of, labels=labels, teacher=teacher) for name, table in sentences().items()}
 
 
 @cache
 def _ten_pairs():
     """Whose student -> its weights in ten draws; and the new images of the digit that was left out."""
     levels, labels = images()
-    x, (scales, biases, weights) = levels / LEVELS, zip(*teachers()["dense"][0], strict=True)
-    first, last = (w * s.astype("float64") for w, s in zip(weights, scales, strict=True))
-    logits = np.maximum(x @ first + biases[0], 0) @ last + biases[1]
+    x, logits = levels / LEVELS, _dense_logits()
     others = np.flatnonzero(labels[:POOL] != SHOWN)
     rows = [np.random.default_rng(number).choice(others, 90, replace=False) for number in range(10)]
     lessons = {"labels’": (np.eye(10)[labels], 1), "teacher’s": (soft_targets(logits, 4), 4)}
     trained = {name: [_train(x[i], targets[i], T) for i in rows] for name, (targets, T) in lessons.items()}
     return trained, x[POOL:][labels[POOL:] == SHOWN]
+
+
+def _dense_logits():
+    """The dense teacher's logits of all images."""
+    scales, biases, weights = zip(*teachers()["dense"][0], strict=True)
+    first, last = (w * s.astype("float64") for w, s in zip(weights, scales, strict=True))
+    return np.maximum(images()[0] / LEVELS @ first + biases[0], 0) @ last + biases[1]
 
 
 def _train(x, targets, temperature):
@@ -106,22 +131,32 @@ def _train(x, targets, temperature):
     return weights
 
 
-def _draw(trained, unseen):
-    """Draw how many of the unseen digits each student recognises, and the weights of the first pair for that digit."""
-    figure = Picture(7, 2.8)
-    axes = figure.add_axes((0.08, 0.2, 0.46, 0.68))
-    for (name, weights), marker, colour in zip(trained.items(), "oD", (HARD, DISTILLED), strict=True):
-        known = [int(((unseen @ each).argmax(axis=1) == SHOWN).sum()) for each in weights]
-        axes.plot(range(1, 11), known, marker, color=colour, label=f"the {name} student")
-        picture, left = weights[0][:, SHOWN].reshape(28, 28), 0.58 + 0.21 * len(figure.axes[1:])
-        weights_axes = figure.add_axes((left, 0.2, 0.2, 0.55))
-        weights_axes.imshow(picture, cmap="PuOr", vmin=-abs(picture).max(), vmax=abs(picture).max())
-        weights_axes.set(xticks=[], yticks=[])
-        weights_axes.set_title(f"weights for the {SHOWN}:\nthe {name} student", fontsize=9)
-    axes.set(ylim=(-3, len(unseen)), xticks=range(1, 11), xlabel="pair")
-    axes.set_title(f"new {SHOWN}s that each student recognises, of {len(unseen)}", fontsize=10)
+def _counts():
+    """Whose student -> how many of the unseen digits it recognises in each draw."""
+    trained, unseen = _ten_pairs()
+    return {
+        who: [int(((unseen @ each).argmax(axis=1) == SHOWN).sum()) for each in weights]
+        for who, weights in trained.items()
+    }
+
+
+def _draw_counts(axes):
+    for (who, known), marker, colour in zip(_counts().items(), "oD", (HARD, DISTILLED), strict=True):
+        axes.plot(range(1, 11), known, marker, color=colour, label=f"the {who} student")
+    of = len(_ten_pairs()[1])
+    axes.set(ylim=(-3, of), xticks=range(1, 11), xlabel="pair")
+    axes.set_title(f"new {SHOWN}s that each student recognises, of {of}", fontsize=10)
     legend(axes, loc="center right", frameon=True)
-    return figure
+
+
+def _draw_weights(figure, left, width):
+    """Draw the weights of the first pair for the digit that was left out, from `left` on."""
+    for k, (who, weights) in enumerate(_ten_pairs()[0].items()):
+        picture = weights[0][:, SHOWN].reshape(28, 28)
+        axes = figure.add_axes((left + 1.05 * width * k, 0.2, width, 0.55))
+        axes.imshow(picture, cmap="PuOr", vmin=-abs(picture).max(), vmax=abs(picture).max())
+        axes.set(xticks=[], yticks=[])
+        axes.set_title(f"weights for the {SHOWN}:\nthe {who} student", fontsize=9)
 
 
 class Playground:
@@ -146,11 +181,11 @@ def box(picture="", digits_at=None):
     `digits_at`: the address of a script with the digits; the page's script loads it when the element nears the screen.
     """
     place = f' data-digits="{digits_at}"' if digits_at else ""
-    captions = "".join(
-        f'<figcaption lang="{language.replace("_", "-")}">{html.escape(table["still"])}</figcaption>'
-        for language, table in sentences().items()
+    below = "".join(
+        f'<figcaption lang="{language.replace("_", "-")}">{html.escape(caption)}</figcaption>'
+        for language, caption in captions().items()
     )
-    return f'<div class="distill-playground"{place}><figure class="still"><div>{picture}</div>{captions}</figure></div>'
+    return f'<div class="distill-playground"{place}><figure class="still"><div>{picture}</div>{below}</figure></div>'
 
 
 def inline(picture="", options="{address: false}"):

@@ -10,7 +10,7 @@ async function unpack(text) {
   await pause();
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   const take = reader(await new Response(stream).arrayBuffer());
-  const [pool, fresh, hidden, narrow, wide, ...right] = take(Uint16Array, 7);
+  const [pool, fresh, hidden, narrow, wide, ...right] = take(Uint16Array, 7), clearest = [...take(Uint16Array, CLASSES)];
   const dense = [takeLayer(take, PIXELS, hidden), takeLayer(take, hidden, CLASSES)];
   const convolutional = [takeLayer(take, 9, narrow), takeLayer(take, 9 * narrow, wide), takeLayer(take, 49 * wide, CLASSES)];
   await pause();
@@ -23,7 +23,7 @@ async function unpack(text) {
     dense: {right: right[0], layers: dense, answer: denseAnswer, asked: []},
     convolutional: {right: right[1], layers: convolutional, answer: convolutionalAnswer, asked: []},
   };
-  return {pool, labels, images, teachers};
+  return {pool, clearest, labels, images, teachers};
 }
 
 /** A function that takes the next numbers from a buffer. */

@@ -1,12 +1,12 @@
 // What stands on the page: the controls, the HTML, and the settings in the page's address.
 
-const CONTROLS = {  // `key`: the setting's name in the address
-  says: {key: "says", values: ["answers", "another", "shuffled", "equal", "first"], start: "answers"},
+const CONTROLS = {  // `key`: the setting's name in the address; `soft`: of the soft loss, so it has no weight at alpha = 1
+  says: {key: "says", values: ["answers", "another", "shuffled", "equal", "first"], start: "answers", soft: true},
   leftOut: {key: "out", values: [2, 4, 7, "none"], start: 2},
   images: {key: "images", values: [10, 20, 30, 60, 90, 150, 200, 300], start: 90, slider: true},
-  temperature: {key: "T", values: [1, 1.5, 2, 3, 4, 6, 8, 12, 20], start: 4, slider: true},
+  temperature: {key: "T", values: [1, 1.5, 2, 3, 4, 6, 8, 12, 20], start: 4, slider: true, soft: true},
   alpha: {key: "alpha", values: [0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1], start: 0, slider: true},
-  teacher: {key: "teacher", values: ["dense", "convolutional"], start: "dense"},
+  teacher: {key: "teacher", values: ["dense", "convolutional"], start: "dense", soft: true},
   hidden: {key: "hidden", values: [0, 8, 16, 32], start: 0},
 };
 const WHO = ["labels", "taught"];  // the two students, in this order everywhere
@@ -48,13 +48,13 @@ function optionText(name, value, data) {
 }
 
 function controlHtml(name, data) {
-  const {values, slider} = CONTROLS[name];
+  const {values, slider, soft} = CONTROLS[name], idle = soft ? `<small class="idle">${say("idle")}</small>` : "";
   if (slider) {
     return `<label class="${name}"><span>${say(name)} <b class="value" aria-hidden="true"></b></span>
-      <input type="range" name="${name}" max="${values.length - 1}"></label>`;
+      <input type="range" name="${name}" max="${values.length - 1}">${idle}</label>`;
   }
   const options = values.map(value => `<option value="${value}">${optionText(name, value, data)}</option>`);
-  return `<label class="${name}"><span>${say(name)}</span><select name="${name}">${options.join("")}</select></label>`;
+  return `<label class="${name}"><span>${say(name)}</span><select name="${name}">${options.join("")}</select>${idle}</label>`;
 }
 
 const studentHtml = who => `<div class="student ${who}"><b>${say(who)}</b> <span class="score"></span>

@@ -6,21 +6,23 @@ const ORANGE = [213, 94, 0];
 
 /** Numbers from -1 to 1 as pixels: the page's ink for what is above 0, orange for what is below. */
 function drawPixels(canvas, numbers, width, ink) {
-  const image = new ImageData(width, numbers.length / width);
-  numbers.forEach((number, k) => {
-    image.data.set(number < 0 ? ORANGE : ink, 4 * k);
-    image.data[4 * k + 3] = Math.abs(number) * 255;
-  });
+  const image = new ImageData(width, numbers.length / width), {data} = image;
+  for (let k = 0, at = 0; k < numbers.length; k++, at += 4) {
+    const [number, colour] = [numbers[k], numbers[k] < 0 ? ORANGE : ink];
+    if (!number) continue;  // no pixel is seen there
+    for (let c = 0; c < 3; c++) data[at + c] = colour[c];
+    data[at + 3] = Math.abs(number) * 255;
+  }
   if (canvas.width !== width || canvas.height !== image.height) [canvas.width, canvas.height] = [width, image.height];
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-/** Pictures of 28 x 28 side by side as one, with a frame around number `framed`: [numbers, width]. */
-function tiles(count, columns, pixel, framed = null) {
+/** Pictures side by side as one, a frame around number `framed`: [numbers, width]. `fill(i, set)` sets the pixels of one. */
+function tiles(count, columns, fill, framed = null) {
   const step = SIDE + 2, width = columns * step, numbers = new Float64Array(width * Math.ceil(count / columns) * step);
   for (let i = 0; i < count; i++) {
     const corner = Math.floor(i / columns) * step * width + i % columns * step;
-    for (let p = 0; p < PIXELS; p++) numbers[corner + (Math.floor(p / SIDE) + 1) * width + p % SIDE + 1] = pixel(i, p);
+    fill(i, (p, value) => { numbers[corner + (Math.floor(p / SIDE) + 1) * width + p % SIDE + 1] = value; });
     if (i !== framed) continue;
     for (let k = 0; k < step; k++) {
       for (const place of [k, (step - 1) * width + k, k * width, k * width + step - 1]) numbers[corner + place] = 0.6;
@@ -30,16 +32,23 @@ function tiles(count, columns, pixel, framed = null) {
 }
 
 function drawWeights(canvas, student, framed, ink) {
-  const most = student.first.reduce((a, b) => Math.max(a, Math.abs(b)), 1e-9), {units} = student;
+  const {first, units} = student;
+  let most = 1e-9;
+  for (let k = 0; k < first.length; k++) most = Math.max(most, Math.abs(first[k]));
   const columns = units > CLASSES ? 8 : Math.ceil(units / 2);
-  drawPixels(canvas, ...tiles(units, columns, (u, p) => student.first[p * units + u] / most, framed), ink);
+  drawPixels(canvas, ...tiles(units, columns, (u, set) => {
+    for (let p = 0; p < PIXELS; p++) set(p, first[p * units + u] / most);
+  }, framed), ink);
 }
 
 /** The images of a lesson; where one is `chosen`, the others are pale. Returns the number of columns. */
 function drawSheet(canvas, images, chosen, ink) {
-  const columns = Math.min(images.length, Math.ceil(Math.sqrt(images.length * 3.6))), all = images.map(pixelsOf);
+  const columns = Math.min(images.length, Math.ceil(Math.sqrt(images.length * 3.6)));
   const strength = i => chosen === null || chosen === i ? 1 : 0.35;
-  drawPixels(canvas, ...tiles(images.length, columns, (i, p) => all[i][p] * strength(i)), ink);
+  drawPixels(canvas, ...tiles(images.length, columns, (i, set) => {
+    const {pixels, values} = images[i];
+    for (let k = 0; k < pixels.length; k++) set(pixels[k], values[k] * strength(i));
+  }), ink);
   return columns;
 }
 

@@ -6,7 +6,7 @@ WATCHED.push(STEPS);
 const UNWATCHED = [1, 3, 10, 30, 100, STEPS];
 const FRAME = 12, LASTS = 2500;  // milliseconds of learning in a frame; of a lesson that is watched, at least
 const PAD = 140, BRUSH = 5.5;  // pixels: the side of the paper, half the width of a stroke
-const ROWS = 12;  // the settings that are shown, the newest first
+const KEPT = "distill-playground";  // where a visit keeps its rows
 
 class Playground extends View {
   constructor(root, data, {address = true, finished = () => {}} = {}) {
@@ -17,6 +17,7 @@ class Playground extends View {
     this.form = this.find("form");
     this.listen();
     this.colours();
+    this.recall();
     this.use((address && settingsOf(location.hash)) || startSettings());
     this.keepKeys();
   }
@@ -78,12 +79,13 @@ class Playground extends View {
       element.previousElementSibling.querySelector(".value").textContent = settings[name];
     }
     if (byReader && this.address) history.replaceState(null, "", addressOf(settings));
-    this.halt();
+    this.rest();
     this.earlier = [];
     this.guess = byReader ? this.guess : undefined;
     this.of = this.data.labels.filter((label, i) => i >= this.data.pool && label === settings.leftOut).length;
     this.begin(1, WATCHED);
-    if (this.image?.from !== "drawn") this.choose("new", this.clearest());
+    if (this.image?.from !== "drawn") this.choose("new", this.data.clearest[settings.leftOut] ?? this.data.pool);
+    this.paint();
     if (byReader) this.wait = setTimeout(() => this.run(), 120);  // a slider that moves on begins no lesson
   }
 
@@ -133,11 +135,15 @@ class Playground extends View {
     for (let number = 1; ; number++) if (!this.row()?.pairs.has(number)) return number;
   }
 
-  halt() {
+  rest() {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.wait);
     this.frame = this.queue = 0;
-    if (this.lesson) this.paint();
+  }
+
+  halt() {
+    this.rest();
+    this.paint();
   }
 
   run() {
@@ -174,7 +180,23 @@ class Playground extends View {
     row.pairs.set(this.lesson.number, this.lesson.counts.at(-1));
     this.rows.delete(key);  // the newest stands last
     this.rows.set(key, row);
+    this.remember();
     this.finished(this.lesson);
+  }
+
+  /** Rows outlive their page, so that a lesson's links lead to one list. A notebook's page is not ours to write to. */
+  remember() {
+    const rows = [...this.rows].map(([key, row]) => [key, {...row, pairs: [...row.pairs]}]);
+    try {
+      if (this.address) sessionStorage.setItem(KEPT, JSON.stringify(rows));
+    } catch {}  // a reader may forbid it: the rows last as long as the page
+  }
+
+  recall() {
+    try {
+      const rows = this.address && JSON.parse(sessionStorage.getItem(KEPT)) || [];
+      this.rows = new Map(rows.map(([key, row]) => [key, {...row, pairs: new Map(row.pairs)}]));
+    } catch {}
   }
 
   // ---- the image that is asked about ----
@@ -190,7 +212,7 @@ class Playground extends View {
     this.find(".theirs").setAttribute("aria-valuetext", spoken);
     this.find(".hint").hidden = from !== "drawn" || this.drawing.some(value => value > 0);
     this.sheet();
-    this.paint();
+    this.paintAnswers();
   }
 
   /** The next new image whose label fits. */
@@ -200,18 +222,6 @@ class Playground extends View {
       const i = pool + (after - pool + k + fresh) % fresh;
       if (fits(labels[i])) return i;
     }
-  }
-
-  /** The new image of the digit that was left out of which the dense teacher is surest; without such a digit the first. */
-  clearest() {
-    const {pool, labels} = this.data, digit = this.settings.leftOut;
-    let best = pool, surest = 0;
-    labels.forEach((label, i) => {
-      if (i < pool || label !== digit) return;
-      const sure = softmax(askTeacher(this.data, "dense", i))[digit];
-      if (sure > surest) [best, surest] = [i, sure];
-    });
-    return best;
   }
 
   chooseFromSheet(event) {
@@ -294,6 +304,6 @@ function startWhenNear() {
   }
 }
 
-globalThis.distillPlayground = {start, unpack, Lesson, Student, askTeacher, asDigit, pixelsOf, lossGradient, softmax};
+globalThis.distillPlayground = {start, unpack, Lesson, Student, askTeacher, asDigit, pixelsOf, lossGradient, softmax, settingsOf};
 if (document.readyState === "loading") addEventListener("DOMContentLoaded", startWhenNear);
 else startWhenNear();

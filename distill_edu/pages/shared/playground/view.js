@@ -9,17 +9,22 @@ class View {
     this.ink = getComputedStyle(this.root).color.match(/[\d.]+/g).slice(0, 3).map(Number);
   }
 
+  /** Draw the images of the lesson, if they are not there yet. */
   sheet() {
     const canvas = this.find(".sheet"), chosen = this.image?.from === "theirs" ? this.image.number : null;
+    const known = JSON.stringify([this.lesson.which, chosen, this.ink]);
+    if (known === this.sheetDrawn) return;
+    this.sheetDrawn = known;
     this.columns = drawSheet(canvas, this.lesson.images, chosen, this.ink);
     canvas.setAttribute("aria-label", say("sheet", {images: this.settings.images}));
   }
 
   paint() {
     if (!this.image) return;
-    const {lesson, queue, running} = this, started = lesson.step > 0, ended = lesson.step === STEPS;
+    const {lesson, queue, running, settings: {alpha}} = this, started = lesson.step > 0, ended = lesson.step === STEPS;
     this.find(".play").textContent = say(running ? (queue ? "stop" : "pause") : ended ? "again" : started ? "continue" : "train");
     this.find(".step").textContent = say("step", {number: lesson.number, step: lesson.step, steps: STEPS});
+    for (const note of this.root.querySelectorAll(".idle")) note.hidden = alpha < 1;
     this.paintGuess();
     this.paintCurves();
     this.paintStudents();
@@ -87,7 +92,7 @@ class View {
     const known = JSON.stringify([this.settings, [...this.rows.values()].map(({pairs}) => [...pairs.keys()])]);
     if (known === this.painted) return;
     this.painted = known;
-    this.shown = [...this.rows.values()].reverse().slice(0, ROWS);
+    this.shown = [...this.rows.values()].reverse();
     const rows = this.shown.map(row => ({...row, pairs: [...row.pairs.values()], now: row === this.row()}));
     this.find(".rows").innerHTML = rowsHtml(rows);
     this.keepKeys();
@@ -98,10 +103,11 @@ class View {
     const {settings, of, lesson, data} = this, {leftOut: digit, images, says, alpha} = settings, last = lesson.counts.at(-1);
     const before = [say("start", {images}), say(of ? "start.unseen" : "start.all", {of, digit})];
     const first = last ? this.sentencesAfter(last) : before;
-    const alone = lesson.labels.filter((label, i) => anotherImage(lesson.labels)[i] === i).length;
-    if (says === "another") first.push(say("another"));
     if (says === "equal" || says === "shuffled") first.push(say("nine"));
-    if (says === "another" && alone) first.push(say("keepsOwn", {count: alone}));
+    if (says === "another") {
+      const alone = anotherImage(lesson.labels).filter((other, i) => other === i).length;
+      first.push(say("another"), ...alone ? [say("keepsOwn", {count: alone})] : []);
+    }
     if (alpha === 1) first.push(say("labelsAlone"));
     const pool = data.labels.slice(0, data.pool).filter(label => label !== digit).length;
     if (images >= 200) first.push(say("overlap", {images, pool}));

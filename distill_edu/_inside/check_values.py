@@ -1,6 +1,7 @@
 """Check values, and refuse a wrong one in a sentence: its name, what is allowed, what came. No TensorFlow."""
 
 import collections.abc
+import contextlib
 import math
 import numbers
 
@@ -14,6 +15,21 @@ ONE_ARRAY = (
     "{}, and a Cascade takes one array [n, ...]: its memory looks examples up by content. Join several inputs of an "
     "example in one array and take it apart inside both models; call predict for each batch of a pipeline."
 )
+
+
+@contextlib.contextmanager
+def wrong_use():
+    """Mark the errors that are raised in it (or, as a decorator, in a function) as refusals of wrong use."""
+    try:
+        yield
+    except Exception as error:
+        error.wrong_use = True
+        raise
+
+
+def is_wrong_use(error):
+    """Say whether an error refuses wrong use; a Cascade raises it, for it is no failure of a teacher."""
+    return getattr(error, "wrong_use", False)
 
 
 def require_count(value, name, least=1):
@@ -37,7 +53,9 @@ def require_number(value, name, allowed, fits, why=""):
 def require_numbers(values, requirement):
     """Return `values` as a float64 array; `requirement` begins the error's sentence."""
     try:
-        return np.asarray(values, dtype=np.float64)
+        if np.iscomplexobj(array := np.asarray(values)):
+            raise TypeError  # NumPy would drop the imaginary parts
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{requirement}, not {values!r:.60}.") from None
 
@@ -65,8 +83,9 @@ def require_temperature(temperature):
 def require_logits(logits, what="logits"):
     """Return `logits` as a float64 array; refuse what `require_finite_logits` refuses, and probabilities."""
     logits = require_finite_logits(logits, what)
-    if looks_like_probabilities(logits):
-        raise ValueError(NO_LOGITS.format(what))
+    with wrong_use():
+        if looks_like_probabilities(logits):
+            raise ValueError(NO_LOGITS.format(what))
     return logits
 
 

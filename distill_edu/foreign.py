@@ -5,6 +5,7 @@ Imports no TensorFlow.
 
 import os
 from collections import Counter
+from collections.abc import Hashable
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def ask(function, x, batch_size=256, *, gives="logits", kept=None):
     answers = Answers(None if kept is None else Path(kept))
     rows = {key: row for row, key in reversed(list(enumerate(keys))) if key not in answers.known}  # the first of equals
     todo = sorted(rows.values())
-    if todo:
+    if todo and kept is not None:
         answers.require_folder()
     try:
         with progress_bar(len(todo), unit=" questions", what="teacher", delay=1) as bar:
@@ -107,18 +108,24 @@ def _require_rows(numbers, count):
 @wrong_use()
 def _require_kind(numbers, gives):
     """Refuse numbers that are not what the teacher is said to give."""
-    if gives == "logits":
-        if looks_like_probabilities(numbers):
-            raise ValueError('The teacher\'s answers look like probabilities: give gives="probabilities".')
-        return
+    if gives == "probabilities":
+        _require_all_probabilities(numbers)
+    elif looks_like_probabilities(numbers):
+        raise ValueError('The teacher\'s answers look like probabilities: give gives="probabilities".')
+
+
+NOT_ALL = (
+    'The teacher\'s answers are no probabilities of all classes ({}): give gives="logits", or turn the best few into '
+    "rows by foreign.of_top."
+)
+
+
+def _require_all_probabilities(numbers):
     sums = numbers.sum(axis=-1).ravel()
-    worst = sums[abs(sums - 1).argmax()]
-    if (numbers < 0).any() or abs(worst - 1) > 0.05:
-        problem = f"{numbers.min():.6g} is negative" if (numbers < 0).any() else f"each row sums to 1, not {worst:.6g}"
-        raise ValueError(
-            f'The teacher\'s answers are no probabilities of all classes ({problem}): give gives="logits", or turn the '
-            "best few into rows by foreign.of_top."
-        )
+    worst, lowest = sums[abs(sums - 1).argmax()], numbers.min()
+    if lowest < 0 or abs(worst - 1) > 0.05:
+        problem = f"{lowest:.6g} is negative" if lowest < 0 else f"each row sums to 1, not {worst:.6g}"
+        raise ValueError(NOT_ALL.format(problem))
 
 
 def as_classes(probabilities, theirs, ours, rename=(), rest="drop"):
@@ -158,8 +165,9 @@ def of_top(answers, classes, rename=(), rest="drop"):
     array([[0.6, 0. , 0.2, 0.2]])
     """
     _require_rest(rest, tuple(RESTS))
-    classes = _require_different(classes, "classes")
-    renamed, places = _require_rename(rename, classes), {name: place for place, name in enumerate(classes)}
+    classes, renamed = _require_different(classes, "classes"), _require_dictionary(rename)
+    _require_known(renamed.values(), classes, "gives", "ours")
+    places = {name: place for place, name in enumerate(classes)}
     if isinstance(answers, (str, dict)) or not np.iterable(answers):
         raise ValueError(f"answers must be a list, {{name: probability}} for each example, not {answers!r:.60}.")
     answers = list(answers)
@@ -205,12 +213,8 @@ def _require_pairs(answer, row):
 
 def _require_names(names, what):
     """Return the names of classes as a list."""
-    try:
-        found = [] if isinstance(names, (str, bytes)) else list(names)
-        set(found)  # they can be looked up
-    except TypeError:
-        found = []
-    if not found:
+    found = list(names) if np.iterable(names) and not isinstance(names, (str, bytes)) else []
+    if not found or not all(isinstance(name, Hashable) for name in found):
         raise ValueError(f"{what} must be a list of the names of classes, not {names!r:.60}.")
     return found
 
@@ -227,32 +231,41 @@ def _require_different(names, what):
 @wrong_use()
 def _require_classes(columns, theirs, ours, rename):
     """Return the names of the teacher's columns after renaming, and ours."""
-    theirs, ours = _require_names(theirs, "theirs"), _require_different(ours, "ours")
+    theirs, ours, renamed = (
+        _require_names(theirs, "theirs"),
+        _require_different(ours, "ours"),
+        _require_dictionary(rename),
+    )
     if columns != len(theirs):
         raise ValueError(f"There are {columns} columns for {len(theirs)} names of the teacher's classes.")
-    renamed = _require_rename(rename, ours, theirs)
+    _require_known(renamed, theirs, "has", "the teacher")
+    _require_known(renamed.values(), ours, "gives", "ours")
     names = [renamed.get(name, name) for name in theirs]
-    known = set(names)
-    if lacking := [name for name in ours if name not in known]:
-        raise ValueError(
-            f"The teacher has no class {', '.join(map(repr, lacking))}. It may call it by another name: give "
-            f"rename={{their name: {lacking[0]!r}}}."
-        )
+    _require_all_of_ours(ours, set(names))
     return names, ours
 
 
 @wrong_use()
-def _require_rename(rename, ours, theirs=None):
-    """Return `rename` as a dictionary from the teacher's classes (None: any names) to ours."""
+def _require_dictionary(rename):
     try:
-        renamed = dict(rename)
+        return dict(rename)
     except (TypeError, ValueError):
         raise ValueError(f"rename must be {{their name: our name}}, not {rename!r:.60}.") from None
-    if theirs is not None and (unknown := [name for name in renamed if name not in theirs]):
-        raise ValueError(f"rename has {unknown[0]!r}, which is no class of the teacher: give {{their name: our name}}.")
-    if unknown := [name for name in renamed.values() if name not in ours]:
-        raise ValueError(f"rename gives {unknown[0]!r}, which is no class of ours: give {{their name: our name}}.")
-    return renamed
+
+
+@wrong_use()
+def _require_known(names, classes, verb, whose):
+    if unknown := [name for name in names if name not in classes]:
+        problem = f"rename {verb} {unknown[0]!r}, which is no class of {whose}"
+        raise ValueError(f"{problem}: give {{their name: our name}}.")
+
+
+def _require_all_of_ours(ours, names):
+    if lacking := [name for name in ours if name not in names]:
+        raise ValueError(
+            f"The teacher has no class {', '.join(map(repr, lacking))}. It may call it by another name: give "
+            f"rename={{their name: {lacking[0]!r}}}."
+        )
 
 
 @wrong_use()

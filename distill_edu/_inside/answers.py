@@ -11,6 +11,11 @@ from distill_edu._inside.content import content_key
 from distill_edu._inside.disk import sweep_up, whole
 
 OWN_FOLDER = "give every teacher, version and list of classes a folder of its own."
+UNEQUAL = "Some of the teacher's answers have", "others", "it must give every example the same classes."
+NOT_WRITABLE = (
+    "Answers cannot be kept in {} ({}), so the teacher was not asked: give a folder that can be made and written, with "
+    "space on its disk."
+)
 
 
 class Answers:
@@ -20,53 +25,59 @@ class Answers:
         self.folder, self.warned = folder, False
         self.known = {} if folder is None else _read(folder)  # content key -> logits
         self.kept = len(self.known)
-        self.shape = _one_shape(self.known.values(), None, f"Some answers in {folder} have", "others", OWN_FOLDER)
-        self.others = f"The answers in {folder} have", "the new ones", OWN_FOLDER
-        if not self.known:
-            self.others = "Some of the teacher's answers have", "others", "it must give every example the same classes."
+        self.shapes = _one_shape(self.known.values(), [], f"Some answers in {folder} have", "others", OWN_FOLDER)
+        self.unequal = (f"The answers in {folder} have", "the new ones", OWN_FOLDER) if self.known else UNEQUAL
 
     @wrong_use()
     def require_folder(self):
         """Refuse a folder that cannot be written, before the teacher is paid for an answer."""
-        if self.folder is None:
-            return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            sweep_up(self.folder)
-            with tempfile.TemporaryFile(dir=self.folder) as probe:
-                probe.write(bytes(2**16))  # a full disk takes an empty file
+            _prepare(self.folder)
         except OSError as error:
-            raise OSError(
-                f"Answers cannot be kept in {self.folder} ({error.strerror or error}), so the teacher was not asked: "
-                "give a folder that can be made and written, with space on its disk."
-            ) from None
+            raise OSError(NOT_WRITABLE.format(self.folder, error.strerror or error)) from None
 
     def add(self, keys, logits):
-        """Take in a batch of answers. Where the disk does not take them, that is only a warning."""
-        self.shape = _one_shape(logits[:1], self.shape, *self.others)
+        """Take in a batch of answers."""
+        self.shapes = _one_shape(logits[:1], self.shapes, *self.unequal)
         self.known.update(zip(keys, logits, strict=True))
-        if self.folder is None:
-            return
+        if self.folder is not None:
+            self._keep(keys, logits)
+
+    def _keep(self, keys, logits):
         try:
             _write(self.folder, keys, logits)
             self.kept += len(keys)
-        except OSError as error:
-            if not self.warned:
-                problem = f"Answers could not be kept in {self.folder} ({error.strerror or error})"
-                warnings.warn(f"{problem}: they are returned, and asked again by another call.", stacklevel=3)
-            self.warned = True
+        except OSError as error:  # the answers are paid for: a full disk is only a warning
+            self._warn(error)
+
+    def _warn(self, error):
+        if not self.warned:
+            problem = f"Answers could not be kept in {self.folder} ({error.strerror or error})"
+            warnings.warn(f"{problem}: they are returned, and asked again by another call.", stacklevel=5)
+        self.warned = True
 
 
 @wrong_use()
-def _one_shape(answers, shape, some, others, advice):
-    """Return the shape of every answer, which is `shape` if that is known; the texts say whose shapes differ."""
-    for answer in answers:
-        shape = answer.shape if shape is None else shape
-        if answer.shape != shape:
-            same_axes = answer.shape[:-1] == shape[:-1]
-            first = f"{shape[-1]} classes" if same_axes else f"the shape {shape} for each example"
-            raise ValueError(f"{some} {first} and {others} {answer.shape[-1] if same_axes else answer.shape}: {advice}")
-    return shape
+def _one_shape(answers, shapes, *unequal):
+    """Return [the shape of every answer]. `shapes`: that of those before. `unequal`: what an error says."""
+    shapes = list(dict.fromkeys([*shapes, *(answer.shape for answer in answers)]))
+    if len(shapes) > 1:
+        raise ValueError(_difference(*shapes[:2], *unequal))
+    return shapes
+
+
+def _difference(one, other, some, others, advice):
+    if one[:-1] == other[:-1]:
+        return f"{some} {one[-1]} classes and {others} {other[-1]}: {advice}"
+    return f"{some} the shape {one} for each example and {others} {other}: {advice}"
+
+
+def _prepare(folder):
+    """Make a folder in which one can write."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep_up(folder)
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(bytes(2**16))  # a full disk takes an empty file
 
 
 def _read(folder):

@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import math
 import numbers
+import sys
 
 import numpy as np
 
@@ -42,12 +43,33 @@ def require_count(value, name, least=1):
 def require_number(value, name, allowed, fits, why=""):
     """Return `value` as a finite float for which `fits(value)` is true; `allowed` and `why` describe it in words."""
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (str, bytes)) else float(value)  # float("12") is a number
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and fits(number)):
         raise ValueError(f"{name} must be {allowed}, not {_shown(value)}{why and ': ' + why}.")
     return number
+
+
+def require_shares(weights, count):
+    """Return the weights of `count` members of an Ensemble (None: all count alike), divided by their sum: floats."""
+    given = [1.0] * count if weights is None else _require_weights(weights, count)
+    scale = max(given) if math.isinf(sum(given)) else 1.0
+    given = [each / scale for each in given]
+    return [each / sum(given) for each in given]
+
+
+def _require_weights(weights, count):
+    """Return the weights of the members of an Ensemble as floats."""
+    if isinstance(weights, (str, bytes, dict, set)) or not np.iterable(weights):
+        raise ValueError(f"weights must be a list of numbers, one for each member, not {weights!r:.60}.")
+    given = list(weights)
+    if len(given) != count:
+        raise ValueError(f"weights has {len(given)} numbers for {count} members: give one for each.")
+    given = [require_number(each, "A weight of an Ensemble", "above 0", lambda number: number > 0) for each in given]
+    if min(given) / max(given) < sys.float_info.min:
+        raise ValueError(f"A weight of {min(given)} beside one of {max(given)} counts as 0: leave this member out.")
+    return given
 
 
 def require_numbers(values, requirement):

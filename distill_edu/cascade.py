@@ -56,7 +56,8 @@ class Cascade:
     `memory` answers that were used last; the teacher is called once, for all examples that are not there.
     `confidence`: "max", "margin" or "entropy". `temperature` divides the student's logits, see
     metrics.temperature_scaling. If the teacher raises an error, gives NaN or needs more than `timeout` seconds, the
-    student answers, and a warning says so. Several threads may use one cascade. After Viola and Jones 2001, section 4.
+    student answers, and a warning says so; what `teacher_logits` refuses is raised. Several threads may use one
+    cascade. After Viola and Jones 2001, section 4.
 
     >>> cascade = Cascade(student=lambda x: x, teacher=lambda x: 9 * x, threshold=0.9)
     >>> cascade.predict([[3.0, 0.0], [0.0, 2.0]]).sources.tolist()
@@ -253,6 +254,8 @@ class Cascade:
             if any(np.isnan(part).any() or np.isposinf(part).any() for part in keras.tree.flatten(output)):
                 raise ArithmeticError("its answer contains NaN or infinity")
         except Exception as error:  # whatever happens to the teacher, the examples get their answers
+            if check_values.is_wrong_use(error):
+                raise
             self._warn(f"{type(error).__name__} {error}".strip())
             return {}
         probabilities = softmax(self._logits("teacher", output, len(rows), classes), axis=-1)
@@ -309,4 +312,5 @@ def _require_share(value, name):
 def _call(model, x):
     """The model's output as arrays. Without `model.predict`, which two threads may not use at the same time."""
     output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
-    return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
+    requirement = "A model must give an array of numbers, [n, classes]"
+    return keras.tree.map_structure(lambda part: check_values.require_numbers(part, requirement), output)

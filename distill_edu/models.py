@@ -12,7 +12,8 @@ from distill_edu._inside.check_values import (
     require_attributes,
     require_count,
     require_logits,
-    require_number,
+    require_shares,
+    wrong_use,
 )
 from distill_edu._inside.layer_outputs import one_output
 from distill_edu.data import LETTERS
@@ -137,8 +138,9 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
 
     `teacher`: a Keras model or layer, or any function from a list or an array of examples to logits or, as `gives`
     says, to "probabilities". `x`: an array, a dictionary or list of arrays, or a pipeline, as for `teacher.predict`;
-    for a function a list or an array. `kept`: a folder for a function's answers, see `foreign.ask`. Raises ValueError
-    for an empty x, for NaN, and for outputs that are not what `gives` says.
+    for a function a list or an array. `kept`: a folder for the answers of this one function, which cannot be
+    recognised: another one in the same folder would get the old one's answers. See `foreign.ask`. Raises ValueError for
+    an empty x, for NaN, and for outputs that are not what `gives` says, OSError for a folder that cannot be written.
 
     >>> teacher = keras.Sequential([keras.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
     >>> teacher_logits(teacher, np.array([[1.0, 2.0, 3.0]]))
@@ -150,10 +152,8 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
         logits = ask(teacher, x, batch_size, gives=gives, kept=kept)
         made_elsewhere(logits)
         return logits
-    if gives != "logits" or kept is not None:
-        raise ValueError("gives and kept are for functions: what a Keras model says changes with its weights.")
-    if 0 in getattr(keras.tree.flatten(x)[0], "shape", (1,))[:1]:  # a tf.data.Dataset has no shape
-        raise ValueError("x is empty: give at least one example.")
+    _require_no_function(gives, kept)
+    _require_examples(x)
     require_image_size(teacher, x)
     require_stateless(teacher, "teacher")
     logits = _answers(teacher, x, batch_size)
@@ -163,6 +163,20 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
     for block in np.array_split(logits, 1 + len(logits) // BLOCK):  # the checks need float64, twice the memory
         require_logits(block, what="The teacher's output")
     return logits
+
+
+@wrong_use()
+def _require_no_function(gives, kept):
+    if gives != "logits" or kept is not None:
+        raise ValueError("gives and kept are for functions: what a Keras model says changes with its weights.")
+
+
+def _require_examples(x):
+    shapes = [tuple(getattr(part, "shape", (1,))) for part in keras.tree.flatten(x)]  # a tf.data.Dataset has no shape
+    if () in shapes:
+        raise ValueError("x has no axes: give an array of examples, [n, ...].")
+    if not shapes or shapes[0][0] == 0:
+        raise ValueError("x is empty: give at least one example.")
 
 
 def _answers(teacher, x, batch_size):
@@ -212,7 +226,7 @@ class Ensemble(keras.Model):
         if not members or not all(isinstance(member, keras.Layer) and member.built for member in members):
             raise ValueError("members is a list of at least one Keras model that has been built and trained.")
         super().__init__(name=name, **keras_arguments)
-        self.members, self.member_weights = members, _shares(weights, len(members))
+        self.members, self.member_weights = members, require_shares(weights, len(members))
         self.built = True
 
     def call(self, inputs, training=None):
@@ -235,17 +249,6 @@ class Ensemble(keras.Model):
         with keras.saving.custom_object_scope(custom_objects or {}):
             members = [keras.saving.deserialize_keras_object(each) for each in config["members"]]
         return cls(members, config["name"], config.get("weights"))
-
-
-def _shares(weights, count):
-    """The weights, divided by their sum: a list of floats."""
-    numbers = [1.0] * count if weights is None else list(weights)
-    if len(numbers) != count:
-        raise ValueError(f"weights has {len(numbers)} numbers for {count} members: give one for each.")
-    numbers = [
-        require_number(each, "A weight of an Ensemble", "above 0", lambda number: number > 0) for each in numbers
-    ]
-    return [number / sum(numbers) for number in numbers]
 
 
 @keras.saving.register_keras_serializable(package="distill_edu")

@@ -164,6 +164,7 @@ FAILURES = [
     (lambda x: time.sleep(3), 0.1, "TimeoutError"),
     (constant(*[np.nan] * CLASSES), None, "NaN"),
     (constant(np.inf, 0, 0, 0), None, "NaN or infinity"),
+    (constant(1j, 0, 0, 0), None, "array of numbers, .n, classes., not .*j"),
 ]
 
 
@@ -313,6 +314,7 @@ WRONG = [
     (lambda: CASCADE.predict(X[:0]), "at least one example"),
     (lambda: CASCADE.predict(3.0), "at least one example"),
     (lambda: CASCADE.predict(X * np.nan), "student's output contains NaN"),
+    (lambda: Cascade(constant(1j, 0, 0, 0), TEACHER).predict(X), "array of numbers.*j"),
     (lambda: CASCADE.predict(X[:, :2]), r"x has the shape \(33, 2\), and the student takes \('n', 6\)"),
     (lambda: Cascade(constant(1, -1), TEACHER).predict(X[0]), r"\(6,\), and the teacher takes \('n', 6\)"),
     *((lambda x=x: PAIR.predict(x), f"student takes 2 inputs, {ONE}") for x in ([X, X], (X, X), X)),

@@ -1,6 +1,10 @@
 """A teacher from elsewhere: asked once, kept by content, refused in a sentence; its classes, its best few as ours."""
 
+import errno
 import functools
+import os
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -58,6 +62,107 @@ def test_without_a_folder_an_error_comes_as_it_is_and_equal_examples_are_asked_o
     assert ask(service, ["a", "a"]).shape == (2, 2) and service.asked == ["a"]
 
 
+def blocked(tmp_path):
+    (tmp_path / "file").write_text("x")
+    return tmp_path / "file"
+
+
+NOWHERE = {
+    "a file": (blocked, "File exists"),
+    "below a file": (lambda tmp_path: blocked(tmp_path) / "answers", "Not a directory"),
+    "where nothing can be made": (lambda tmp_path: Path("/proc/nowhere"), "No such file"),
+    "where nothing can be written": (lambda tmp_path: Path("/proc"), "No such file"),
+}
+
+
+@pytest.mark.parametrize("where", NOWHERE)
+def test_a_folder_that_takes_no_answers_is_refused_before_the_teacher_is_asked(where, tmp_path):
+    make, reason = NOWHERE[where]
+    service, folder = Service(), make(tmp_path)
+    with pytest.raises(OSError, match=f"cannot be kept in {folder} .{reason}.*not asked: give a folder") as caught:
+        ask(service, ["a", "b"], kept=folder)
+    assert service.calls == 0 and not hasattr(caught.value, "__notes__")
+
+
+def test_a_full_disk_is_found_before_the_teacher_is_asked_and_reading_needs_no_space(kept):
+    resource = pytest.importorskip("resource")
+    ask(Service(), ["a"], kept=kept)
+    service, (soft, hard) = Service(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))  # as on a full disk, an empty file can be made
+        assert ask(Service(1), ["a"], kept=kept).tolist() == [[1, 4]]
+        with pytest.raises(OSError, match="File too large.*not asked.*space"):
+            ask(service, ["a", "b"], kept=kept)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert service.calls == 0 and len(list(kept.iterdir())) == 1
+
+
+@pytest.mark.parametrize("fits", [0, 1])
+def test_a_disk_that_is_full_later_is_one_warning_and_what_is_lost_is_not_called_kept(kept, monkeypatch, fits):
+    def replace(*paths, written=[], move=os.replace):  # noqa: B006 - it counts
+        written.append(paths)
+        if len(written) > fits:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        move(*paths)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.warns(UserWarning, match="could not be kept in .*No space.*asked again") as warned:
+        z = ask(Service(), ["a", "b", "c"], 1, kept=kept)
+    assert z.shape == (3, 2) and len(warned) == 1 and warned[0].filename == __file__
+    assert len(list(kept.iterdir())) == fits
+    with pytest.warns(UserWarning), pytest.raises(TimeoutError) as caught:
+        ask(Service(3), ["a", "d", "e", "f"], 1, kept=kept)
+    notes = getattr(caught.value, "__notes__", [])
+    assert [note[:10] for note in notes] == ["1 answers "][:fits]
+
+
+@pytest.mark.parametrize("wrong", [5, "", b"answers"])
+def test_what_is_no_folder_is_refused(wrong):
+    with pytest.raises(TypeError, match="kept must be the path of a folder, or None, not"):
+        ask(Service(1), ["a"], kept=wrong)
+
+
+def test_two_runs_in_one_folder_lose_no_answer(kept):
+    words = [str(number) for number in range(10)]
+
+    def slow(texts):  # while it answers its first question, another run asks all ten in one batch
+        if texts == ["1"]:
+            raise TimeoutError
+        ask(Service(), words, batch_size=10, kept=kept)
+        return [[9, 8] for _ in texts]
+
+    with pytest.raises(TimeoutError):
+        ask(slow, words, batch_size=1, kept=kept)
+    assert len(list(kept.iterdir())) == 2  # two answers to one question are two files
+    assert ask(Service(1), words, kept=kept).shape == (10, 2)  # nobody is asked
+
+
+def test_a_folder_in_which_two_teachers_answered_is_refused_before_the_teacher_is_asked(kept):
+    def slow(texts):
+        ask(lambda texts: [[1, 2, 3]], ["b"], kept=kept)
+        return [[1, 2]]
+
+    ask(slow, ["a"], kept=kept)
+    sentence = "Some answers in .* have [23] classes and others [23]: .*folder of its own"
+    for x in (["a"], ["a", "b"], ["c"]):
+        with pytest.raises(ValueError, match=sentence):
+            ask(Service(1), x, kept=kept)
+
+
+def test_a_question_takes_as_long_among_many_as_among_few(kept, monkeypatch):
+    def seconds(count):
+        start = time.process_time()
+        ask(lambda some: [[1.0, -1.0]], list(range(count)), 1)
+        return time.process_time() - start
+
+    assert seconds(500) and seconds(8000) < 40 * seconds(500)
+    looks, glob = [], Path.glob
+    monkeypatch.setattr(Path, "glob", lambda *given: looks.append(given) or glob(*given))
+    ask(Service(), list("abcdefghij"), 1, kept=kept)
+    assert len(looks) <= 2  # not once for each batch: a folder may have many files
+
+
 def test_texts_bytes_and_arrays_are_told_apart_by_content():
     service = Service()
     assert ask(service, [b"a\0", b"a", "a", b"a\0"]).tolist() == [[2, 11], [1, 7], [1, 4], [2, 11]]
@@ -93,6 +198,14 @@ WRONG = {
     "logits": (of([[0.5, -0.5], [1, 0]], gives="probabilities"), ValueError, "no probabilities"),
     "the best of many": (of([[0.5, 0.1], [0.5, 0.5]], gives="probabilities"), ValueError, "not 0.6.*of_top"),
     "a wrong word": (of([[1, 2]], gives="scores"), ValueError, "'scores'"),
+    "no imaginary part": (of(np.full((2, 2), 1 + 2j)), ValueError, "array of numbers.*not .*2.j"),
+    "one class": (of([[1], [2]]), ValueError, r"shape \(2, 1\).*two or more"),
+    "no numbers": (of(np.zeros((2, 0, 3)), gives="probabilities"), ValueError, r"shape \(2, 0, 3\)"),
+    "an array without axes": (lambda kept: teacher_logits(Service(), np.array(5.0)), ValueError, "x has no axes: give"),
+    "more than 1": (of([[0.6, 0.46], [0.5, 0.5]], gives="probabilities"), ValueError, "sums to 1, not 1.06.*of_top"),
+    "a little more": (of([[0.6, 0.4504], [0.5, 0.5]], gives="probabilities"), ValueError, "sums to 1, not 1.0504"),
+    "below 0": (of([[1.25, -0.25], [0.5, 0.5]], gives="probabilities"), ValueError, "[(]-0.25 is negative[)]"),
+    "NaN among probabilities": (of([[1, np.nan], [1, 0]], gives="probabilities"), ValueError, "contains NaN"),
     "no batch": (of([[1, 2]], batch_size=0), ValueError, "batch_size"),
     "a folder for a Keras model": (lambda kept: teacher_logits(model(), X, kept=kept), ValueError, "for functions"),
 }
@@ -109,6 +222,25 @@ def test_a_folder_of_another_teacher_is_refused(kept):
     ask(Service(), ["a"], kept=kept)
     with pytest.raises(ValueError, match="2 classes and the new ones 3.*folder of its own"):
         ask(lambda x: [[1, 2, 3]], ["b"], kept=kept)
+
+
+DIFFERENT = {
+    "classes": ([2, 3], "have 2 classes and {} 3: "),
+    "another axis": ([(3, 2), (4, 2)], r"have the shape \(3, 2\) for each example and {} \(4, 2\): "),
+    "another number of axes": ([2, (2, 2)], r"have the shape \(2,\) for each example and {} \(2, 2\): "),
+}
+
+
+@pytest.mark.parametrize("differ", DIFFERENT)
+def test_answers_of_different_shapes_are_refused_and_only_where_there_is_a_folder_it_is_named(differ, kept):
+    shapes, sentence = DIFFERENT[differ]
+    first, second = (lambda x, shape=shape: -np.ones((len(x), *np.atleast_1d(shape))) for shape in shapes)
+    with pytest.raises(ValueError, match="Some of the teacher's answers " + sentence.format("others") + "it must give"):
+        ask(lambda x: (first if x == ["a"] else second)(x), ["a", "b"], batch_size=1)
+    ask(first, ["a"], kept=kept)
+    with pytest.raises(ValueError, match="The answers in .*" + sentence.format("the new ones") + "give every teacher"):
+        ask(second, ["b"], kept=kept)
+    assert ask(Service(1), ["a"], kept=kept).shape[0] == 1  # the folder is as it was
 
 
 def test_keys_depend_on_what_was_said_and_not_on_last_bits():
@@ -202,6 +334,51 @@ def test_a_distiller_takes_kept_answers_and_a_cascade_the_function(kept):
     assert loss == [pytest.approx((np.exp(z) * (z - log_q)).sum(axis=1).mean(), rel=1e-4)]
 
 
+def asked(function, **given):
+    """The teacher of a cascade whose student is never sure."""
+    return lambda folder: functools.partial(teacher_logits, function, **{"kept": folder / "kept", **given})
+
+
+def even(texts):
+    return [[0.5, 0.5] for _ in texts]
+
+
+MISUSED = {
+    "gives": (asked(even, gives="scores"), "gives must be"),
+    "no probabilities": (asked(lambda texts: [[3, -3]], gives="probabilities"), "no probabilities"),
+    "no logits": (asked(even), 'give gives="probabilities"'),
+    "no batch": (asked(even, batch_size=0), "batch_size"),
+    "too few rows": (asked(lambda texts: [[1, 2]] * 3), "gave the shape"),
+    "no folder": (lambda folder: asked(even, kept=blocked(folder))(folder), "cannot be kept"),
+    "a Keras model": (lambda folder: asked(model(classes=2), kept=folder)(folder), "for functions"),
+    "a softmax": (asked(model(classes=2, activation="softmax"), kept=None), "before the softmax"),
+    "rest": (asked(lambda texts: of_top([{"a": 1.0}], ["a", "b"], rest="all")), "rest must be"),
+    "classes": (asked(lambda texts: as_classes(even(texts), ["a", "b"], ["a", "a"])), "more than once"),
+}
+
+
+@pytest.mark.parametrize("misused", MISUSED)
+def test_a_cascade_raises_what_is_wrong_with_the_call_and_does_not_count_it_as_a_failure(misused, tmp_path):
+    teacher, sentence = MISUSED[misused]
+    cascade = Cascade(lambda x: np.zeros((len(x), 2)), teacher(tmp_path))
+    with pytest.raises((ValueError, OSError), match=sentence):
+        cascade.predict(X[:1])
+    assert cascade.stats["failed"] == 0
+
+
+def lost(texts):
+    raise ValueError("no answer came")
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"), [(lost, "no answer came"), (lambda x: [[np.nan, 1]], "NaN"), (lambda x: "busy", "numbers")]
+)
+def test_a_cascade_goes_on_where_its_teacher_fails(function, reason):
+    cascade = Cascade(lambda x: np.zeros((len(x), 2)), functools.partial(teacher_logits, function))
+    with pytest.warns(UserWarning, match=f"The teacher failed .*{reason}"):
+        assert cascade.predict(["a"]).sources.tolist() == ["failed"]
+
+
 # --- classes --------------------------------------------------------------------------------------------------------
 
 THEIRS, OURS = ["no", "nn", "da", "ja"], ["da", "nb"]
@@ -214,6 +391,18 @@ def test_their_classes_become_ours_with_and_without_the_rest():
     with_rest = as_classes(P, THEIRS, OURS, rename, rest="class")
     assert with_rest == pytest.approx(np.array([[0.1, 0.4, 0.5], [0.8, 0, 0.2]]))
     assert as_classes(P, THEIRS, OURS, {"no": "nb"}, rest="class")[0] == pytest.approx([0.1, 0.3, 0.6])
+
+
+@pytest.mark.parametrize("row", [[0.6, 0.2], [0.6, 0.4], [0.63, 0.41], [0.0, 0.0]])
+def test_with_a_class_for_the_rest_each_row_sums_to_1(row):
+    for ours in (["b"], ["a", "b"]):
+        top = of_top([{"a": row[0], "b": row[1]}], ours, rest="class")
+        for p in (top, as_classes([row], ["a", "b"], ours, rest="class")):
+            assert p.shape == (1, len(ours) + 1) and p.sum() == pytest.approx(1) and (p >= 0).all()
+    scale = max(1, sum(row))
+    assert p == pytest.approx(np.array([[row[0] / scale, row[1] / scale, max(0, 1 - sum(row))]]))
+    with_rest = as_classes([row], ["a", "b"], ["b"], rest="class")
+    assert with_rest == pytest.approx(np.array([[row[1] / scale, 1 - row[1] / scale]]))
 
 
 TOP = [{"no": 0.3, "ja": 0.5}, [("da", 0.8)]]
@@ -240,6 +429,27 @@ WRONG_CLASSES = {
     "an unknown rest": (lambda: as_classes(P, THEIRS, OURS, {"no": "nb"}, "spread"), "'drop'.*'class'.*not 'spread'"),
     "nothing is ours": (lambda: as_classes(P, THEIRS, ["nn"]), 'Answer 1 gives no probability.*rest="class"'),
     "top of nothing": (lambda: of_top([{"ja": 1.0}], OURS), "Answer 0 gives no probability"),
+    "ours twice": (lambda: as_classes([[0.6, 0.4]], ["a", "b"], ["a", "a"]), "ours has 'a' more than once"),
+    "classes twice": (lambda: of_top(TOP, ["da", "nb", "da"], {"no": "nb"}), "classes has 'da' more than once"),
+    "renamed to nothing": (lambda: as_classes(P, THEIRS, OURS, {"no": "nb", "nn": "nbb"}), "gives 'nbb', which is no"),
+    "renamed from nothing": (lambda: as_classes(P, THEIRS, OURS, {3: "nb", "x": "nb"}), "has 3, which is no class of"),
+    "renamed to a list": (lambda: of_top(TOP, OURS, {"no": ["nb"]}), "gives .'nb'., which is no class of ours"),
+    "no renaming": (lambda: as_classes(P, THEIRS, OURS, 5), "rename must be {their name: our name}, not 5"),
+    "a text of renaming": (lambda: of_top(TOP, OURS, "no nb"), "rename must be {their name: our name}, not 'no nb'"),
+    "a text of classes": (lambda: of_top(TOP, "da nb"), "classes must be a list of the names.*not 'da nb'"),
+    "no classes": (lambda: of_top(TOP, []), "classes must be a list of the names"),
+    "lists as classes": (lambda: as_classes(P, THEIRS, [["da"], ["nb"]]), "ours must be a list of the names"),
+    "no names of theirs": (lambda: as_classes(P, None, OURS), "theirs must be a list of the names"),
+    "NaN": (lambda: of_top([{"da": np.nan}], OURS), "Answer 0 gives .nan.*give probabilities"),
+    "None as a number": (lambda: of_top([{"da": None}], OURS), "Answer 0 gives .nan.*give probabilities"),
+    "None": (lambda: of_top([{"da": 1.0}, None], OURS), "Answer 1 must be {name: probability}.*not None"),
+    "names alone": (lambda: of_top(["cat", "dog"], ["cat", "dog"]), "Answer 0 must be .*pairs.*not 'cat'"),
+    "triples": (lambda: of_top([[("da", 0.5, 1)]], OURS), "Answer 0 must be .*pairs"),
+    "names in lists": (lambda: of_top([[(["da"], 0.5)]], OURS), "Answer 0 must be .*pairs"),
+    "one answer": (lambda: of_top({"cat": 0.6}, ["cat", "dog"]), "for each example, not {'cat': 0.6}"),
+    "no answers": (lambda: of_top(None, OURS), "for each example, not None"),
+    "an answer without axes": (lambda: of_top(np.array(0.5), OURS), "for each example, not array"),
+    "complex": (lambda: as_classes(P + 0j, THEIRS, OURS, {"no": "nb"}), "array of numbers"),
     "percent": (lambda: of_top([{"da": 80.0}], OURS), "Answer 0 gives .80.0.*at most 1"),
     "logprobs": (lambda: of_top([{"da": -0.2}], OURS), "Answer 0 gives"),
 }

@@ -131,6 +131,8 @@ def test_the_weights_of_an_ensemble_are_used_in_proportion_and_saved(tmp_path):
     Distiller(student=model(9), teacher=ensemble).save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras").teacher
     assert np.exp(logits(loaded)) == pytest.approx(expected, abs=1e-6)
+    of_large = Ensemble(members, weights=np.array([6e307, 3e307, 1e307]) * 2)  # their sum is infinite
+    assert np.exp(logits(of_large)) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +140,12 @@ def test_the_weights_of_an_ensemble_are_used_in_proportion_and_saved(tmp_path):
     [
         ([1], "weights has 1 numbers for 2 members: give one for each"),
         ([1, 0], "A weight of an Ensemble must be above 0, not 0"),
+        ("12", "weights must be a list of numbers, one for each member, not '12'"),
+        ({1: 0.5, 2: 0.5}, "weights must be a list of numbers"),
+        (5, "weights must be a list of numbers, one for each member, not 5"),
+        (np.array(5), "weights must be a list of numbers"),
+        (["1", 2], "A weight of an Ensemble must be above 0, not '1'"),
+        ([1e-320, 1], "A weight of .* beside one of 1.0 counts as 0: leave this member out"),
         ([1, "much"], "A weight of an Ensemble must be above 0, not 'much'"),
     ],
 )

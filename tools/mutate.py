@@ -39,6 +39,7 @@ ALSO = {
     "cascade": "test_faults",
     "experiments": "test_cache",
     "compress": "test_field",
+    "_inside.answers": "test_foreign",
     "_inside.batch": "test_losses test_distiller test_field test_ways",
     "_inside.tasks": "test_labels test_losses test_distiller test_field test_refusals",
     "_inside.check_values": "test_refusals test_probabilities test_data",

@@ -1,8 +1,10 @@
 """Check values, and refuse a wrong one in a sentence: its name, what is allowed, what came. No TensorFlow."""
 
 import collections.abc
+import contextlib
 import math
 import numbers
+import sys
 
 import numpy as np
 
@@ -16,6 +18,21 @@ ONE_ARRAY = (
 )
 
 
+@contextlib.contextmanager
+def wrong_use():
+    """Mark the errors that are raised in it (or, as a decorator, in a function) as refusals of wrong use."""
+    try:
+        yield
+    except Exception as error:
+        error.wrong_use = True
+        raise
+
+
+def is_wrong_use(error):
+    """Say whether an error refuses wrong use; a Cascade raises it, for it is no failure of a teacher."""
+    return getattr(error, "wrong_use", False)
+
+
 def require_count(value, name, least=1):
     """Return `value` as an int of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
@@ -26,7 +43,7 @@ def require_count(value, name, least=1):
 def require_number(value, name, allowed, fits, why=""):
     """Return `value` as a finite float for which `fits(value)` is true; `allowed` and `why` describe it in words."""
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, (str, bytes)) else float(value)  # float("12") is a number
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and fits(number)):
@@ -34,10 +51,33 @@ def require_number(value, name, allowed, fits, why=""):
     return number
 
 
+def require_shares(weights, count):
+    """Return the weights of `count` members of an Ensemble (None: all count alike), divided by their sum: floats."""
+    given = [1.0] * count if weights is None else _require_weights(weights, count)
+    scale = max(given) if math.isinf(sum(given)) else 1.0
+    given = [each / scale for each in given]
+    return [each / sum(given) for each in given]
+
+
+def _require_weights(weights, count):
+    """Return the weights of the members of an Ensemble as floats."""
+    if isinstance(weights, (str, bytes, dict, set)) or not np.iterable(weights):
+        raise ValueError(f"weights must be a list of numbers, one for each member, not {weights!r:.60}.")
+    given = list(weights)
+    if len(given) != count:
+        raise ValueError(f"weights has {len(given)} numbers for {count} members: give one for each.")
+    given = [require_number(each, "A weight of an Ensemble", "above 0", lambda number: number > 0) for each in given]
+    if min(given) / max(given) < sys.float_info.min:
+        raise ValueError(f"A weight of {min(given)} beside one of {max(given)} counts as 0: leave this member out.")
+    return given
+
+
 def require_numbers(values, requirement):
     """Return `values` as a float64 array; `requirement` begins the error's sentence."""
     try:
-        return np.asarray(values, dtype=np.float64)
+        if np.iscomplexobj(array := np.asarray(values)):
+            raise TypeError  # NumPy would drop the imaginary parts
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise ValueError(f"{requirement}, not {values!r:.60}.") from None
 
@@ -65,8 +105,9 @@ def require_temperature(temperature):
 def require_logits(logits, what="logits"):
     """Return `logits` as a float64 array; refuse what `require_finite_logits` refuses, and probabilities."""
     logits = require_finite_logits(logits, what)
-    if looks_like_probabilities(logits):
-        raise ValueError(NO_LOGITS.format(what))
+    with wrong_use():
+        if looks_like_probabilities(logits):
+            raise ValueError(NO_LOGITS.format(what))
     return logits
 
 

@@ -23,7 +23,7 @@ PACKAGE = Path(__file__).parents[1]
 ASIDE = ("__init__", "cache", "cascade", "compress", "data", "evidence", "foreign", "language")
 ASIDE += tuple(f"_inside.{name}" for name in ("__init__", "backend", "cache_key", "check_models", "check_steps"))
 ASIDE += tuple(f"_inside.{name}" for name in ("check_values", "content", "description", "disk", "progress"))
-ASIDE += ("_inside.source_code", "_inside.time_limit")
+ASIDE += ("_inside.answers", "_inside.source_code", "_inside.time_limit")
 FILES = [path.relative_to(PACKAGE) for folder in (".", "_inside") for path in sorted((PACKAGE / folder).glob("*.py"))]
 TRAINS = tuple(name for path in FILES if (name := ".".join(path.with_suffix("").parts)) not in ASIDE)
 

@@ -192,6 +192,19 @@ def test_the_weighted_metrics_are_those_of_a_distiller(teacher, name):
     agree(*together(STUDENTS[name], teacher, **how), alone(STUDENTS[name], teacher, **how))
 
 
+@pytest.mark.parametrize("kind", ["metrics", "weighted_metrics"])
+@pytest.mark.parametrize("form", [lambda m: [[m]], lambda m: {"dense": m}, lambda m: {"dense": [m]}, lambda m: m])
+def test_metrics_in_any_structure_are_every_students_own(teacher, kind, form):
+    shared = form(keras.metrics.SparseCategoricalAccuracy("acc"))
+    classroom = compiled(STUDENTS["two sizes"], teacher, **{kind: shared})
+    got = classroom.evaluate(X, Y, verbose=0, return_dict=True)["acc"]
+    right = [(np.array(student(X)).argmax(axis=1) == Y).mean() for student in classroom.students]
+    assert right[0] != right[1] and got.tolist() == pytest.approx(right)
+    one = Distiller(student=classroom.students[1], teacher=teacher)
+    one.compile(**{kind: shared})
+    assert one.evaluate(X, Y, verbose=0, return_dict=True)["acc"] == pytest.approx(right[1])
+
+
 def test_students_with_a_state_keep_their_own(teacher):
     """A state that no list of variables has."""
 

@@ -7,7 +7,7 @@ from distill_edu._inside.description import NOT_DECAYED
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
 NO_COPY = (
-    "Every student of a Classroom needs its own copy of the {}, made by get_config() and from_config(), which must "
+    "Every student needs its own copy of the {}, made by get_config() and from_config(), which must "
     "hold all that it needs. {} Or train the students in Distillers."
 )
 

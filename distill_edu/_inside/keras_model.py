@@ -159,7 +159,7 @@ class DistillerModel(PartlyTrained):
 
     def compile(self, *, task, metrics=None, weighted_metrics=None, **arguments):
         watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
-        known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
+        known = {name: [task.metric(metric) for metric in listed(some)] for name, some in watched.items()}
         super().compile(**known, **arguments)
         self._watched = types.SimpleNamespace(**watched)  # the original arguments, for saving
 
@@ -246,6 +246,11 @@ class DistillerModel(PartlyTrained):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+
+def listed(metrics):
+    """The metrics of `compile` as one list, from lists within lists or a dictionary: every model here has one output."""
+    return [] if metrics is None else keras.tree.flatten(metrics)
 
 
 def by_name(method, *args, **kwargs):

@@ -29,18 +29,41 @@ def is_elementwise(optimizer):
 
 
 def fresh(thing):
-    """A new optimizer or metric that does the same; a name or a function stays what it is."""
+    """A new optimizer, metric or hint that does the same; a name or a function stays what it is."""
     if not hasattr(thing, "get_config"):
         return thing
-    try:
-        copy = type(thing).from_config(thing.get_config())
-    except Exception as error:  # of a class of the reader's
-        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+    copy = _from_config(thing)
     for name in set(NOT_DECAYED) & set(vars(thing)):
         setattr(copy, name, getattr(thing, name))
-    if architecture(copy) != architecture(thing):
+    if architecture(_as_far(copy, thing)) != architecture(thing):
         raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
     return copy
+
+
+def _from_config(thing):
+    try:
+        return type(thing).from_config(thing.get_config())
+    except Exception as error:  # of a class of the reader's
+        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+
+
+def _as_far(copy, thing):
+    """The copy, or of a hint that is built (a Distiller has it) one more, built in the same way, to compare with."""
+    if not getattr(thing, "taken", False):
+        return copy
+    built = _from_config(thing)
+    built.build_from_config(thing.get_build_config())
+    built.taken = True
+    return built
+
+
+def hint_likeness(hint):
+    """Equal for hints that differ in their weight alone."""
+    weight, hint.weight = hint.weight, 1.0
+    try:
+        return architecture(hint)
+    finally:
+        hint.weight = weight
 
 
 def has_branches(traced):

@@ -82,10 +82,11 @@ def architecture(model):
     """What a model computes, as text: equal for models that compute the same of the values of their variables.
 
     The text of a model that cannot be compared is like no other, also of one with a state that is not among its
-    variables, such as a stateful GRU's. Works for an optimizer and a metric, too.
+    variables, such as a stateful GRU's. Works for an optimizer, a metric and a hint, too.
     """
     try:
-        known, names = getattr(model, "variables", ()), [model.name]
+        weight = [model.weight_variable] if hasattr(model, "weight_variable") else []  # of a hint
+        known, names = [*getattr(model, "variables", ()), *weight], [model.name]
         return Description(known, names, closed=True).text(model)
     except Incomparable:
         return f"{type(model).__name__} {id(model)}"

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu._inside.alike import likeness
+from distill_edu._inside.alike import hint_likeness, likeness
 from distill_edu._inside.backend import only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
@@ -56,7 +56,7 @@ def grouped(orders):
 def _kind(order):
     """Equal for students that can be trained together."""
     distiller = order.distiller
-    hints = tuple((type(hint), str({**hint.get_config(), "weight": 1})) for hint in distiller.hints)
+    hints = tuple(hint_likeness(hint) for hint in distiller.hints)
     losses = tuple(id(distiller.compile_settings[name]) for name in ("soft_loss", "student_loss"))
     fields = tuple(None if values is None else (values.shape[1:], values.dtype) for values in order.lesson)
     hints = (hints, id(distiller.teacher)) if hints else None

@@ -392,6 +392,52 @@ def test_a_learning_rate_of_one_student_counts_or_is_refused(teacher):
         alike.fit(X, Y, **TWICE)
 
 
+def of_all(name, value):
+    return lambda classroom: [setattr(one.optimizer, name, value) for one in classroom.distillers]
+
+
+OWN_SETTINGS = {
+    "weight_decay": of_all("weight_decay", 9.0),
+    "beta_1": of_all("beta_1", 0.1),
+    "what is not decayed": lambda classroom: [
+        one.optimizer.exclude_from_weight_decay(var_names=["bias"]) for one in classroom.distillers
+    ],
+    "a schedule": of_all("learning_rate", opt.schedules.CosineDecay(0.1, 3)),
+    "iterations of one": lambda classroom: classroom.distillers[1].optimizer.iterations.assign(1000),
+    "an optimizer": lambda classroom: setattr(classroom.distillers[1], "optimizer", opt.Adam()),
+    "a loss": lambda classroom: classroom.distillers[1].compile("adam", soft_loss="reverse_kl"),
+    "a loss alone": lambda classroom: classroom.distillers[1].compile(
+        classroom.distillers[1].optimizer, soft_loss="reverse_kl"
+    ),
+    "a metric": lambda classroom: classroom.distillers[1].compile("adam", metrics=["accuracy"]),
+}
+
+
+@pytest.mark.parametrize("name", OWN_SETTINGS)
+def test_what_was_set_in_a_students_own_distiller_is_refused(teacher, name):
+    classroom = compiled(model, teacher)
+    OWN_SETTINGS[name](classroom)
+    for each in (classroom.fit, classroom.evaluate):
+        with pytest.raises(ValueError, match="been changed since compile: give the settings to classroom.compile"):
+            each(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("build", [model, STUDENTS["a loop"]])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_schedule_goes_on_from_the_iterations_of_its_optimizer(teacher, build, when):
+    def falling(done):
+        optimizer = opt.Adam(opt.schedules.ExponentialDecay(0.1, 1000, 0.01))
+        optimizer.iterations.assign(done)
+        return optimizer
+
+    classroom = compiled(build, teacher, lambda: falling(1000 if when == "before" else 0))
+    for one in classroom.distillers if when == "after" else ():
+        one.optimizer.iterations.assign(1000)
+    history = classroom.fit(X, Y, **TWICE).history
+    agree(classroom, history, alone(build, teacher, lambda: falling(1000)))
+    classroom.fit(X, Y, **LIGHT)  # whose optimizers may have stepped
+
+
 @pytest.mark.parametrize("eagerly", [True, False])
 def test_nobody_steps_where_one_student_is_refused(teacher, eagerly):
     broken = model(1, units=5)

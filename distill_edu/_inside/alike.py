@@ -35,6 +35,8 @@ def fresh(thing):
     copy = _from_config(thing)
     for name in set(NOT_DECAYED) & set(vars(thing)):
         setattr(copy, name, getattr(thing, name))
+    if isinstance(thing, keras.optimizers.Optimizer) and not thing.built:  # where a schedule begins
+        copy.iterations.assign(thing.iterations)
     if architecture(_as_far(copy, thing)) != architecture(thing):
         raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
     return copy
@@ -64,6 +66,20 @@ def hint_likeness(hint):
         return architecture(hint)
     finally:
         hint.weight = weight
+
+
+def settings_of(optimizer):
+    """What is set in an optimizer, beside the numbers of its variables: equal as long as nobody sets anything else."""
+    rate = vars(optimizer)["_learning_rate"]  # a variable, or a schedule
+    told = {name: each for name, each in vars(optimizer).items() if not name.startswith("_") and name != "built"}
+    named = [str(getattr(optimizer, name, None)) for name in NOT_DECAYED]
+    return told, named, None if isinstance(rate, keras.Variable) else rate
+
+
+def numbers_of(optimizer):
+    """The variables of its learning rate (0 if it is a schedule) and its iterations."""
+    rate = vars(optimizer)["_learning_rate"]
+    return rate.value if isinstance(rate, keras.Variable) else 0.0, optimizer.iterations.value
 
 
 def has_branches(traced):

@@ -152,7 +152,12 @@ class DistillerModel(PartlyTrained):
     @property
     def compile_settings(self):
         """The arguments of compile that Keras does not save."""
-        return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given), **vars(self._watched)}
+        return {"temperature": self.temperature, "alpha": self.alpha, **self.losses_and_metrics}
+
+    @property
+    def losses_and_metrics(self):
+        """Those of compile, as they were given."""
+        return {**vars(self._given), **vars(self._watched)}
 
     def require_apart(self):
         require_apart(self.student, self.teacher)

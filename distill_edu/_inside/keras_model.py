@@ -10,7 +10,7 @@ from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
 from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
 from distill_edu._inside.disk import whole
-from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
+from distill_edu._inside.layer_outputs import Graph, one_output, output_shape, require_apart
 from distill_edu._inside.tasks import with_axes
 
 ops = keras.ops
@@ -85,14 +85,13 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
-    def _weights(self, y=None, sample_weight=None, class_weight=None, **_):
+    def _weights(self, x=None, y=None, sample_weight=None, class_weight=None, **_):
         """Class weights as sample weights, by labels as a step reads them; and these for each entry of a dictionary."""
         labels = y.get("labels") if isinstance(y, dict) else y
         if not class_weight or not hasattr(labels, "__array__"):  # a pipeline brings its own
             return {"sample_weight": _for_each_entry(y, sample_weight)} if isinstance(y, dict) else {}
         first = getattr(self, "distillers", [self])[0]
-        outputs = getattr(first.student, "outputs", None)
-        shape = tuple(outputs[0].shape) if outputs else ()
+        shape = output_shape(first.student, x)
         by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, shape)
         if sample_weight is not None:
             weight = np.asarray(sample_weight, "float32")
@@ -254,7 +253,7 @@ class DistillerModel(PartlyTrained):
 
 
 def listed(metrics):
-    """The metrics of `compile` as one list, from lists within lists or a dictionary: every model here has one output."""
+    """The metrics of `compile` in one list, also from lists within lists or a dictionary: models have one output."""
     return [] if metrics is None else keras.tree.flatten(metrics)
 
 

@@ -1,5 +1,6 @@
 """A Classroom gives every student what a Distiller gives it alone, run eagerly, and asks the teacher once."""
 
+import functools
 import inspect
 
 import keras
@@ -203,6 +204,17 @@ def test_metrics_in_any_structure_are_every_students_own(teacher, kind, form):
     one = Distiller(student=classroom.students[1], teacher=teacher)
     one.compile(**{kind: shared})
     assert one.evaluate(X, Y, verbose=0, return_dict=True)["acc"] == pytest.approx(right[1])
+
+
+def test_a_partial_and_a_metric_of_ones_own_are_what_they_are_alone(teacher):
+    def cubed(batch, student_logits, temperature, power):
+        return keras.ops.mean(keras.ops.abs(batch.teacher_logits - student_logits) ** power, axis=-1)
+
+    def largest(y, z):
+        return keras.ops.max(z, axis=-1)
+
+    how = {"arguments": {"soft_loss": functools.partial(cubed, power=3), "metrics": [largest]}}
+    agree(*together(model, teacher, **how), alone(model, teacher, **how))
 
 
 def test_students_with_a_state_keep_their_own(teacher):

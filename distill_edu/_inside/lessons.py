@@ -9,7 +9,7 @@ from distill_edu._inside.backend import only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
 from distill_edu._inside.engine import CannotMap, Group
-from distill_edu._inside.layer_outputs import one_output, with_layer_outputs
+from distill_edu._inside.layer_outputs import one_output, unchanged, with_layer_outputs
 
 TOGETHER = 40
 
@@ -89,7 +89,8 @@ def _with_features(lesson, distiller):
     paths, features = [hint.teacher_layer for hint in distiller.hints], []
     if paths:
         run = with_layer_outputs(distiller.teacher, paths, "teacher")
-        blocks = [run(x[start : start + 256], training=False)[1] for start in range(0, len(x), 256)]
+        with unchanged(distiller.teacher):
+            blocks = [run(x[start : start + 256], training=False)[1] for start in range(0, len(x), 256)]
         features = [tf.concat(parts, axis=0) for parts in zip(*blocks, strict=True)]
     return Batch(x, labels, None, mask, logits, features)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.cache_key import Incomparable, key, lesson, made_by, portable_key
+from distill_edu._inside.cache_key import Incomparable, key, lesson, made_by, portable_key, runs_own_code
 from distill_edu._inside.disk import sweep_up, whole
 from distill_edu._inside.progress import progress_bar
 
@@ -167,9 +167,10 @@ def fit(model, *args, **kwargs):
 
     `model`: a compiled Keras model, Distiller or Classroom. Data are arrays, or dictionaries and lists of them, and
     there are no callbacks. "The same call" has the same model, weights, optimizer and its state, losses, metrics, data
-    and settings, and the same random state of Keras where `fit` shuffles. Functions and classes of your own are
-    compared by their code, with all that they use; what cannot be compared is trained, and a warning says why. After
-    the call model, optimizer and random state are the same, whether the fit was restored or not.
+    and settings, and the same random state of Keras where `fit` shuffles or code of your own runs. Functions and
+    classes of your own are compared by their code, with all that they use; what cannot be compared is trained, and a
+    warning says why. After the call model, optimizer and random state are the same, whether the fit was restored or
+    not.
 
     >>> import keras, numpy as np
     >>> from distill_edu import cache
@@ -188,7 +189,7 @@ def fit(model, *args, **kwargs):
     given = {**given.arguments, "verbose": 0}
     _require_arrays(given)
     seed = _next_random_number()
-    name = _fit_key(model, given, seed if given["shuffle"] else None)
+    name = _fit_key(model, given, seed)
     kept = None if name is None else recall(name)
     if kept is None:
         history = model.fit(*args, **kwargs).history
@@ -202,12 +203,14 @@ def fit(model, *args, **kwargs):
     return history
 
 
-def _fit_key(model, given, order):
+def _fit_key(model, given, seed):
     """The key of a fit, or None, with a warning, for a fit that cannot be compared with another one."""
     students = getattr(model, "distillers", [])  # a Classroom has no configuration as a whole
     parts = [type(model), *map(lesson, students), lesson(model)[1:]] if students else lesson(model)
     try:
-        return key("fit", parts, [optimizer for optimizer, _ in _optimizers(model)], given, order)
+        is_random = given["shuffle"] or runs_own_code(parts)  # a function may draw random numbers of Keras's
+        optimizers = [optimizer for optimizer, _ in _optimizers(model)]
+        return key("fit", parts, optimizers, given, seed if is_random else None)
     except Incomparable as error:
         warnings.warn(f"This fit is not kept: {error}", stacklevel=3)
         return None

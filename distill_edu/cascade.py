@@ -16,9 +16,10 @@ from scipy.special import softmax
 
 from distill_edu._inside import check_values
 from distill_edu._inside.backend import keras
+from distill_edu._inside.check_models import require_stateless
 from distill_edu._inside.content import content_key
 from distill_edu._inside.disk import whole
-from distill_edu._inside.layer_outputs import one_output
+from distill_edu._inside.layer_outputs import one_output, unchanged
 from distill_edu._inside.time_limit import within
 from distill_edu.metrics import threshold_curve
 from distill_edu.probabilities import entropy
@@ -139,15 +140,17 @@ class Cascade:
     def curve(self, x, y):
         """Compute what every threshold gives on labelled data: a table of threshold, teacher_share, accuracy.
 
-        `y`: integer labels [n]. Both models answer everything; the memory is not used.
+        `y`: integer labels [n], -1 for an example that does not count. Both models answer everything, without memory.
         """
         x, y = check_values.require_one_array(x, student=self.student, teacher=self.teacher), np.asarray(y)
         if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
             raise ValueError(f"y has the shape {y.shape} and is {y.dtype}: give {len(x)} integer labels.")
-        probabilities = self._student_probabilities(x)
+        known, probabilities = y != -1, self._student_probabilities(x)
+        check_values.require_classes(y[known], probabilities.shape[1])
         teacher_logits = self._logits("teacher", _call(self.teacher, x), *probabilities.shape)
         student_right, teacher_right = (each.argmax(axis=1) == y for each in (probabilities, teacher_logits))
-        return threshold_curve(CONFIDENCES[self.confidence](probabilities), student_right, teacher_right)
+        confidence = CONFIDENCES[self.confidence](probabilities)
+        return threshold_curve(confidence[known], student_right[known], teacher_right[known])
 
     def calibrate(self, x, y, *, max_teacher_share=None, min_accuracy=None):
         """Choose the threshold on labelled data that trained neither model; set it and return it.
@@ -220,7 +223,8 @@ class Cascade:
             classes = [*_known_classes(self.student, self.teacher), answers.shape[-1]][0]
             if answers.shape != (len(keys), classes) or not np.allclose(answers.sum(axis=1), 1) or (answers < 0).any():
                 raise ValueError(f"its memory has answers of the shape {answers.shape} that are no probabilities.")
-        self._remembered.update(list(zip(keys, answers, strict=True))[-self.memory :] if self.memory else [])
+        pairs = [(key, row.copy()) for key, row in zip(keys, answers, strict=True)]  # no view of the whole file
+        self._remembered.update(pairs[-self.memory :] if self.memory else [])
 
     def _student_probabilities(self, x):
         return softmax(self._logits("student", _call(self.student, x), len(x)) / self.temperature, axis=-1)
@@ -284,6 +288,7 @@ def _require_models(student, teacher):
                 f"The {name} gives {len(model.outputs)} outputs, and a Cascade needs the logits alone: give "
                 "keras.Model(model.input, model.output[...])."
             )
+        require_stateless(model, name)
         if (ending := check_values.last_activation(model)) in ("softmax", "sigmoid"):
             raise ValueError(
                 f"The {name}'s output looks like probabilities, because the model ends in a {ending}, and a Cascade "
@@ -311,6 +316,13 @@ def _require_share(value, name):
 
 def _call(model, x):
     """The model's output as arrays. Without `model.predict`, which two threads may not use at the same time."""
+<<<<<<< HEAD
     output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
     requirement = "A model must give an array of numbers, [n, classes]"
     return keras.tree.map_structure(lambda part: check_values.require_numbers(part, requirement), output)
+=======
+    is_model = isinstance(model, keras.Layer)
+    with unchanged(model, "model") if is_model and model.built else contextlib.nullcontext():
+        output = model(x, training=False) if is_model else model(x)
+    return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
+>>>>>>> bH3

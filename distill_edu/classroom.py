@@ -9,7 +9,7 @@ from distill_edu._inside import check_models
 from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.check_steps import clear_errors, refuse
-from distill_edu._inside.keras_model import PartlyTrained, by_name
+from distill_edu._inside.keras_model import PartlyTrained, by_name, listed
 from distill_edu._inside.layer_outputs import changed_by_training
 from distill_edu._inside.stacked import Row, rows_of
 from distill_edu.distiller import Distiller
@@ -67,7 +67,7 @@ class Classroom(PartlyTrained):
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
-            settings = {name: [fresh(metric) for metric in some or []] for name, some in watched.items()}
+            settings = {name: [fresh(metric) for metric in listed(some)] for name, some in watched.items()}
             settings |= {"temperature": temperature, "alpha": alpha, "soft_loss": soft_loss}
             distiller.compile(fresh(optimizer), student_loss=student_loss, **settings)
         super().compile(optimizer=None, **others)

@@ -114,8 +114,7 @@ class Distiller(DistillerModel):
         batch = read_batch(data)
         if self.hints or (batch.teacher_logits is None and self._soft_loss is not no_soft_loss):
             check_models.require_teacher(self.teacher)
-            check_models.require_image_size(self.teacher, batch.x)
-            with unchanged():
+            with unchanged(self.teacher):
                 answer, features = self._run_teacher(batch.x, training=False)
             batch = batch.answered(answer, features)
         return batch

@@ -248,7 +248,7 @@ def sweep(
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
     shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
-    settings = _combinations(size=sizes, temperature=temperatures, alpha=alphas)
+    settings = _combinations(size=_sizes(sizes), temperature=_numbers(temperatures), alpha=_numbers(alphas))
     _require_arm({**shared, **settings[0]}, dataset, teacher, None)
     seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
@@ -265,9 +265,19 @@ def _of_size(build_student):
     return build
 
 
+def _sizes(sizes):
+    """What the builder is given, one by one, as it is: numbers, texts, tuples."""
+    if not isinstance(sizes, (list, tuple)):
+        return _numbers(sizes)
+    return [size.item() if isinstance(size, np.generic) else size for size in sizes]
+
+
+def _numbers(values):
+    return np.atleast_1d(values).tolist()
+
+
 def _combinations(**axes):
     """All combinations of the axes: [{"size": ..., "temperature": ..., "alpha": ...}]."""
-    axes = {name: np.atleast_1d(values).tolist() for name, values in axes.items()}
     for name, values in axes.items():
         if not values:
             raise ValueError(f"There is no {name} to train for: give at least one.")

@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import t as student_t
 
-from distill_edu._inside.check_values import require_count, require_logits, require_numbers
+from distill_edu._inside.check_values import require_classes, require_count, require_logits, require_numbers
 
 
 def accuracy(labels, logits):
@@ -279,6 +279,5 @@ def require_examples(labels, logits):
             f"The labels have the shape {labels.shape} and the logits {logits.shape}: give labels [n] and logits "
             "[n, classes], with n at least 1."
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise ValueError(f"Labels are integers from 0 to {logits.shape[1] - 1}: leave out examples without a label.")
+    require_classes(labels if labels.dtype.kind in "iu" else np.array(-1), logits.shape[1])
     return labels, logits

@@ -15,7 +15,7 @@ from distill_edu._inside.check_values import (
     require_shares,
     wrong_use,
 )
-from distill_edu._inside.layer_outputs import one_output
+from distill_edu._inside.layer_outputs import first_batch, one_output, state, unmoved
 from distill_edu.data import LETTERS
 from distill_edu.foreign import ask
 
@@ -154,12 +154,14 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
         return logits
     _require_no_function(gives, kept)
     _require_examples(x)
-    require_image_size(teacher, x)
+    first, x = first_batch(x)
+    require_image_size(teacher, first)
     require_stateless(teacher, "teacher")
-    logits = _answers(teacher, x, batch_size)
-    if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
-        teacher.make_predict_function(force=True)  # the softmax may have been taken off after the last predict
+    with unmoved(state(teacher)):
         logits = _answers(teacher, x, batch_size)
+        if looks_like_probabilities(logits[:BLOCK]) and hasattr(teacher, "make_predict_function"):
+            teacher.make_predict_function(force=True)  # the softmax may have been taken off after the last predict
+            logits = _answers(teacher, x, batch_size)
     for block in np.array_split(logits, 1 + len(logits) // BLOCK):  # the checks need float64, twice the memory
         require_logits(block, what="The teacher's output")
     return logits

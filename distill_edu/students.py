@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from distill_edu import cache
+from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import Incomparable, portable_key
 from distill_edu._inside.check_values import require_count
@@ -132,7 +133,7 @@ class Trainer:
         teacher = self._teacher(settings, seed)
         lesson = self._lesson(settings, teacher, seed)
         student = self._student(settings, seed)
-        hints = [type(hint).from_config(hint.get_config()) for hint in _as_tuple(settings["hints"])]
+        hints = [fresh(hint) for hint in _as_tuple(settings["hints"])]
         looked_at = settings["teacher"]["hints"] if _is_for_hints(settings["teacher"]) else teacher
         distiller = Distiller(student=student, teacher=looked_at if hints else None, hints=hints)
         names = ["temperature", "alpha", "student_loss"]

@@ -274,6 +274,63 @@ def test_a_fit_that_does_not_shuffle_does_not_depend_on_the_seed(fits):
     assert len(fits) == 1
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ["a Lambda", "Keras's own function in a Lambda", "a layer", "a loss"])
+def test_a_fit_that_runs_code_which_may_draw_depends_on_the_seed(fits, kind):
+    class Noisy(keras.layers.Layer):
+        def call(self, x):
+            return x + keras.random.normal((6,))
+
+    def noisy(y, z):
+        return CE(y, z) * keras.random.uniform(())
+
+    noise = {
+        "a Lambda": lambda: keras.layers.Lambda(lambda x: x + keras.random.normal((6,))),
+        "Keras's own function in a Lambda": lambda: keras.layers.Lambda(tf.nn.dropout, arguments={"rate": 0.5}),
+        "a layer": Noisy,
+    }
+    losses = []
+    for seed in (1, 2, 1):
+        keras.utils.set_random_seed(0)
+        blocks = [noise[kind]()] if kind in noise else []
+        trained = keras.Sequential([keras.Input((6,)), *blocks, keras.layers.Dense(CLASSES)])
+        trained.compile("sgd", noisy if kind == "a loss" else CE)
+        keras.utils.set_random_seed(seed)
+        losses.append(cache.fit(trained, X, Y, shuffle=False, **QUIET)["loss"])
+    assert losses[0] != losses[1] and losses[0] == losses[2] and len(fits) == 2
+
+
+SETTINGS = {
+    "epsilon": 0.1,
+    "floatx": "float64",
+    "image_data_format": "channels_first",
+    "dtype_policy": "mixed_bfloat16",
+}
+SETTINGS |= {"max_epochs": 1, "max_steps_per_epoch": 1}
+
+
+@pytest.mark.parametrize("name", [name for name in SETTINGS if hasattr(keras.config, f"set_{name}")])
+def test_what_is_set_in_keras_for_all_models_is_in_every_key_where_it_is_no_default(name):
+    before, keys = getattr(keras.config, name)(), {}
+    for value in (before, SETTINGS[name], before):
+        getattr(keras.config, f"set_{name}")(value)
+        keys.setdefault(str(value), set()).add((cache.key("x"), cache_key.portable_key("x")))
+    assert len({one for pairs in keys.values() for pair in pairs for one in pair}) == 4
+    assert all(len(pairs) == 1 for pairs in keys.values())
+
+
+@pytest.mark.nightly
+def test_a_fit_with_another_epsilon_is_another_fit(fits):
+    losses = []
+    for epsilon in (1e-7, 0.1):
+        keras.config.set_epsilon(epsilon)
+        trained = model(activation="softmax")
+        trained.compile("sgd", "kl_divergence")
+        losses.append(cache.fit(trained, X, np.eye(CLASSES)[Y], shuffle=False, **QUIET)["loss"])
+        keras.config.set_epsilon(1e-7)
+    assert losses[0] != losses[1] and len(fits) == 2
+
+
 def test_what_is_learned_next_is_the_same_after_a_hit_as_after_a_miss(fits):
     """Dropout has a random state of its own, which is no weight: with another one the next lesson was another, too."""
     learned = []

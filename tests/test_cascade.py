@@ -242,6 +242,49 @@ def test_calibrate_finds_the_best_threshold_within_a_limit(labels):
         assert chosen.teacher_share == curve[curve.accuracy >= accuracy].teacher_share.min()
 
 
+def test_an_example_without_a_label_is_in_no_curve_and_what_is_no_class_is_refused():
+    cascade, some = Cascade(STUDENT, TEACHER), np.arange(len(Y)) % 3 > 0
+    hidden = np.where(some, Y, -1)
+    assert cascade.curve(X, hidden).equals(cascade.curve(X[some], Y[some]))
+    right = (np.array([P, Q]).argmax(2) == Y)[:, some].mean(1)
+    assert cascade.curve(X, hidden).accuracy.iloc[[0, -1]].tolist() == pytest.approx(right.tolist())
+    share = {"max_teacher_share": 0.5}
+    assert cascade.calibrate(X, hidden, **share) == Cascade(STUDENT, TEACHER).calibrate(X[some], Y[some], **share)
+    for wrong in (2**32 + 3, CLASSES, -2, np.iinfo("int64").min):
+        with pytest.raises(ValueError, match="Labels are integers from 0 to 3"):
+            cascade.curve(X, np.where(some, Y, wrong))
+    for nothing in (0 * Y - 1, np.where(some, Y, np.iinfo("uint64").max).astype("uint64")):
+        with pytest.raises(ValueError, match="Labels are integers from 0 to 3"):
+            cascade.calibrate(X, nothing, **share)
+
+
+class Moving(keras.Model):
+    """Calls a BatchNormalization with training=True, always."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.out = layers.BatchNormalization(), layers.Dense(CLASSES)
+
+    def call(self, x):
+        return self.out(self.norm(x, training=True))
+
+
+def test_a_model_that_is_asked_stays_what_it_is():
+    entry = keras.Input((FEATURES,), batch_size=4)
+    blocks = [layers.Reshape((2, 3)), layers.GRU(3, stateful=True, name="gru"), layers.Dense(CLASSES)]
+    remembering, moving = keras.Sequential([entry, *blocks]), Moving()
+    for models, whose in (((remembering, TEACHER), "student"), ((STUDENT, remembering), "teacher")):
+        with pytest.raises(ValueError, match=f"The layer 'gru' of the {whose} is stateful"):
+            Cascade(*models)
+    moving(X)
+    before = [np.array(variable) for variable in moving.variables]
+    with pytest.raises(ValueError, match="Asking the model changes it, .*moving_mean"):
+        Cascade(moving, TEACHER).predict(X)
+    with pytest.warns(UserWarning, match="The teacher failed .*Asking the model changes it, .*moving_mean"):
+        Cascade(STUDENT, moving, 1.0).predict(X)
+    assert all((a == b).all() for a, b in zip(before, map(np.array, moving.variables), strict=True))
+
+
 def test_a_saved_cascade_answers_as_before_and_still_remembers(tmp_path):
     settings = {"threshold": 0.6, "memory": 50, "confidence": "margin", "temperature": 1.5, "timeout": 60}
     cascade = Cascade(STUDENT, TEACHER, **settings)
@@ -258,6 +301,14 @@ def test_a_saved_cascade_answers_as_before_and_still_remembers(tmp_path):
     loaded = Cascade.load(tmp_path)
     assert (loaded.threshold, loaded.memory, loaded.confidence, loaded.timeout) == (0.9, 1024, "max", None)
     assert loaded.predict(X).labels.shape == (len(X),)
+
+
+def test_after_loading_an_answer_is_kept_without_the_rest_of_its_file(tmp_path):
+    cascade = Cascade(STUDENT, TEACHER, 1.0)
+    cascade.predict(X)
+    cascade.save(tmp_path)
+    kept = Cascade.load(tmp_path)._remembered.values()  # noqa: SLF001 - what it keeps is not public
+    assert len(kept) == len(X) and all(row.base is None for row in kept)
 
 
 def test_a_function_cannot_be_saved(tmp_path):

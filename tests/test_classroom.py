@@ -1,5 +1,6 @@
 """A Classroom gives every student what a Distiller gives it alone, run eagerly, and asks the teacher once."""
 
+import functools
 import inspect
 
 import keras
@@ -192,6 +193,30 @@ def test_the_weighted_metrics_are_those_of_a_distiller(teacher, name):
     agree(*together(STUDENTS[name], teacher, **how), alone(STUDENTS[name], teacher, **how))
 
 
+@pytest.mark.parametrize("kind", ["metrics", "weighted_metrics"])
+@pytest.mark.parametrize("form", [lambda m: [[m]], lambda m: {"dense": m}, lambda m: {"dense": [m]}, lambda m: m])
+def test_metrics_in_any_structure_are_every_students_own(teacher, kind, form):
+    shared = form(keras.metrics.SparseCategoricalAccuracy("acc"))
+    classroom = compiled(STUDENTS["two sizes"], teacher, **{kind: shared})
+    got = classroom.evaluate(X, Y, verbose=0, return_dict=True)["acc"]
+    right = [(np.array(student(X)).argmax(axis=1) == Y).mean() for student in classroom.students]
+    assert right[0] != right[1] and got.tolist() == pytest.approx(right)
+    one = Distiller(student=classroom.students[1], teacher=teacher)
+    one.compile(**{kind: shared})
+    assert one.evaluate(X, Y, verbose=0, return_dict=True)["acc"] == pytest.approx(right[1])
+
+
+def test_a_partial_and_a_metric_of_ones_own_are_what_they_are_alone(teacher):
+    def cubed(batch, student_logits, temperature, power):
+        return keras.ops.mean(keras.ops.abs(batch.teacher_logits - student_logits) ** power, axis=-1)
+
+    def largest(y, z):
+        return keras.ops.max(z, axis=-1)
+
+    how = {"arguments": {"soft_loss": functools.partial(cubed, power=3), "metrics": [largest]}}
+    agree(*together(model, teacher, **how), alone(model, teacher, **how))
+
+
 def test_students_with_a_state_keep_their_own(teacher):
     """A state that no list of variables has."""
 
@@ -377,6 +402,52 @@ def test_a_learning_rate_of_one_student_counts_or_is_refused(teacher):
     alike.distillers[1].optimizer.learning_rate = 0.0
     with pytest.raises(ValueError, match=r"Students alike share an optimizer, .*\[0.0, 0.001"):
         alike.fit(X, Y, **TWICE)
+
+
+def of_all(name, value):
+    return lambda classroom: [setattr(one.optimizer, name, value) for one in classroom.distillers]
+
+
+OWN_SETTINGS = {
+    "weight_decay": of_all("weight_decay", 9.0),
+    "beta_1": of_all("beta_1", 0.1),
+    "what is not decayed": lambda classroom: [
+        one.optimizer.exclude_from_weight_decay(var_names=["bias"]) for one in classroom.distillers
+    ],
+    "a schedule": of_all("learning_rate", opt.schedules.CosineDecay(0.1, 3)),
+    "iterations of one": lambda classroom: classroom.distillers[1].optimizer.iterations.assign(1000),
+    "an optimizer": lambda classroom: setattr(classroom.distillers[1], "optimizer", opt.Adam()),
+    "a loss": lambda classroom: classroom.distillers[1].compile("adam", soft_loss="reverse_kl"),
+    "a loss alone": lambda classroom: classroom.distillers[1].compile(
+        classroom.distillers[1].optimizer, soft_loss="reverse_kl"
+    ),
+    "a metric": lambda classroom: classroom.distillers[1].compile("adam", metrics=["accuracy"]),
+}
+
+
+@pytest.mark.parametrize("name", OWN_SETTINGS)
+def test_what_was_set_in_a_students_own_distiller_is_refused(teacher, name):
+    classroom = compiled(model, teacher)
+    OWN_SETTINGS[name](classroom)
+    for each in (classroom.fit, classroom.evaluate):
+        with pytest.raises(ValueError, match="been changed since compile: give the settings to classroom.compile"):
+            each(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("build", [model, STUDENTS["a loop"]])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_schedule_goes_on_from_the_iterations_of_its_optimizer(teacher, build, when):
+    def falling(done):
+        optimizer = opt.Adam(opt.schedules.ExponentialDecay(0.1, 1000, 0.01))
+        optimizer.iterations.assign(done)
+        return optimizer
+
+    classroom = compiled(build, teacher, lambda: falling(1000 if when == "before" else 0))
+    for one in classroom.distillers if when == "after" else ():
+        one.optimizer.iterations.assign(1000)
+    history = classroom.fit(X, Y, **TWICE).history
+    agree(classroom, history, alone(build, teacher, lambda: falling(1000)))
+    classroom.fit(X, Y, **LIGHT)  # whose optimizers may have stepped
 
 
 @pytest.mark.parametrize("eagerly", [True, False])

@@ -152,6 +152,38 @@ def test_hints_learn_as_alone_each_weight_its_own(teacher, kind):
         assert np.allclose(nlls(found, arm), [by_hand(student) for student in students], rtol=1e-4)
 
 
+class Scaled(hint_kinds.Hint):
+    """Scales each feature; what it keeps in `beside` is in no configuration."""
+
+    beside = 1.0
+
+    def __init__(self, student_layer, teacher_layer, scales=1.0, **keras_arguments):
+        super().__init__(student_layer, teacher_layer, **keras_arguments)
+        self.scales = np.asarray(scales, "float32")
+
+    def call(self, student_features, teacher_features):
+        return keras.ops.mean(self.scales) * self.beside * super().call(student_features, teacher_features)
+
+    def get_config(self):
+        return {**super().get_config(), "scales": self.scales}
+
+
+@pytest.mark.nightly
+def test_what_a_hint_keeps_counts_or_is_refused(teacher):
+    scales = {"light": np.ones(5000), "heavy": np.where(np.arange(5000) == 2500, 1e6, 1.0)}  # their texts are one: ...
+    arms = {name: {"hints": Scaled("h", "h", some)} for name, some in scales.items()}
+    found = compare(DATA, teacher, build, arms, seeds=1, **SHORT)
+    for name, some in scales.items():
+        assert np.allclose(nlls(found, name), by_hand(alone(0, {}, teacher, hints=[Scaled("h", "h", some)])), rtol=1e-4)
+    taken = Scaled("h", "h", scales["heavy"], weight=0.5)
+    alone(0, {}, teacher, hints=[taken])  # a hint that somebody else has serves as a pattern
+    compare(DATA, teacher, build, {"taken": {"hints": taken}}, seeds=1, **SHORT)
+    for hint in (taken, Scaled("h", "h")):
+        hint.beside = 1e4
+        with pytest.raises(ValueError, match="needs its own copy of the Scaled, .* What it keeps besides is lost"):
+            compare(DATA, teacher, build, {"beside": {"hints": hint}}, seeds=1, **SHORT)
+
+
 @pytest.mark.nightly
 def test_convolutions_and_pools_learn_as_alone(teacher):
     """In a group they are matrix products and maxima, compiled by XLA."""

@@ -13,6 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from small import CLASSES, FEATURES, X, Y, logits, model
 
 from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards
+from distill_edu.compress import portable
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
 pytestmark = pytest.mark.nightly  # it converts models
@@ -108,7 +109,48 @@ def test_a_copy_that_answers_differently_is_refused(dtype, factor):
         assert litert_predict(export_litert(network), X[:, :5]) == pytest.approx(logits(network, X[:, :5]), abs=1e-5)
 
 
-def test_a_file_that_answers_differently_is_refused():
+def test_an_adapted_normalization_is_in_a_copy_and_in_its_file():
+    series = np.random.RandomState(0).randn(20, 5, 2).astype("float32")
+    norm = layers.Normalization()
+    norm.adapt(9 * series + 5)
+    keras.utils.set_random_seed(0)
+    one = keras.Sequential([keras.Input(series.shape[1:]), norm, layers.GRU(5), layers.Dense(3)])
+    expected = np.array(one(9 * series + 5))
+    for answers in (portable(one)(9 * series + 5), litert_predict(export_litert(one), 9 * series + 5)):
+        assert np.array(answers) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_table_that_no_file_holds_gets_a_sentence(copied):
+    lookup = layers.IntegerLookup()
+    lookup.adapt(np.array([3, 5, 7]))
+    head = layers.GRU(3) if copied else layers.Flatten()
+    one = keras.Sequential([keras.Input((2,), dtype="int64"), lookup, layers.Embedding(6, 3), head])
+    sentence = "lacks what a layer has learned, such as a table of words: do that step" if copied else "does not know"
+    with pytest.raises(ValueError, match=sentence):
+        export_litert(one)
+
+
+@pytest.mark.parametrize("threshold", [0.05, 15])
+def test_a_copy_that_answers_differently_far_from_1_or_near_0_is_refused(threshold):
+    class Bent(layers.Layer):
+        """Doubles what is beyond a threshold, or within, if it was built at first."""
+
+        def __init__(self, factor=1.0, **keras_arguments):
+            super().__init__(**keras_arguments)
+            self.factor = 2.0
+
+        def call(self, x):
+            beyond = (keras.ops.max(keras.ops.abs(x)) < 0.3) if threshold < 1 else keras.ops.abs(x) > threshold
+            return x * keras.ops.where(beyond, self.factor, 1.0)
+
+    keras.saving.register_keras_serializable("bent")(Bent)
+    bent = Bent()
+    bent.factor = 5.0
+    one = keras.Sequential([keras.Input((4, 2)), bent, layers.GRU(3)])
+    with pytest.raises(ValueError, match="this copy answers differently"):
+        portable(one)
+
     class Counting(layers.Layer):
         count = 0
 

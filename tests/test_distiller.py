@@ -197,12 +197,50 @@ def test_a_teacher_that_changes_when_it_is_asked_is_refused(name, eagerly):
     assert same(before, everything(), atol=0)
 
 
+class OfOnesOwn(keras.layers.Layer):
+    """Keeps plain variables in a list, and counts in one of them, unless it is traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = [tf.Variable(0.0), tf.Variable(0.0)]
+
+    def call(self, x):
+        self.counts[1].assign_add(1.0)
+        return x
+
+
+@pytest.mark.parametrize("kind", [CountingInSecret, OfOnesOwn])
+def test_a_teacher_that_changes_a_plain_variable_is_held_and_refused_eagerly(kind):
+    teacher = keras.Sequential([keras.Input((FEATURES,)), kind(), keras.layers.Dense(CLASSES)])
+    own = keras.tree.flatten(getattr(teacher.layers[0], "counts", None) or teacher.layers[0].count)
+    before = [each.numpy() for each in own]
+    one = distiller(teacher=teacher)
+    for call in (one.fit, one.evaluate):
+        with pytest.raises(ValueError, match="Asking the teacher changes it"):
+            call(X, Y, verbose=0)
+    assert [each.numpy() for each in own] == before
+
+
 def test_a_teacher_that_changes_a_plain_variable_is_refused_in_a_graph():
     teacher = keras.Sequential([keras.Input((FEATURES,)), CountingInSecret(), keras.layers.Dense(CLASSES)])
     before = teacher.layers[0].count.numpy()
     with pytest.raises(ValueError, match="Asking the teacher changes it, .*tf.Variable in .*counting_in_secret"):
         distiller(teacher=teacher, run_eagerly=False).fit(X, Y, verbose=0)
     assert teacher.layers[0].count.numpy() == before
+
+
+@pytest.mark.parametrize("name", ["BatchNormalization in training", "a counter", "a counter in secret"])
+@pytest.mark.parametrize("pipeline", [False, True])
+def test_a_teacher_that_changes_is_held_and_refused_where_it_is_asked_once(name, pipeline):
+    secret = keras.Sequential([keras.Input((FEATURES,)), CountingInSecret(), keras.layers.Dense(CLASSES)])
+    teacher = secret if "secret" in name else CHANGING[name][0]()
+    teacher(X[:11])
+    own = [*teacher.variables, *([secret.layers[0].count] if teacher is secret else [])]
+    before = [np.array(each) for each in own]
+    x = tf.data.Dataset.from_tensor_slices(X).batch(11) if pipeline else X
+    with pytest.raises(ValueError, match="Asking the teacher changes it, and asking must not"):
+        teacher_logits(teacher, x)
+    assert same(before, map(np.array, own), atol=0)
 
 
 def test_a_noisy_teacher_stays_noisy():

@@ -2,19 +2,21 @@
 
 import _thread
 import dataclasses
+import functools
 import signal
 import threading
 
 import keras
 import numpy as np
 import pytest
-from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model
+from small import CLASSES, FEATURES, RANDOM, X, Y, logits, model, same, weights
 
 from distill_edu import (
     Dataset,
     Distiller,
     Vocabulary,
     as_next_letter,
+    compare,
     losses,
     metrics,
     models,
@@ -194,6 +196,58 @@ def test_what_cannot_be_compared_is_trained_each_time_and_says_why(teacher, trai
             assert len(sweep(DATA, teacher, build, seeds=2, soft_loss=mine, **SHORT)) == 2
         assert [each.filename for each in warned] == [__file__]
     assert len(trained) == 4 and not folder.exists()
+
+
+@pytest.mark.parametrize("sizes", [[8, "a"], [(8, 8), (4,)], [(3, 2), (2, 3)], ((3, 2),), [np.int64(3)], "wide"])
+def test_a_builder_is_given_a_size_as_it_is(teacher, sizes):
+    given = []
+
+    def build_one(size):
+        given.append(size)
+        return build(4)
+
+    table = sweep(DATA, teacher, build_one, sizes=sizes, seeds=1, **SHORT)
+    expected = ["wide"] if sizes == "wide" else list(sizes)
+    assert given == table["size"].tolist() == expected and list(map(type, given)) == [
+        int if isinstance(size, np.int64) else type(size) for size in expected
+    ]
+
+
+def closer(batch, student_logits, temperature, power):
+    return keras.ops.mean(keras.ops.abs(batch.teacher_logits - student_logits) ** power, axis=-1)
+
+
+@pytest.mark.parametrize("own", ["soft_loss", "student_loss"])
+def test_a_partial_and_a_loss_of_ones_own_are_what_they_are_alone(teacher, own):
+    def sharper(y, z):
+        return keras.ops.sparse_categorical_crossentropy(y, 2 * z, from_logits=True)
+
+    given = {"soft_loss": functools.partial(closer, power=3)} if own == "soft_loss" else {"student_loss": sharper}
+    row = sweep(DATA, teacher, build, sizes=5, seeds=1, **given, **SHORT).iloc[0]
+    right = metrics.nll(DATA.test[1], logits(by_hand(teacher, 5, 0, 4.0, **given), DATA.test[0]))
+    plain = metrics.nll(DATA.test[1], logits(by_hand(teacher, 5, 0, 4.0), DATA.test[0]))
+    assert row.test_nll == pytest.approx(right, rel=1e-4) != pytest.approx(plain, rel=1e-4)
+    found = compare(DATA, teacher, lambda data: build(5), {"own": given}, judge="nll", seeds=1, **SHORT)
+    assert found.nll["own"].mean() == pytest.approx(right, rel=1e-3)
+
+
+def test_what_weight_decay_leaves_out_it_leaves_out_in_a_sweep(teacher):
+    def optimizer(*names):
+        one = keras.optimizers.SGD(0.1, weight_decay=5.0)
+        one.exclude_from_weight_decay(var_names=names) if names else None
+        return one
+
+    found = {}
+    for names in ((), ("kernel",)):
+        table = sweep(DATA, teacher, build, sizes=5, seeds=2, optimizer=optimizer(*names), keep_weights=True, **SHORT)
+        for seed, learned in enumerate(table.weights):
+            keras.utils.set_random_seed(seed)
+            distiller = Distiller(student=build(5))
+            distiller.compile(optimizer(*names))
+            take_steps(distiller, X, {"labels": Y, "teacher_logits": teacher_logits(teacher, X)}, seed)
+            assert same(learned, weights(distiller.student), atol=2e-3)  # they are kept as float16
+        found[names] = np.linalg.norm(learned[0].astype(float))
+    assert found[("kernel",)] > 2 * found[()]
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", None, "flip"])

@@ -264,9 +264,9 @@ def test_a_label_is_judged_before_any_cast(kind):
     assert reported(one, X, y)["student_loss"] == pytest.approx(hard_values(y.astype(int), logits(one.student)).mean())
 
 
-@pytest.mark.parametrize("wrong", [NAN, 0.7, 2.0**32 + 3, 2**32 + 3, 2**64 - 1], ids=str)
+@pytest.mark.parametrize("wrong", [NAN, 0.7, 2.0**32 + 3, 2**32 + 3, 2**64 - 1, -(2**63), -(2**32) - 1], ids=str)
 def test_what_no_cast_may_turn_into_a_class_is_refused(wrong):
-    y = Y.astype("float64" if isinstance(wrong, float) else "uint64")
+    y = Y.astype("float64" if isinstance(wrong, float) else "uint64" if wrong > 0 else "int64")
     y[3] = wrong
     with pytest.raises(ValueError, match="A label is not one of the classes"):
         distiller(teacher=model(9)).fit(X, y, verbose=0)
@@ -354,10 +354,24 @@ def test_a_class_weight_is_that_of_the_label_of_each_example_or_place(places, fo
     ]
 
 
+def test_labels_of_as_many_places_as_classes_are_no_one_hot_rows_where_keras_does_not_know_the_outputs():
+    """Their sums are 0 and 1, and the student is a class of the reader's."""
+    y, per_class = np.array([[0, 0, 1, 0], [0, 1, 0, 0]]), {0: 5.0, 1: 0.5}
+    for called in (True, False):
+        student = Hidden(sequences(0))
+        student.set_weights([0 * weight for weight in student.get_weights()])
+        student(SERIES[:1]) if called else None
+        one = distiller(student, taught=False, soft_loss=None, alpha=1)
+        history = one.fit(np.ones((2, CLASSES, FEATURES)), y, class_weight=per_class, **LIGHT).history
+        assert history["student_loss"] == [pytest.approx((6 * 5 + 2 * 0.5) / 8 * np.log(4), rel=1e-4)]
+
+
 @pytest.mark.parametrize("task, labels", [("sigmoid", ANSWERS), ("mean_square", NUMBERS)])
 def test_a_class_weight_needs_classes(task, labels):
     with pytest.raises(ValueError, match="every output has a label of its own: give sample_weight"):
         distiller(teacher=model(9), soft_loss=task).fit(X, labels, class_weight=PER_CLASS, verbose=0)
+    hidden = distiller(Hidden(model(classes=1)), model(9, classes=1), soft_loss="sigmoid", alpha=1)
+    hidden.fit(X, Y[:, None] % 2, class_weight={1: 3.0}, **LIGHT)
     with pytest.raises(ValueError, match="A class in class_weight must be a whole number of at least 0, not '0'"):
         distiller(teacher=model(9)).fit(X, Y, class_weight={"0": 2.0}, verbose=0)
     one = distiller(model(classes=1), model(9, classes=1), soft_loss="sigmoid", alpha=1)

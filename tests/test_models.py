@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
-from small import LIGHT, X, Y, logits, model, same, weights
+from small import CLASSES, LIGHT, X, Y, logits, model, same, weights
 
 from distill_edu import Classroom, Dataset, Distiller, Ensemble, as_letters, as_next_letter, models, soft_targets
 from distill_edu.data import LETTERS, Vocabulary
@@ -152,6 +152,46 @@ def test_the_weights_of_an_ensemble_are_used_in_proportion_and_saved(tmp_path):
 def test_wrong_weights_of_an_ensemble_get_a_sentence(weights, message):
     with pytest.raises(ValueError, match=message):
         Ensemble([model(0), model(1)], weights=weights)
+
+
+def images(size):
+    """Ends in pooling over all places, so that it would take images of any size."""
+    blocks = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(CLASSES)]
+    return keras.Sequential([keras.Input((size, size, 1)), *blocks])
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return np.zeros((4, 12, 12, 1), "float32"), np.zeros(4)
+
+
+LARGE = np.zeros((8, 12, 12, 1), "float32")
+PIPELINES = {
+    "an array": lambda: LARGE,
+    "tf.data": lambda: tf.data.Dataset.from_tensor_slices(LARGE).batch(4),
+    "tf.data with labels": lambda: tf.data.Dataset.from_tensor_slices((LARGE, np.zeros(8))).batch(4),
+    "a PyDataset": lambda: Batches(workers=1),
+    "a generator": lambda: ((LARGE[row : row + 4],) for row in (0, 4)),
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_images_of_another_size_are_refused_in_every_form(name):
+    with pytest.raises(ValueError, match=r"The teacher takes images of the shape \(8, 8, 1\), .* resize x"):
+        teacher_logits(images(8), PIPELINES[name]())
+    assert same([teacher_logits(images(12), PIPELINES[name]())], [np.zeros((8, CLASSES))])
+
+
+def test_a_student_of_smaller_images_is_refused():
+    for teacher in (None, images(12)):
+        distiller = Distiller(student=images(8), teacher=teacher)
+        distiller.compile(soft_loss="kl" if teacher else None)
+        for call in (distiller.fit, distiller.evaluate):
+            with pytest.raises(ValueError, match=r"The student takes images of the shape \(8, 8, 1\), .* resize x"):
+                call(LARGE, np.zeros(8), verbose=0)
 
 
 def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar(capsys):

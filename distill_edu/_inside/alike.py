@@ -7,7 +7,7 @@ from distill_edu._inside.description import NOT_DECAYED
 # These change every number of a weight by itself, so students can share one: it does to each what its own copy would.
 ELEMENTWISE = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "Adagrad", "Adadelta", "RMSprop", "Ftrl", "Lion")
 NO_COPY = (
-    "Every student of a Classroom needs its own copy of the {}, made by get_config() and from_config(), which must "
+    "Every student needs its own copy of the {}, made by get_config() and from_config(), which must "
     "hold all that it needs. {} Or train the students in Distillers."
 )
 
@@ -29,18 +29,57 @@ def is_elementwise(optimizer):
 
 
 def fresh(thing):
-    """A new optimizer or metric that does the same; a name or a function stays what it is."""
+    """A new optimizer, metric or hint that does the same; a name or a function stays what it is."""
     if not hasattr(thing, "get_config"):
         return thing
-    try:
-        copy = type(thing).from_config(thing.get_config())
-    except Exception as error:  # of a class of the reader's
-        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+    copy = _from_config(thing)
     for name in set(NOT_DECAYED) & set(vars(thing)):
         setattr(copy, name, getattr(thing, name))
-    if architecture(copy) != architecture(thing):
+    if isinstance(thing, keras.optimizers.Optimizer) and not thing.built:  # where a schedule begins
+        copy.iterations.assign(thing.iterations)
+    if architecture(_as_far(copy, thing)) != architecture(thing):
         raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
     return copy
+
+
+def _from_config(thing):
+    try:
+        return type(thing).from_config(thing.get_config())
+    except Exception as error:  # of a class of the reader's
+        raise ValueError(NO_COPY.format(type(thing).__name__, f"Keras says: {error!s:.200}")) from error
+
+
+def _as_far(copy, thing):
+    """The copy, or of a hint that is built (a Distiller has it) one more, built in the same way, to compare with."""
+    if not getattr(thing, "taken", False):
+        return copy
+    built = _from_config(thing)
+    built.build_from_config(thing.get_build_config())
+    built.taken = True
+    return built
+
+
+def hint_likeness(hint):
+    """Equal for hints that differ in their weight alone."""
+    weight, hint.weight = hint.weight, 1.0
+    try:
+        return architecture(hint)
+    finally:
+        hint.weight = weight
+
+
+def settings_of(optimizer):
+    """What is set in an optimizer, beside the numbers of its variables: equal as long as nobody sets anything else."""
+    rate = vars(optimizer)["_learning_rate"]  # a variable, or a schedule
+    told = {name: each for name, each in vars(optimizer).items() if not name.startswith("_") and name != "built"}
+    named = [str(getattr(optimizer, name, None)) for name in NOT_DECAYED]
+    return told, named, None if isinstance(rate, keras.Variable) else rate
+
+
+def numbers_of(optimizer):
+    """The variables of its learning rate (0 if it is a schedule) and its iterations."""
+    rate = vars(optimizer)["_learning_rate"]
+    return rate.value if isinstance(rate, keras.Variable) else 0.0, optimizer.iterations.value
 
 
 def has_branches(traced):

@@ -25,7 +25,7 @@ def key(*parts):
     >>> key("labels", [1, 2]) == key("labels", [1, 2]), key("labels", [1, 2]) == key("labels", [1, 2.0])
     (True, False)
     """
-    text = json.dumps([Description().text(parts), training_code(), versions()])
+    text = json.dumps([Description().text(parts), training_code(), versions(), *global_settings()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -35,7 +35,7 @@ def portable_key(*parts):
     What `made_by` names counts by how it was made. The package's training code counts where it is not the code that
     the golden numbers have passed.
     """
-    text = json.dumps([Description(made=MADE).text(parts), code_version()])
+    text = json.dumps([Description(made=MADE).text(parts), code_version(), *global_settings()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -78,14 +78,33 @@ def versions():
     return [keras.__version__, tf.__version__, np.__version__]
 
 
+DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+DEFAULTS |= {"dtype_policy": "float32", "max_epochs": None, "max_steps_per_epoch": None}  # not in every release
+
+
+def global_settings():
+    """[name, value] of what is set in Keras for all models, where it is not Keras's default."""
+    values = {name: getattr(keras.config, name)() for name in DEFAULTS if hasattr(keras.config, name)}
+    values["dtype_policy"] = keras.config.dtype_policy().name
+    return [[name, value] for name, value in values.items() if value != DEFAULTS[name]]
+
+
+def runs_own_code(*parts):
+    """Is there code among the parts that may draw random numbers which no variable of theirs tells?"""
+    description = Description()
+    description.text(parts)
+    return description.own_code
+
+
 def architecture(model):
     """What a model computes, as text: equal for models that compute the same of the values of their variables.
 
     The text of a model that cannot be compared is like no other, also of one with a state that is not among its
-    variables, such as a stateful GRU's. Works for an optimizer and a metric, too.
+    variables, such as a stateful GRU's. Works for an optimizer, a metric and a hint, too.
     """
     try:
-        known, names = getattr(model, "variables", ()), [model.name]
+        weight = [model.weight_variable] if hasattr(model, "weight_variable") else []  # of a hint
+        known, names = [*getattr(model, "variables", ()), *weight], [model.name]
         return Description(known, names, closed=True).text(model)
     except Incomparable:
         return f"{type(model).__name__} {id(model)}"

@@ -70,18 +70,18 @@ def require_own_layers(student, teacher):
         )
 
 
-def require_no_change(paths):
-    """No variable of the teacher that changes when the teacher is asked."""
+def require_no_change(paths, whose):
+    """No variable of a model that changes when the model is asked."""
     if paths:
         raise ValueError(
-            f"Asking the teacher changes it, and training must not: {', '.join(paths)}. Build it with stateful=False, "
+            f"Asking the {whose} changes it, and asking must not: {', '.join(paths)}. Build it with stateful=False, "
             "and call its BatchNormalization without training=True."
         )
 
 
 def require_stateless(model, whose):
-    """No stateful layer, where every row is answered anew."""
-    for layer in model._flatten_layers():  # noqa: SLF001 - nothing public
+    """No stateful layer, where every row is answered anew. Of a function nothing is known."""
+    for layer in model._flatten_layers() if isinstance(model, keras.Layer) else ():  # noqa: SLF001 - nothing public
         if getattr(layer, "stateful", False):
             raise ValueError(
                 f"The layer {layer.name!r} of the {whose} is stateful, so an answer depends on what was asked before: "

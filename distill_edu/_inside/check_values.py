@@ -102,6 +102,12 @@ def require_temperature(temperature):
     return require_number(temperature, "temperature", allowed, lambda value: 0 < value <= 1e6, why)
 
 
+def require_classes(labels, count):
+    """Refuse integer labels that are none of so many classes."""
+    if not labels.size or labels.min() < 0 or labels.max() >= count:
+        raise ValueError(f"Labels are integers from 0 to {count - 1}: leave out examples without a label.")
+
+
 def require_logits(logits, what="logits"):
     """Return `logits` as a float64 array; refuse what `require_finite_logits` refuses, and probabilities."""
     logits = require_finite_logits(logits, what)

@@ -61,7 +61,7 @@ class Description:
         self.closed, self.made = closed, made
         self.places = {id(variable): place for place, variable in enumerate(known)}
         self.names = {name: place for place, name in enumerate(names)}
-        self.seen, self.alive, self.inside = {}, [], []
+        self.seen, self.alive, self.inside, self.own_code = {}, [], [], False  # own: not of a library
 
     def text(self, value):
         with warnings.catch_warnings():
@@ -200,6 +200,7 @@ class Description:
         if is_library(file=function.__code__.co_filename):  # made by a library, such as the inside of a decorator
             closure = [[["=", name], self._telling(_content(cell), plain=True)] for name, cell in cells]
             return ["made", ["=", function.__code__.co_qualname], how, closure]
+        self.own_code = True
         for name in imports(function):
             if not is_library(name):
                 self._refuse(function, f"which imports {name} within: import it above the function.")
@@ -222,6 +223,7 @@ class Description:
         return ["=", f"module {module.__name__}"]
 
     def _class(self, kind):
+        self.own_code |= kind is keras.layers.Lambda or not is_known(kind)
         if is_known(kind):
             return self._named(kind, kind.__qualname__, True)
         members = [[["=", name], self._member(value)] for name, value in own_members(kind, NO_MEMBERS)]

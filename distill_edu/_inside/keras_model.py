@@ -10,7 +10,7 @@ from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
 from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
 from distill_edu._inside.disk import whole
-from distill_edu._inside.layer_outputs import Graph, one_output, require_apart
+from distill_edu._inside.layer_outputs import Graph, one_output, output_shape, require_apart
 from distill_edu._inside.tasks import with_axes
 
 ops = keras.ops
@@ -85,14 +85,13 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
-    def _weights(self, y=None, sample_weight=None, class_weight=None, **_):
+    def _weights(self, x=None, y=None, sample_weight=None, class_weight=None, **_):
         """Class weights as sample weights, by labels as a step reads them; and these for each entry of a dictionary."""
         labels = y.get("labels") if isinstance(y, dict) else y
         if not class_weight or not hasattr(labels, "__array__"):  # a pipeline brings its own
             return {"sample_weight": _for_each_entry(y, sample_weight)} if isinstance(y, dict) else {}
         first = getattr(self, "distillers", [self])[0]
-        outputs = getattr(first.student, "outputs", None)
-        shape = tuple(outputs[0].shape) if outputs else ()
+        shape = output_shape(first.student, x)
         by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, shape)
         if sample_weight is not None:
             weight = np.asarray(sample_weight, "float32")
@@ -152,14 +151,19 @@ class DistillerModel(PartlyTrained):
     @property
     def compile_settings(self):
         """The arguments of compile that Keras does not save."""
-        return {"temperature": self.temperature, "alpha": self.alpha, **vars(self._given), **vars(self._watched)}
+        return {"temperature": self.temperature, "alpha": self.alpha, **self.losses_and_metrics}
+
+    @property
+    def losses_and_metrics(self):
+        """Those of compile, as they were given."""
+        return {**vars(self._given), **vars(self._watched)}
 
     def require_apart(self):
         require_apart(self.student, self.teacher)
 
     def compile(self, *, task, metrics=None, weighted_metrics=None, **arguments):
         watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
-        known = {name: keras.tree.map_structure(task.metric, some) if some else some for name, some in watched.items()}
+        known = {name: [task.metric(metric) for metric in listed(some)] for name, some in watched.items()}
         super().compile(**known, **arguments)
         self._watched = types.SimpleNamespace(**watched)  # the original arguments, for saving
 
@@ -246,6 +250,11 @@ class DistillerModel(PartlyTrained):
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
+
+
+def listed(metrics):
+    """The metrics of `compile` in one list, also from lists within lists or a dictionary: models have one output."""
+    return [] if metrics is None else keras.tree.flatten(metrics)
 
 
 def by_name(method, *args, **kwargs):

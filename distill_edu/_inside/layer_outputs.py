@@ -2,7 +2,11 @@
 
 import contextlib
 import functools
+import itertools
+import types
 from typing import NamedTuple
+
+import numpy as np
 
 from distill_edu._inside import check_models
 from distill_edu._inside.backend import keras, tf
@@ -73,6 +77,7 @@ def with_layer_outputs(model, paths, whose="model"):
     layers = [layer_at(model, path) for path in paths]
 
     def run(x, training):
+        check_models.require_image_size(model, x, whose)
         with record_calls(layers) as calls:
             logits = one_output(model(x, training=training), whose)
         outputs = [[call.output for call in calls[layer]] for layer in layers]
@@ -126,19 +131,49 @@ class _Updates(keras.StatelessScope):
         self.updates[id(update[0])] = update
 
 
+def plain_variables(model):
+    """The tf.Variables that the model's layers keep as attributes, of which Keras knows nothing."""
+    layers = model._flatten_layers()  # noqa: SLF001 - nothing public
+    return [each for layer in layers for each in keras.tree.flatten([*vars(layer).values()]) if _is_plain(each)]
+
+
+def _is_plain(value):
+    return isinstance(value, tf.Variable) and tf.executing_eagerly()
+
+
+def state(model):
+    """All variables of a model, without its random state."""
+    kept = [variable for variable in model.variables if variable.name != "seed_generator_state"]
+    return [*kept, *plain_variables(model)]
+
+
 @contextlib.contextmanager
-def unchanged():
+def unmoved(variables, whose="teacher"):
+    """A context after which these variables are what they were. Raises a ValueError if one has changed."""
+    before = [np.array(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        pairs = zip(variables, before, strict=True)
+        moved = [(variable, value) for variable, value in pairs if np.array(variable).tobytes() != value.tobytes()]
+        for variable, value in moved:
+            variable.assign(value)
+    check_models.require_no_change([getattr(variable, "path", variable.name) for variable, _ in moved], whose)
+
+
+@contextlib.contextmanager
+def unchanged(model, whose="teacher"):
     """A context in which a model keeps all but its random state. Raises a ValueError if it would change more."""
     graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
     count = len(graph.get_operations()) if graph else 0
-    with _Updates() as scope:
+    with unmoved(plain_variables(model), whose), _Updates() as scope:
         yield
     changed = [v.path for v, _ in scope.updates.values() if v.name != "seed_generator_state"]
-    # A plain tf.Variable, of which Keras knows nothing. In eager mode nothing shows that it changed.
+    # A plain tf.Variable, of which Keras knows nothing.
     ops = graph.get_operations()[count:] if graph else []
     assigned = ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
     changed += [f"a tf.Variable in {op.name.rpartition('/')[0]}" for op in ops if op.type in assigned]
-    check_models.require_no_change(changed)
+    check_models.require_no_change(changed, whose)
     for variable, value in scope.updates.values():
         variable.assign(value)
 
@@ -155,6 +190,26 @@ def _shapes(model, paths):
 def trace(function, *specs):
     """What the function gives for inputs of these specs, as symbols: nothing is computed."""
     return tf.function(function, autograph=False).get_concrete_function(*specs).structured_outputs
+
+
+def output_shape(model, x):
+    """The shape of what a model gives for the arrays x; one that does not know it is run with symbols."""
+    outputs = getattr(model, "outputs", None)
+    if not outputs:
+        kinds = [(np.shape(part), keras.backend.standardize_dtype(part.dtype)) for part in keras.tree.flatten(x)]
+        symbols = [keras.KerasTensor((None, *shape[1:]), kind) for shape, kind in kinds]
+        outputs = keras.tree.flatten(model(keras.tree.pack_sequence_as(x, symbols), training=False))
+    return tuple(outputs[0].shape)
+
+
+def first_batch(x):
+    """(the inputs of the first batch of a pipeline, or their specs, x as it was); arrays are one batch."""
+    if isinstance(x, types.GeneratorType):
+        first = next(x)
+        return keras.utils.unpack_x_y_sample_weight(first)[0], (each for each in itertools.chain([first], x))
+    if hasattr(x, "element_spec"):  # of a tf.data.Dataset
+        return keras.utils.unpack_x_y_sample_weight(x.element_spec)[0], x
+    return keras.utils.unpack_x_y_sample_weight(x[0])[0] if isinstance(x, keras.utils.PyDataset) else x, x
 
 
 def input_specs(model):

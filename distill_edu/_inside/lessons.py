@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu._inside.alike import likeness
+from distill_edu._inside.alike import hint_likeness, likeness
 from distill_edu._inside.backend import only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
 from distill_edu._inside.engine import CannotMap, Group
-from distill_edu._inside.layer_outputs import one_output, with_layer_outputs
+from distill_edu._inside.layer_outputs import one_output, unchanged, with_layer_outputs
 
 TOGETHER = 40
 
@@ -56,7 +56,7 @@ def grouped(orders):
 def _kind(order):
     """Equal for students that can be trained together."""
     distiller = order.distiller
-    hints = tuple((type(hint), str({**hint.get_config(), "weight": 1})) for hint in distiller.hints)
+    hints = tuple(hint_likeness(hint) for hint in distiller.hints)
     losses = tuple(id(distiller.compile_settings[name]) for name in ("soft_loss", "student_loss"))
     fields = tuple(None if values is None else (values.shape[1:], values.dtype) for values in order.lesson)
     hints = (hints, id(distiller.teacher)) if hints else None
@@ -89,7 +89,8 @@ def _with_features(lesson, distiller):
     paths, features = [hint.teacher_layer for hint in distiller.hints], []
     if paths:
         run = with_layer_outputs(distiller.teacher, paths, "teacher")
-        blocks = [run(x[start : start + 256], training=False)[1] for start in range(0, len(x), 256)]
+        with unchanged(distiller.teacher):
+            blocks = [run(x[start : start + 256], training=False)[1] for start in range(0, len(x), 256)]
         features = [tf.concat(parts, axis=0) for parts in zip(*blocks, strict=True)]
     return Batch(x, labels, None, mask, logits, features)
 

@@ -4,13 +4,17 @@ import contextlib
 import functools
 import itertools
 
-from distill_edu._inside.alike import fresh, has_branches, is_elementwise, likeness
+from distill_edu._inside.alike import fresh, has_branches, is_elementwise, likeness, numbers_of, settings_of
 from distill_edu._inside.backend import keras, only_errors, tf
 from distill_edu._inside.check_models import require_trainable
 
 ONE_RATE = (
     "Students alike share an optimizer, and theirs have the learning rates {}: set the same for all, or train the "
     "students in Distillers."
+)
+NO_OWN_SETTINGS = (
+    "Students alike share an optimizer and losses, and those of a student have been changed since compile: give the "
+    "settings to classroom.compile, for all students, or train the students in Distillers."
 )
 
 
@@ -36,7 +40,7 @@ class Row:
         self.copies = {}  # id of the first student's variable -> (this variable of every student, their stack)
         self.graphs, self.copied, self.is_held = {}, set(), False
         if optimizer:
-            self.rates = self._rates()
+            self.settings, self.numbers = self._settings(), self._numbers()
             self.trained = self._stacks([distiller.student.trainable_variables for distiller in distillers])
             optimizer.build(self.trained)
 
@@ -46,7 +50,7 @@ class Row:
         if self.is_held or not self.optimizer:
             yield
             return
-        self._follow_rates()
+        self._follow()
         self._stacks(self._state())  # now, because Keras traces a step twice that makes a variable
         self._copy(self._read)
         self.is_held = True
@@ -56,17 +60,31 @@ class Row:
             self.is_held = False
             self._copy(self._write)
 
-    def _rates(self):
-        with tf.init_scope():
-            return sorted({float(distiller.optimizer.learning_rate) for distiller in self.distillers})
+    def _settings(self):
+        parts = [(distiller.optimizer, distiller.losses_and_metrics) for distiller in self.distillers]
+        return [(optimizer, settings_of(optimizer), others) for optimizer, others in parts]
 
-    def _follow_rates(self):
-        """Take over a learning rate that was set in every student's optimizer. Raises ValueError for unequal ones."""
-        before, self.rates = self.rates, self._rates()
-        if len(self.rates) > 1:
-            raise ValueError(ONE_RATE.format(self.rates))
-        if self.rates != before:
-            self.optimizer.learning_rate = self.rates[0]
+    def _numbers(self):
+        with tf.init_scope():
+            return sorted({tuple(pair) for pair in self._copy(self._read_numbers).numpy().tolist()})
+
+    def _read_numbers(self):
+        pairs = [numbers_of(distiller.optimizer) for distiller in self.distillers]
+        return tf.stack([[tf.cast(number, "float32") for number in pair] for pair in pairs])
+
+    def _follow(self):
+        """Take over a learning rate, or iterations, set in every student's optimizer. ValueError for anything else."""
+        if self._settings() != self.settings:
+            raise ValueError(NO_OWN_SETTINGS)
+        numbers = self._numbers()
+        if len({rate for rate, _ in numbers}) > 1:
+            raise ValueError(ONE_RATE.format([rate for rate, _ in numbers]))
+        if len(numbers) > 1:
+            raise ValueError(NO_OWN_SETTINGS)
+        for name, before, now in zip(("learning_rate", "iterations"), self.numbers[0], numbers[0], strict=True):
+            if now != before:
+                getattr(self.optimizer, name).assign(now)
+        self.numbers = numbers
 
     @contextlib.contextmanager
     def written(self):

@@ -62,7 +62,7 @@ class Task:
         return KnownOutputs(metric, self.known, name or metric.name)
 
     def weights_of_classes(self, labels, class_weight, outputs):
-        """sample_weight from Keras's class_weight, one a label. `outputs`: the student's shape, () if unknown."""
+        """sample_weight from Keras's class_weight, one a label. `outputs`: the student's shape."""
         raise ValueError(check_steps.NO_CLASS_WEIGHT)
 
     def problems(self, labels, teacher_logits, student_logits):
@@ -156,11 +156,10 @@ class Classes(Task):
         return labels if _are_rows(labels) else ops.maximum(labels, 0)
 
     def weights_of_classes(self, labels, class_weight, outputs):
-        sums = labels.sum(axis=-1).round(2) if labels.ndim > 1 else None
-        if labels.ndim > 1 and labels.shape[-1] == 1:
+        if labels.ndim == len(outputs) and labels.shape[-1] == 1:
             labels = labels[..., 0]
-        elif labels.ndim == len(outputs) or not outputs and np.isin(sums, (0, 1, -labels.shape[-1])).all():  # rows
-            labels = np.where(sums > 0, labels.argmax(axis=-1), NO_LABEL)
+        elif labels.ndim == len(outputs):  # rows
+            labels = np.where(labels.sum(axis=-1) > 0, labels.argmax(axis=-1), NO_LABEL)
         return _of_classes(labels, class_weight)
 
     def problems(self, labels, teacher_logits, student_logits):

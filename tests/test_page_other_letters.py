@@ -77,7 +77,7 @@ def test_only_pairs_with_the_best_letter_are_bold_and_their_sum_is_above_the_fig
     figure, words = at(page.pieces_explorer(SPELLED, ANSWERS, PAIRS, LETTERS), name="two", read=0, order="letter")
     left, right = figure.axes
     bold = {label.get_text() for label in left.get_xticklabels() if label.get_fontweight() == "bold"}
-    assert bold == {"c"} and left.get_title() == "all pairs that begin with 'c': 0.40"
+    assert bold == {"c"} and left.get_title() == "teacher, pairs that begin with 'c': 0.40"
     assert right.get_title().startswith("by letter: KL ") and left.get_ylim() == right.get_ylim()
 
 
@@ -101,3 +101,8 @@ def test_the_distances_are_those_of_the_formulas():
     p, q = np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.0, 0.75])
     assert page.sorted_l1(p, q) == pytest.approx(0.5)
     assert page.kl(p, np.array([0.25, 0.5, 0.25])) == pytest.approx(0.5 * np.log(2), abs=1e-6)
+
+
+def test_a_renaming_that_is_written_for_four_symbols_is_refused():
+    assert page.check_renamed(lambda p, labels, random: np.roll(p, 1, axis=-1)) == "Correct!"
+    assert page.check_renamed(lambda p, labels, random: p[..., [3, 0, 1, 2]]) != "Correct!"

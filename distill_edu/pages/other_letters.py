@@ -123,13 +123,19 @@ def validation_by_alpha(found, arms, symbols):
 
     >>> found = type("Found", (), {"tried": {"sorted": [({"alpha": 0}, 10.6), ({"alpha": 0.5}, 2.8)]}})
     >>> print(validation_by_alpha(found, ["sorted"], 76))
-    validation NLL at alpha 0, 0.5
+    validation NLL (mean of all letters) at alpha 0, 0.5
     sorted              10.600, 2.800
     equal probabilities 4.331
     """
     alphas = ", ".join(f"{options['alpha']:g}" for options, _ in found.tried[arms[0]])
     lines = [f"{arm:19} {', '.join(f'{score:.3f}' for _, score in found.tried[arm])}" for arm in arms]
-    return "\n".join([f"validation NLL at alpha {alphas}", *lines, f"equal probabilities {np.log(symbols):.3f}"])
+    return "\n".join(
+        [
+            f"validation NLL (mean of all letters) at alpha {alphas}",
+            *lines,
+            f"equal probabilities {np.log(symbols):.3f}",
+        ]
+    )
 
 
 def pieces_explorer(names, said, pairs, letters):
@@ -181,7 +187,7 @@ def _draw_pairs(axes, of_pairs, shown_pairs, begun, best, text, look):
     for label, k in zip(axes.get_xticklabels(), top, strict=True):
         label.set_fontweight("bold" if with_best[k] and not begun else "normal")
     added = f"pairs that begin with '{begun or best}'"
-    axes.set_title(added if begun else f"all {added}: {of_pairs @ with_best:.2f}", fontsize=10)
+    axes.set_title(f"teacher, {added}" if begun else f"teacher, {added}: {of_pairs @ with_best:.2f}", fontsize=10)
     return top
 
 
@@ -266,5 +272,5 @@ check_renamed = Exercise(
         (lambda p, labels, random: np.sort(p, axis=-1), "sorting forgets the names; here each gets the wrong name."),
     ],
     otherwise="move the numbers one place along the last axis, as around a circle; NumPy has a function for it.",
-    inputs=[(np.stack([P, P[::-1] ** 2, P**3]), None, None)],
+    inputs=[(np.stack([P, P[::-1] ** 2, P**3]), None, None), (np.array([[[0.4, 0.1, 0.2, 0.05, 0.25]]]), None, None)],
 )

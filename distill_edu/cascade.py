@@ -24,8 +24,7 @@ from distill_edu._inside.time_limit import within
 from distill_edu.metrics import threshold_curve
 from distill_edu.probabilities import entropy
 
-MODELS = ("student", "teacher")
-SETTINGS = ("threshold", "memory", "confidence", "temperature", "timeout")
+MODELS, SETTINGS = ("student", "teacher"), ("threshold", "memory", "confidence", "temperature", "timeout")
 WRITTEN = re.compile(r"(student|teacher|memory)-[0-9a-f]{8}\.(keras|npz)")  # the names of the files that `save` writes
 
 # probabilities [n, classes] -> confidence [n], from 0 (all classes are equal; 1 / classes for "max") to 1
@@ -294,8 +293,7 @@ def _require_models(student, teacher):
                 f"The {name}'s output looks like probabilities, because the model ends in a {ending}, and a Cascade "
                 f"needs logits: take the {ending} off the last layer."
             )
-    classes = _known_classes(student, teacher)
-    if len(set(classes)) > 1:
+    if len(set(classes := _known_classes(student, teacher))) > 1:
         raise ValueError("The student has {} outputs and the teacher {}: give the same classes.".format(*classes))
 
 
@@ -316,13 +314,7 @@ def _require_share(value, name):
 
 def _call(model, x):
     """The model's output as arrays. Without `model.predict`, which two threads may not use at the same time."""
-<<<<<<< HEAD
-    output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
     requirement = "A model must give an array of numbers, [n, classes]"
+    with unchanged(model, "model") if getattr(model, "built", False) else contextlib.nullcontext():
+        output = model(x, training=False) if isinstance(model, keras.Layer) else model(x)
     return keras.tree.map_structure(lambda part: check_values.require_numbers(part, requirement), output)
-=======
-    is_model = isinstance(model, keras.Layer)
-    with unchanged(model, "model") if is_model and model.built else contextlib.nullcontext():
-        output = model(x, training=False) if is_model else model(x)
-    return keras.tree.map_structure(lambda part: np.asarray(part, dtype=np.float64), output)
->>>>>>> bH3

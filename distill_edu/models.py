@@ -138,9 +138,8 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
 
     `teacher`: a Keras model or layer, or any function from a list or an array of examples to logits or, as `gives`
     says, to "probabilities". `x`: an array, a dictionary or list of arrays, or a pipeline, as for `teacher.predict`;
-    for a function a list or an array. `kept`: a folder for the answers of this one function, which cannot be
-    recognised: another one in the same folder would get the old one's answers. See `foreign.ask`. Raises ValueError for
-    an empty x, for NaN, and for outputs that are not what `gives` says, OSError for a folder that cannot be written.
+    for a function a list or an array. `kept`: a folder for the answers of this one function: see `foreign.ask`. Raises
+    ValueError for an empty x, NaN, and outputs that are not what `gives` says, OSError for a folder not to be written.
 
     >>> teacher = keras.Sequential([keras.Input((3,)), layers.Dense(2, kernel_initializer="ones")])
     >>> teacher_logits(teacher, np.array([[1.0, 2.0, 3.0]]))

@@ -173,9 +173,11 @@ check_bigrams = Exercise(
         (lambda word: _pairs(f" {word.lower()} ")[::2], "the pairs overlap: go on by one letter each time."),
         (lambda word: list(dict.fromkeys(_pairs(f" {word.lower()} "))), "keep a pair that comes twice."),
         (lambda word: list(f" {word.lower()} "), "those are single letters: take two at a time."),
+        (lambda word: list(map(tuple, _pairs(f" {word.lower()} "))), "join the two symbols of a pair into one text."),
+        (lambda word: _pairs(f" {word.casefold()} "), "casefold() makes two letters of ß: use lower()."),
     ],
     otherwise='the first pair of "Oslo" is " o".',
-    inputs=[("Oslo",), ("Barbados",), ("San José",)],
+    inputs=[("Oslo",), ("Barbados",), ("San José",), ("Weißrussland",)],
 )
 
 

@@ -8,6 +8,7 @@ from distill_edu.metrics import holm, paired_gain
 
 STARTS = "the students' starts and batches"
 TEACHERS = "each seed's own teacher"
+SOME = " (in some questions)"
 UNITS = {"accuracy": "accuracy", "nll": "nats saved"}
 
 
@@ -74,7 +75,8 @@ class Experiment:
             raise ValueError("Only experiments with the same judge, seeds and test examples can be joined.")
         names = ("right", "nll", "chosen", "tried", "classes", "students")
         tables = {name: {**getattr(self, name), **getattr(other, name)} for name in names}
-        return Experiment(self.judge, covers=self.covers, when=max(self.when, other.when), **tables)
+        covers = _joined(self.covers, other.covers)
+        return Experiment(self.judge, covers=covers, when=max(self.when, other.when), **tables)
 
     def __str__(self):
         seeds, examples = np.shape(next(iter(self.right.values())))[:2]
@@ -111,9 +113,7 @@ class Gains(dict):
     def __or__(self, other):
         if both := sorted(set(self) & set(other)):
             raise ValueError(f"Both have a question {both}: give them titles.")
-        covers = max(self.covers, other.covers, key=len)
-        in_some = self.covers != other.covers and "in some questions" not in covers
-        return Gains({**self, **other}, self.unit, covers + " (in some questions)" * in_some)
+        return Gains({**self, **other}, self.unit, _joined(self.covers, other.covers))
 
     __ior__ = __or__
 
@@ -131,8 +131,16 @@ class Gains(dict):
             lines.append(f"{name:{width}}  {gain.mean:+.4f} {interval}  {p}  {verdict}")
         lines.append(f"95% intervals and p cover {self.covers}, and the test examples;")
         corrected = f"; p is corrected for {len(self)} questions (Holm)" if len(self) > 1 else ""
-        uncovered = "another split" if TEACHERS in self.covers else "another teacher or another split"
+        in_some = " (in the others)" * (TEACHERS + SOME in self.covers)
+        uncovered = ("" if TEACHERS in self.covers.split(", ") else f"another teacher{in_some} or ") + "another split"
         lines.append(f"they do not cover {uncovered} of the data{corrected}.")
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _joined(here, there):
+    """What two results cover together: a part that one of them lacks is covered in some questions."""
+    parts, others = here.split(", "), there.split(", ")
+    names = dict.fromkeys(part.removesuffix(SOME) for part in [*parts, *others])
+    return ", ".join(name if name in parts and name in others else name + SOME for name in names)

@@ -226,6 +226,10 @@ def test_the_footer_says_whether_each_seed_has_its_own_teacher(teacher):
     says = str(own.gains(over="labels"))
     assert "cover the students' starts and batches, each seed's own teacher, and" in says
     assert "another teacher" not in says and "another split" in says
+    by_title = one.gains(over="labels", title="one") | own.gains(over="labels", title="own")
+    for joined in (by_title, (one | own).gains(over="labels"), (own | one).gains(over="labels")):
+        assert "batches, each seed's own teacher (in some questions), and" in str(joined)
+        assert "do not cover another teacher (in the others) or another split" in str(joined)
 
 
 def test_what_is_learned_instead_of_the_soft_targets(teacher):

@@ -40,7 +40,7 @@ BY_HAND = [
      14.73915, 435, 7.5]),
     ("hints.attention_by_hand", None, 0.6, [3, 0.42857, 0.8, 0.83205, 0.65465, 0.12]),
     ("ask_more.times_seen", None, 11.46953, [0.35842, 11.85185, 355.55556, 87.1875]),
-    ("through_noise.inner_by_hand", None, 3, [1, 2, 5, [2, -1]]),
+    ("through_noise.inner_by_hand", None, 2, [-2, 10, 3, 6, 5, 1, [0, -1]]),
     ("when_it_fails.alpha_by_hand", None, 0.33333, [0.5, 0.66667, 0.41176, 0.7]),
     ("foreign_teacher.bin_by_hand", None, [0.2, 0.5, 0, 0.3],
      [[0.2, 0.5, 0, 0.2], [0.2, 0.5, 0, 0.1], [0.2, 0.5, 0.3, 0], [0.5, 0.2, 0, 0.3], [0.28571, 0.71429, 0, 0],

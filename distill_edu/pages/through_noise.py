@@ -198,7 +198,8 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
         axes.text(stops[0], height + (0.015 if side == "bottom" else -0.03), name, fontsize=8, color=colour, va=side)
     axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
     axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
-    axes.set_title("share: how much of another start\nbars: 95% interval; thick line: the chosen updates", fontsize=8)
+    ends, marks = "share 0: the teacher's start; share 1: another", "bars: 95% interval; thick line: the chosen updates"
+    axes.set_title(f"{ends}\n{marks}", fontsize=8)
     mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
@@ -236,7 +237,8 @@ def draw_bowl(towards=(1.0, 0.9)):
     levels = teacher @ BOWL @ teacher / 2 * np.array([0.08, 0.35, 1, 1.8])  # 1: through the start
     axes.contour(x, y, height, levels, colors=NEUTRAL, linewidths=0.8)
     behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
-    teachers, students = ("teacher (bottom)", teacher, TEACHER, 0.12), ("student's step", student, STUDENT, -0.16)
+    teachers = r"teacher's step $\Delta_T$", teacher, TEACHER, 0.12
+    students = r"student's step $\Delta_S$", student, STUDENT, -0.16
     for name, end, colour, side in (teachers, students):
         axes.annotate("", end, (0, 0), arrowprops={"arrowstyle": "->", "linewidth": 2, "color": colour, "shrinkA": 0})
         axes.text(end[0] + 0.06, end[1] + side, name, fontsize=9, color=colour, va="center", bbox=behind)
@@ -275,14 +277,17 @@ def draw_cosines(cosines):
     return figure
 
 
-# The inner product of the teacher's step (1, -1) and the student's (2 * 1, 1 * -1).
+# The inner product of the teacher's step (1, -2) and the student's (2 * 1 + 1 * -2, 1 * 1 + 1 * -2).
 check_inner_by_hand = Exercise(
-    right=3,
+    right=2,
     mistakes=[
-        (1, "you subtracted the second product: minus times minus is plus."),
-        (2, "that is the first product alone, or the teacher's step times itself: use both products, and F."),
-        (5, "that is the student's step times itself."),
-        ([2, -1], "that is the student's step: multiply it with the teacher's, number by number, and add."),
+        (-2, "minus times minus is plus."),
+        (10, "keep the signs of the teacher's step."),
+        (3, "that is the sum of F's diagonal: multiply F with the teacher's step first."),
+        (6, "you used F's diagonal alone: its other numbers count, too."),
+        (5, "that is the teacher's step times itself: use F."),
+        (1, "that is the student's step times itself."),
+        ([0, -1], "that is the student's step: multiply it with the teacher's, number by number, and add."),
     ],
     otherwise="multiply the two steps number by number, and add the products.",
 )

@@ -251,7 +251,7 @@ def counts_of_a_draft(texts):
     return {"letters a call": letters / calls, "kept / checked": kept / checked, "kept / all letters": kept / letters}
 
 
-WORTH = ("surprise", "letters a call", "kept / checked", "kept / all letters")  # of a text with a draft
+WORTH = ("surprise", "known triples", "letters a call", "kept / checked", "kept / all letters")  # with a draft
 
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
@@ -261,6 +261,7 @@ check_share_by_hand = Exercise(
     mistakes=[
         (0.31, "you multiplied p and q: a drafted letter is kept with probability min(1, p / q)."),
         (0.3, "that is how much they differ: the question is what they share."),
+        (0.75556, "that is a plain mean of min(1, p / q): weigh each letter by how often it is drafted, q."),
         (0.4, "the differences count twice: what is too much in one place is missing in another."),
         (1.3, "no share is above 1: you took the larger probabilities."),
         (1.0, "that is the sum of one model's probabilities: some drafted letters are refused."),

@@ -28,13 +28,13 @@ def gain(measure, texts, rivals):
 
 def draw_judges(texts):
     """Draw what both judges say of the texts of each writer. `texts`: writer -> what `judge` says of each student."""
-    figure, rows = Picture(7, 2.2), range(len(texts))
+    figure, rows = Picture(7, 2.5), range(len(texts))
     judges = {
-        "surprise": "surprise (nats per letter; line: mean)",
-        "known triples": "known triples (share; line: mean)",
+        "surprise": "surprise (nats per letter; line: mean)\nlow is good",
+        "known triples": "known triples (share; line: mean)\nhigh is good",
     }
     for left, (measure, label) in zip((0.15, 0.59), judges.items(), strict=True):
-        axes = figure.add_axes((left, 0.26, 0.38, 0.68))
+        axes = figure.add_axes((left, 0.34, 0.38, 0.6))
         for row, (writer, found) in enumerate(texts.items()):
             values = [text[measure] for text in found]
             colour = DISTILLED if writer == "soft" else HARD
@@ -49,8 +49,11 @@ def draw_rule(p, q, kept, drawn):
     """Draw how often each of the letters a, b, c is kept (green) and newly drawn (blue), beside its p and its q."""
     figure, places = Picture(6, 2.8), np.arange(len(p))
     axes = figure.add_axes((0.12, 0.18, 0.5, 0.76))
-    axes.bar(places, kept, 0.5, color=DISTILLED, label="drafted and kept")
-    axes.bar(places, drawn, 0.5, kept, color=TEACHER, label="newly drawn")
+    green = axes.bar(places, kept, 0.5, color=DISTILLED, label="drafted and kept")
+    blue = axes.bar(places, drawn, 0.5, kept, color=TEACHER, label="newly drawn")
+    for bars, shares in ((green, kept), (blue, drawn)):
+        numbers = [f"{share:.2f}" if share > 0 else "" for share in shares]
+        axes.bar_label(bars, numbers, label_type="center", color="white", fontsize=9)
     axes.bar(places, q, 0.8, fill=False, edgecolor=NEUTRAL, linestyle="--", label="q: the draft's")
     axes.hlines(p, places - 0.4, places + 0.4, color="black", linewidth=2, label="p: the teacher's")
     axes.set_xticks(places, "abc"[: len(p)])

@@ -171,5 +171,5 @@ def test_the_two_ways_are_the_widths_and_the_bits():
     assert [start / end for start, end in arrows] == pytest.approx([3] * 4)
 
 
-def test_a_quantised_scalar_formula_is_told_that_arrays_come():
-    assert "raised" in page.check_quantise(lambda x, scale, zero: max(-128, min(127, round(x / scale) + zero)))
+def test_a_quantized_scalar_formula_is_told_that_arrays_come():
+    assert "raised" in page.check_quantize(lambda x, scale, zero: max(-128, min(127, round(x / scale) + zero)))

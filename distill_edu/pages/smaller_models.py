@@ -198,12 +198,12 @@ def choice(points, kilobytes):
 check_bytes_by_hand = Exercise(
     right=4040,
     mistakes=[
-        (1010, "that is the number of weights, or their bytes in int8: a float32 has 32 bits."),
+        (1010, "that is the number of weights and biases: each is a float32 of 32 bits."),
         (4000, "the biases are missing: one for each of the 10 units."),
         (32 * 1010, "that is the number of bits: 8 of them are a byte."),
         (2 * 1010, "two bytes each is float16."),
     ],
-    otherwise="(100 x 10 weights + 10 biases) times the bytes of one float32.",
+    otherwise="count weights and biases first; then multiply by the bytes of one float32, which has 32 bits.",
 )
 
 
@@ -213,7 +213,7 @@ def _clipped(values):
 
 X = np.array([0.0, 0.26, -0.26, 1.0, 50.0, -50.0])
 # function(x, scale, zero) -> whole numbers from -128 to 127
-check_quantise = Exercise(
+check_quantize = Exercise(
     right=lambda x, s, z: _clipped(np.round(x / s) + z).astype(int),
     mistakes=[
         (lambda x, s, z: _clipped(np.round(x / s)) + z, "clip last: the zero point may lead out of the range again."),

@@ -132,13 +132,17 @@ class _Updates(keras.StatelessScope):
 
 
 def plain_variables(model):
-    """The tf.Variables that the model's layers keep as attributes, of which Keras knows nothing."""
-    layers = model._flatten_layers()  # noqa: SLF001 - nothing public
-    return [each for layer in layers for each in keras.tree.flatten([*vars(layer).values()]) if _is_plain(each)]
+    """The tf.Variables that the model's layers keep as attributes, of which Keras knows nothing; none in a graph."""
+    layers = model._flatten_layers() if tf.executing_eagerly() else ()  # noqa: SLF001 - nothing public
+    return [*{id(each): each for layer in layers for each in _plain_in(vars(layer))}.values()]
 
 
-def _is_plain(value):
-    return isinstance(value, tf.Variable) and tf.executing_eagerly()
+def _plain_in(value):
+    if isinstance(value, tf.Variable):
+        yield value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    for part in parts:
+        yield from _plain_in(part)
 
 
 def state(model):

@@ -12,6 +12,7 @@ from distill_edu._inside.cache_key import made_by, portable_key
 from distill_edu._inside.check_models import require_answers, require_asked
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
+from distill_edu._inside.tasks import NO_LABEL
 from distill_edu.evidence import STARTS, TEACHERS, Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
@@ -199,7 +200,7 @@ def trained(
     keras.utils.set_random_seed(seed)
     model = build(data, **settings)
     x, labels = data.train if train is None else train
-    ignored = -1 if np.ndim(labels) > 1 and loss is None else None
+    ignored = NO_LABEL if np.ndim(labels) > 1 and loss is None else None
     model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
     if (weights := cache.recall(name)) is None:
         cache.require_kept(1, "teacher")
@@ -293,7 +294,7 @@ def _table(wanted, rows, labels):
         line = {name: settings[name] for name in ("size", "temperature", "alpha")}
         line |= {"seed": seed, "parameters": row["parameters"]}
         line |= {f"{part}_{name}": value for part in PARTS for name, value in row[part].items()}
-        line["test_right"] = (classes == labels)[labels != -1]
+        line["test_right"] = (classes == labels)[labels != NO_LABEL]
         table.append(line | ({"weights": row["weights"]} if "weights" in row else {}))
     return pandas.DataFrame(table)
 

@@ -18,6 +18,7 @@ from distill_edu._inside.check_values import require_count
 from distill_edu._inside.engine import like
 from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
 from distill_edu._inside.progress import progress_bar
+from distill_edu._inside.tasks import NO_LABEL
 from distill_edu.distiller import Distiller
 from distill_edu.losses import named_soft_loss
 from distill_edu.metrics import report, require_examples
@@ -186,7 +187,7 @@ class Trainer:
         said = {part: logits[rows] if part == "train" else logits for part, logits in _answers(teacher).items()}
         if settings["transfer"]:
             more = self.course.data.transfer
-            x, labels = np.concatenate([x, more]), np.concatenate([labels, np.full(len(more), -1, labels.dtype)])
+            x, labels = np.concatenate([x, more]), np.concatenate([labels, np.full(len(more), NO_LABEL, labels.dtype)])
             said = said and {"train": np.concatenate([said["train"], said["transfer"]])}
         logits = said["train"] if said else None if teacher is None else teacher_logits(teacher, x)
         if settings["targets"] is not None:
@@ -195,7 +196,7 @@ class Trainer:
             targets = settings["targets"](soft_targets(logits, temperature), labels, random)
             logits = (temperature * np.log(np.maximum(targets, TINY))).astype("float32")
         sequences = labels.ndim > 1
-        counts = labels != -1 if settings["mask"] else np.ones(labels.shape, bool)
+        counts = labels != NO_LABEL if settings["mask"] else np.ones(labels.shape, bool)
         return Lesson(x, labels, logits, counts if sequences else None)
 
     def _judged(self, orders, wanted, numbers, kept):
@@ -227,7 +228,7 @@ class Trainer:
 
     def _scores(self, labels, logits, of_teacher, part):
         """accuracy, nll, ece, agreement with the teacher (if there is one), and the details of the test set."""
-        counts = labels != -1 if labels.ndim > 1 else np.ones(len(labels), bool)
+        counts = labels != NO_LABEL if labels.ndim > 1 else np.ones(len(labels), bool)
         require_examples(labels[counts], logits[counts])
         scores = report(labels[counts], logits[counts], None if of_teacher is None else of_teacher[counts])
         if part == "test" and "classes" in self.course.details:

@@ -48,7 +48,7 @@ BY_HAND = [
     ("text.pairs_by_hand", None, 8, [7, 6, 9, 36]),
     ("write.share_by_hand", None, 0.7, [0.31, 0.3, 0.75556, 0.4, 1.3, 1]),
     ("other_letters.second_letter_by_hand", None, 0.5, [0.3, 0.6, 0.18, 0.75, 2]),
-    ("whose_words.reverse_by_hand", None, 1.60944, [2.32193, -1.60944, inf, 0.32189, 0, 0.69897]),
+    ("whose_words.reverse_by_hand", None, 1.60944, [2.32193, -1.60944, inf, 0.32189, 0, 0.69897, 1.6]),
     ("working.trace_by_hand", None, 302, [2, 12, 31012, 372, 292]),
     ("smaller_models.bytes_by_hand", None, 4040, [1010, 4000, 32320, 2020]),
     ("few_bits.levels_by_hand", None, [0.2, 0, 0.6],

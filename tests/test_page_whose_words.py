@@ -91,6 +91,10 @@ def test_each_start_has_its_curve_and_a_point_for_each_other_lesson():
         curve, *others = ([*zip(line.x, line.y, strict=True)] for line in lines(axes))
         assert curve == [COLDER[0.5][start], COLDER[1][start]]
         assert others == [[points[start]] for points in OTHERS.values()]
+        ends = [collection.get_segments()[0] for collection in axes.collections]
+        assert [tuple(end[0]) for end in ends] == [points[start] for points in OTHERS.values()]
+        for (x, _), (above, height) in ends:
+            assert x == above and height == pytest.approx(np.interp(x, *np.transpose(curve)))
         assert [line.colour for line in lines(axes)] == [
             colour.lower() for colour in (picture.DISTILLED, page.REVERSE, picture.CLASSES[1])
         ]

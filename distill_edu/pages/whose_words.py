@@ -80,6 +80,8 @@ def draw_peaks(figure, apart, share, beta):
 def show_colder(colder, lessons):
     """Draw, start by start, a student that writes colder and colder, beside those of other lessons that write at T = 1.
 
+    A vertical line leads from each of those to the curve, at equal entropy.
+
     `colder`: temperature -> (entropy, reverse KL) of each start, [starts, 2], in nats per letter; `lessons`: lesson ->
     the same, of up to four other lessons.
     """
@@ -93,6 +95,8 @@ def show_colder(colder, lessons):
         axes.plot(*curve.T, "o-", color=DISTILLED, markersize=3.5, label="teacher's text, forward")
         for (name, points), (colour, marker) in zip(others.items(), LOOKS[: len(others)], strict=True):
             axes.plot(*points[start], marker, color=colour, markersize=6, label=plain(name))
+            entropy, lower = points[start]
+            axes.vlines(entropy, lower, np.interp(entropy, *curve.T), color=colour, linewidth=1)
         for place in (0, -1):
             axes.annotate(
                 f"{stops[place]:g}", curve[place], (0, 5), textcoords="offset points", ha="center", fontsize=7
@@ -102,7 +106,7 @@ def show_colder(colder, lessons):
         axes.tick_params(labelsize=8)
         if start:
             axes.set_yticklabels([])
-    figure.axes[0].set_ylabel("reverse KL (nats)", fontsize=9)
+    figure.axes[0].set_ylabel("reverse KL (nats per letter)", fontsize=8)
     figure.text(0.53, 0.03, "entropy of the student (nats per letter)", fontsize=9, ha="center")
     handles, names = figure.axes[0].get_legend_handles_labels()
     names[0] += f", T = {stops[-1]:g} to {stops[0]:g}"
@@ -122,6 +126,7 @@ check_reverse_by_hand = Exercise(
         (np.log(5) / 5, "each logarithm is weighed by the student's probability, which is 1."),
         (0.0, "they differ, so it is above 0: what does the letter add that the student always says?"),
         (np.log10(5), "that is the logarithm to base 10: take the natural one, np.log, for nats."),
+        (1.6, "nearly: give two decimals, or the formula."),
     ],
     otherwise="add q log(q / p) over both letters; 0 log 0 is 0.",
 )

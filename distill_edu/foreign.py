@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distill_edu._inside.check_values import require_count, require_logits, require_numbers
+from distill_edu._inside.check_values import looks_like_probabilities, require_count, require_logits, require_numbers
 from distill_edu._inside.content import content_key
 from distill_edu._inside.disk import sweep_up, whole
 from distill_edu._inside.progress import progress_bar
@@ -89,7 +89,7 @@ def _answers(function, x, rows, gives):
             )
         with np.errstate(divide="ignore"):
             numbers = np.log(numbers)
-    elif len(rows) and (numbers >= 0).all() and np.allclose(numbers.sum(axis=-1), 1, atol=1e-4):
+    elif looks_like_probabilities(numbers):
         raise ValueError('The teacher\'s answers look like probabilities: give gives="probabilities".')
     return require_logits(numbers, "The teacher's answer").astype("float32")
 

@@ -80,6 +80,7 @@ def of(answer, x=("a", "b"), **given):
     return lambda kept: teacher_logits(lambda some: answer, list(x), **given)
 
 
+ROUNDED = np.random.RandomState(0).dirichlet(np.ones(4), 33).round(2)
 WRONG = {
     "no function": (lambda kept: teacher_logits(object(), ["a"]), TypeError, "not object.*predict_proba"),
     "one text": (lambda kept: teacher_logits(Service(), "a"), TypeError, "list or an array.*not str"),
@@ -90,6 +91,7 @@ WRONG = {
     "texts": (of([["a", "b"], ["c", "d"]]), ValueError, "array of numbers"),
     "NaN": (of([[1, np.nan], [1, 2]]), ValueError, "NaN"),
     "probabilities": (of([[0.5, 0.5], [0.1, 0.9]]), ValueError, 'gives="probabilities"'),
+    "rounded": (of(ROUNDED, x=range(33)), ValueError, 'gives="probabilities"'),
     "logits": (of([[0.5, -0.5], [1, 0]], gives="probabilities"), ValueError, "no probabilities"),
     "the best of many": (of([[0.5, 0.1], [0.5, 0.5]], gives="probabilities"), ValueError, "not 0.6.*of_top"),
     "a wrong word": (of([[1, 2]], gives="scores"), ValueError, "'scores'"),
@@ -170,6 +172,7 @@ CANNOT = {
     "an object in sweep": (lambda: sweep(DATA, Duck(), build), TypeError, "not Duck.*ask it first"),
     "an array": (compared(SAID["train"]), TypeError, "dictionary of answers, not ndarray"),
     "probabilities": (compared({"train": np.full((33, 4), 0.25)}), ValueError, r"teacher\['train'\].*probabilities"),
+    "rounded": (compared({"train": ROUNDED}), ValueError, r"teacher\['train'\].*probabilities"),
     "too few": (compared({"train": SAID["train"][1:]}), ValueError, "32 rows for 33 examples"),
     "no training set": (compared({"test": SAID["train"][9:]}), ValueError, "train must be there.*not of test"),
     "no transfer set": (compared(SAID, transfer=True), ValueError, "train and transfer must be there"),

@@ -9,13 +9,13 @@ import numpy as np
 from distill_edu import cache
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import made_by, portable_key
-from distill_edu._inside.check_models import require_answers, require_asked
+from distill_edu._inside.check_models import require_answers, require_asked, require_function, require_own_teacher
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
 from distill_edu.evidence import STARTS, TEACHERS, Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
-from distill_edu.students import Course, Trainer
+from distill_edu.students import DEFAULTS, Course, Trainer
 
 PARTS = ("train", "valid", "test")
 TUNING = 1000  # the first seed of the students that only choose a setting
@@ -58,8 +58,8 @@ def compare(
     """
     require_attributes(data, PARTS, "data", "a Dataset, such as load_dataset('mnist5k')")
     plan = {name: _options({**common, **arm}) for name, arm in arms.items()}
-    _require_plan(plan, data, teacher, draw, judge)
     course = Course(data, teacher, student, steps, batch_size, optimizer, draw)
+    _require_plan(plan, course, judge)
     return _carry_out(plan, course, _seeds(seeds), tune, judge, show, {"progress": progress, "jobs": jobs})
 
 
@@ -143,16 +143,19 @@ def _tables(found, labels):
     return {"right": right, "nll": nll, "classes": classes}
 
 
-def _require_plan(plan, data, teacher, draw, judge):
+def _require_plan(plan, course, judge):
     if judge not in DETAILS:
         raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
-    for options in plan.values():
-        for option in options:
-            _require_arm(option, data, teacher, draw)
+    for option in itertools.chain(*plan.values()):
+        _require_arm(option, course)
+        own = {name: value for name, value in option.items() if name not in DEFAULTS}
+        form = f"a function of {' and '.join(['the data', *own])} that returns a new student, such as models.mlp"
+        require_function(course.build, "student", form, course.data, **own)
 
 
-def _require_arm(arm, data, teacher, draw):
-    hints, transfer = arm.get("hints"), arm.get("transfer")
+def _require_arm(arm, course):
+    data, teacher, draw = course.data, course.teacher, course.draw
+    hints, transfer, own = arm.get("hints"), arm.get("transfer"), arm.get("teacher")
     asks = hints or arm.get("targets") or arm.get("alpha", 0.1) != 1
     if asks and teacher is None and arm.get("teacher") is None:
         raise ValueError("Without a teacher an arm learns from labels alone: give a teacher, or set alpha=1.0.")
@@ -162,13 +165,13 @@ def _require_arm(arm, data, teacher, draw):
             "sequences, whose padding is marked in the labels."
         )
     named_soft_loss(arm.get("soft_loss", "kl"))
-    own = arm.get("teacher")
+    require_own_teacher(own)
     answering = teacher if own is None or isinstance(own, dict) and "hints" in own else own
     if isinstance(answering, dict):
         require_answers(
             answering, arm.get("train") or data.train, data, transfer, hints and answering is (own or teacher)
         )
-    elif own is None:
+    elif answering is teacher:
         require_asked(teacher)
 
 
@@ -243,15 +246,14 @@ def sweep(
     """
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
     require_asked(teacher, or_none=False)
-    if isinstance(build_student, keras.Model):
-        raise TypeError("build_student must be a function from a size to a new student, not a student.")
+    require_function(build_student, "build_student", "a function from a size to a new student", sizes)
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
     shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
     settings = _combinations(size=sizes, temperature=temperatures, alpha=alphas)
-    _require_arm({**shared, **settings[0]}, dataset, teacher, None)
-    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
+    _require_arm({**shared, **settings[0]}, course)
+    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     wanted = [({**shared, **setting}, seed) for setting in settings for seed in seeds]
     rows = Trainer(course, progress, jobs).rows(wanted, with_weights=range(len(wanted)) if keep_weights else ())
     keras.utils.set_random_seed(afterwards)

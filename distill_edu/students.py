@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from distill_edu import cache
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import Incomparable, portable_key
+from distill_edu._inside.check_models import require_answers, require_made_teacher
 from distill_edu._inside.check_values import require_count
 from distill_edu._inside.engine import like
 from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
@@ -161,7 +162,11 @@ class Trainer:
         if place not in self.asked:
             keras.utils.set_random_seed(seed)
             x, labels, _ = self._examples(settings, seed)
-            self.asked[place] = teacher(x, labels)
+            self.asked[place] = made = teacher(x, labels)
+            require_made_teacher(made)
+            if isinstance(made, dict):
+                train = settings["train"] or self.course.data.train
+                require_answers(made, train, self.course.data, settings["transfer"], settings["hints"])
         return self.asked[place]
 
     def _examples(self, settings, seed):
@@ -228,7 +233,8 @@ class Trainer:
         """accuracy, nll, ece, agreement with the teacher (if there is one), and the details of the test set."""
         counts = labels != -1 if labels.ndim > 1 else np.ones(len(labels), bool)
         require_examples(labels[counts], logits[counts])
-        scores = report(labels[counts], logits[counts], None if of_teacher is None else of_teacher[counts])
+        of_same = of_teacher is not None and of_teacher.shape == logits.shape  # a loss may compare other classes
+        scores = report(labels[counts], logits[counts], of_teacher[counts] if of_same else None)
         if part == "test" and "classes" in self.course.details:
             scores["classes"] = logits.argmax(axis=-1).astype("uint8" if logits.shape[-1] <= 256 else "int32")
         if part == "test" and "nlls" in self.course.details:

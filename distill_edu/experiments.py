@@ -45,9 +45,9 @@ def compare(
     **A list is tried out**: for each option `tune` students with seeds of their own learn, validation chooses the best
     option by `judge` ("accuracy" or "nll"), and only its `seeds` students meet the test set. `draw`: each seed learns
     from so many training examples of its own, the same in every arm. `show`: arms whose first student is returned as
-    a model. Students that were trained before are recalled, see `cache`; Ctrl-C keeps what is finished. `jobs`: so many
-    groups of students side by side, as joblib's n_jobs; None takes what joblib.parallel_config says, which may name a
-    cluster.
+    a model. Students that were trained before are recalled, see `cache`, and the table's last line says so; Ctrl-C
+    keeps what is finished. `jobs`: so many groups of students side by side, as joblib's n_jobs; None takes what
+    joblib.parallel_config says, which may name a cluster.
 
     >>> from distill_edu import compare, load_dataset, models
     >>> data = load_dataset("spirals")
@@ -66,7 +66,8 @@ def compare(
 def _carry_out(plan, course, seeds, tune, judge, show, how):
     """Choose an option for each arm, train its students, and put together what they show."""
     afterwards = random.getrandbits(31)
-    tried = _tried(Trainer(course._replace(parts=("valid",)), **how), plan, tune, judge)
+    tuner = Trainer(course._replace(parts=("valid",)), **how)
+    tried = _tried(tuner, plan, tune, judge)
     chosen = {name: options[_best(tried[name], judge) if name in tried else 0] for name, options in plan.items()}
     trainer = Trainer(course._replace(parts=("test",), details=DETAILS[judge]), **how)
     shown = [list(plan).index(name) * len(seeds) for name in show]
@@ -81,7 +82,8 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
         tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
         students=students,
         covers=_covers(plan, course.draw),
-        when=f"Trained on {max(row['when'] for row in rows)}.",
+        kept=max(tuner.kept, trainer.kept).replace(",", " with"),
+        new=max(tuner.new, trainer.new),
     )
 
 
@@ -189,7 +191,8 @@ def trained(
 
     `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
     data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
-    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept.
+    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept. A
+    progress bar of epochs says that the model trains; where the weights are recalled there is none.
 
     >>> from distill_edu import load_dataset, models
     >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
@@ -233,8 +236,8 @@ def sweep(
     Columns: size, temperature, alpha, seed, parameters; accuracy, nll (nats), ece and agreement with the teacher on
     three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
     `keep_weights`, weights. Choose by the `valid_` columns. Of sequences, with labels [n, time] and -1 at padding, each
-    place counts. Rows are recalled where they were computed before, see `cache`; Ctrl-C keeps what is finished.
-    `jobs`: see `compare`.
+    place counts. Rows are recalled where they were computed before, see `cache`, and the progress bar has the updates
+    of the others alone: no bar, no training. Ctrl-C keeps what is finished. `jobs`: see `compare`.
 
     >>> import keras, numpy as np
     >>> from distill_edu import Dataset, sweep

@@ -62,6 +62,7 @@ class Trainer:
         require_count(course.batch_size, "batch_size")
         self.course = course._replace(optimizer=keras.optimizers.get(course.optimizer))
         self.progress, self.jobs, self.lessons, self.asked = progress, jobs, {}, {}
+        self.kept = self.new = ""  # when and with what the recalled students were trained; with what all others
 
     def rows(self, wanted, with_weights=()):
         """Return the results of a student for each of `wanted`, [(settings, seed)]: dictionaries, see `_judged`.
@@ -72,7 +73,9 @@ class Trainer:
         rows = [None if key is None else cache.recall(key) for key in keys]
         todo = [number for number, row in enumerate(rows) if row is None]
         cache.require_kept(len(todo), "students")
+        self.kept = max([self.kept, *(row["when"] for row in rows if row is not None)])
         if todo:
+            self.new = _keras()
             _require_labels(self.course)
         orders = [self._order(*wanted[number]) for number in todo]
         if len({id(order.distiller.student) for order in orders}) < len(orders):
@@ -276,4 +279,8 @@ def _as_tuple(hints):
 
 
 def _today():
-    return f"{datetime.date.today()}, Keras {keras.__version__}"
+    return f"{datetime.date.today()}, {_keras()}"
+
+
+def _keras():
+    return f"Keras {keras.__version__}"

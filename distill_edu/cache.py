@@ -113,7 +113,8 @@ def remembered(function, *arguments):
     """Return `function(*arguments)`, or what it gave last time: for tables that took long to compute.
 
     The result is of numbers, texts, None, arrays, and lists and dictionaries of them (a tuple comes back as a list).
-    The code of the function counts, and all that it uses; files and the web do not.
+    The code of the function counts, and all that it uses; files and the web do not. A progress bar with the name of the
+    function says that it runs; where its result is recalled there is none.
 
     >>> remembered(np.add, np.ones(2), 1).tolist()
     [2.0, 2.0]

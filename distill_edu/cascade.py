@@ -236,8 +236,8 @@ class Cascade:
             raise ValueError(f"{given}{(examples, classes or 'classes')}: one logit for each of the same classes.")
         logits = check_values.require_finite_logits(logits, what)
         rows = self._alike[name, id(getattr(self, name))]
-        rows |= {row.tobytes() for row in logits} if check_values.looks_like_probabilities(logits) else {None}
-        if len(rows) >= 8 and None not in rows:
+        rows |= {row.tobytes() for row in logits} if check_values.may_be_probabilities(logits) else {None}
+        if len(rows) >= check_values.MANY and None not in rows:
             raise ValueError(check_values.NO_LOGITS.format(what))
         return logits
 

@@ -20,8 +20,8 @@ class Experiment:
     [seeds, examples], whether a student is right on a test example (of a sequence the share of its places); `nll`: arm
     -> [seeds, examples], in nats; `classes`: arm -> the predicted classes [seeds, examples, ...]. `judge`: "accuracy"
     or "nll". `students`: arm -> the trained models, for the arms that `compare(..., show=[...])` names.
-    `covers`: what the intervals cover besides the test examples.
-    `when`: says when the last of the students was trained.
+    `covers`: what the intervals cover besides the test examples. `kept`: when and with what the last of the recalled
+    students was trained; `new`: with what the others were trained, by this call. The table's last line says both.
 
     >>> right = {"labels": np.array([[0, 1], [0, 1]]), "soft": np.array([[1, 1], [0, 1]])}
     >>> found = Experiment("accuracy", right=right, chosen={"soft": {"temperature": 4}})
@@ -39,7 +39,8 @@ class Experiment:
     classes: dict = field(default_factory=dict)
     students: dict = field(default_factory=dict)
     covers: str = STARTS
-    when: str = ""
+    kept: str = ""
+    new: str = ""
 
     def at_an_end(self, arm):
         """Return the options whose lowest or highest value validation chose; an alpha of 0 or 1 is no end."""
@@ -76,7 +77,8 @@ class Experiment:
         names = ("right", "nll", "chosen", "tried", "classes", "students")
         tables = {name: {**getattr(self, name), **getattr(other, name)} for name in names}
         covers = _joined(self.covers, other.covers)
-        return Experiment(self.judge, covers=covers, when=max(self.when, other.when), **tables)
+        when = {"kept": max(self.kept, other.kept), "new": max(self.new, other.new)}
+        return Experiment(self.judge, covers=covers, **when, **tables)
 
     def __str__(self):
         seeds, examples = np.shape(next(iter(self.right.values())))[:2]
@@ -89,9 +91,15 @@ class Experiment:
             lines.append(f"{name:{width}}  {abs(self.scores(name).mean()):.3f}  {', '.join(options)}".rstrip())
         if any(map(self.at_an_end, self.right)):
             lines.append("* the lowest or the highest value tried: a longer list might find a better one")
-        return "\n".join([*lines, self.when] if self.when else lines)
+        return "\n".join(lines + self._when())
 
     __repr__ = __str__
+
+    def _when(self):
+        """Say whether students were recalled or trained: a line, or none where nobody knows."""
+        kept = [f"Kept results, trained on {self.kept}"] if self.kept else []
+        new = [f"{'the others trained' if kept else 'Trained'} now, with {self.new}"] if self.new else []
+        return ["; ".join(kept + new) + "."] if kept or new else []
 
 
 class Gains(dict):

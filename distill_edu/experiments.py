@@ -9,14 +9,14 @@ import numpy as np
 from distill_edu import cache
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import made_by, portable_key
-from distill_edu._inside.check_models import require_answers, require_asked
+from distill_edu._inside.check_models import require_answers, require_asked, require_function, require_own_teacher
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
 from distill_edu._inside.tasks import NO_LABEL
 from distill_edu.evidence import STARTS, TEACHERS, Experiment
 from distill_edu.hints import BaseHint
 from distill_edu.losses import named_soft_loss
-from distill_edu.students import Course, Trainer
+from distill_edu.students import DEFAULTS, Course, Trainer
 
 PARTS = ("train", "valid", "test")
 TUNING = 1000  # the first seed of the students that only choose a setting
@@ -46,9 +46,9 @@ def compare(
     **A list is tried out**: for each option `tune` students with seeds of their own learn, validation chooses the best
     option by `judge` ("accuracy" or "nll"), and only its `seeds` students meet the test set. `draw`: each seed learns
     from so many training examples of its own, the same in every arm. `show`: arms whose first student is returned as
-    a model. Students that were trained before are recalled, see `cache`; Ctrl-C keeps what is finished. `jobs`: so many
-    groups of students side by side, as joblib's n_jobs; None takes what joblib.parallel_config says, which may name a
-    cluster.
+    a model. Students that were trained before are recalled, see `cache`, and the table's last line says so; Ctrl-C
+    keeps what is finished. `jobs`: so many groups of students side by side, as joblib's n_jobs; None takes what
+    joblib.parallel_config says, which may name a cluster.
 
     >>> from distill_edu import compare, load_dataset, models
     >>> data = load_dataset("spirals")
@@ -59,15 +59,16 @@ def compare(
     """
     require_attributes(data, PARTS, "data", "a Dataset, such as load_dataset('mnist5k')")
     plan = {name: _options({**common, **arm}) for name, arm in arms.items()}
-    _require_plan(plan, data, teacher, draw, judge)
     course = Course(data, teacher, student, steps, batch_size, optimizer, draw)
+    _require_plan(plan, course, judge)
     return _carry_out(plan, course, _seeds(seeds), tune, judge, show, {"progress": progress, "jobs": jobs})
 
 
 def _carry_out(plan, course, seeds, tune, judge, show, how):
     """Choose an option for each arm, train its students, and put together what they show."""
     afterwards = random.getrandbits(31)
-    tried = _tried(Trainer(course._replace(parts=("valid",)), **how), plan, tune, judge)
+    tuner = Trainer(course._replace(parts=("valid",)), **how)
+    tried = _tried(tuner, plan, tune, judge)
     chosen = {name: options[_best(tried[name], judge) if name in tried else 0] for name, options in plan.items()}
     trainer = Trainer(course._replace(parts=("test",), details=DETAILS[judge]), **how)
     shown = [list(plan).index(name) * len(seeds) for name in show]
@@ -82,7 +83,8 @@ def _carry_out(plan, course, seeds, tune, judge, show, how):
         tried={name: list(zip(plan[name], scores, strict=True)) for name, scores in tried.items()},
         students=students,
         covers=_covers(plan, course.draw),
-        when=f"Trained on {max(row['when'] for row in rows)}.",
+        kept=max(tuner.kept, trainer.kept).replace(",", " with"),
+        new=max(tuner.new, trainer.new),
     )
 
 
@@ -144,16 +146,19 @@ def _tables(found, labels):
     return {"right": right, "nll": nll, "classes": classes}
 
 
-def _require_plan(plan, data, teacher, draw, judge):
+def _require_plan(plan, course, judge):
     if judge not in DETAILS:
         raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
-    for options in plan.values():
-        for option in options:
-            _require_arm(option, data, teacher, draw)
+    for option in itertools.chain(*plan.values()):
+        _require_arm(option, course)
+        own = {name: value for name, value in option.items() if name not in DEFAULTS}
+        form = f"a function of {' and '.join(['the data', *own])} that returns a new student, such as models.mlp"
+        require_function(course.build, "student", form, course.data, **own)
 
 
-def _require_arm(arm, data, teacher, draw):
-    hints, transfer = arm.get("hints"), arm.get("transfer")
+def _require_arm(arm, course):
+    data, teacher, draw = course.data, course.teacher, course.draw
+    hints, transfer, own = arm.get("hints"), arm.get("transfer"), arm.get("teacher")
     asks = hints or arm.get("targets") or arm.get("alpha", 0.1) != 1
     if asks and teacher is None and arm.get("teacher") is None:
         raise ValueError("Without a teacher an arm learns from labels alone: give a teacher, or set alpha=1.0.")
@@ -163,13 +168,13 @@ def _require_arm(arm, data, teacher, draw):
             "sequences, whose padding is marked in the labels."
         )
     named_soft_loss(arm.get("soft_loss", "kl"))
-    own = arm.get("teacher")
+    require_own_teacher(own)
     answering = teacher if own is None or isinstance(own, dict) and "hints" in own else own
     if isinstance(answering, dict):
         require_answers(
             answering, arm.get("train") or data.train, data, transfer, hints and answering is (own or teacher)
         )
-    elif own is None:
+    elif answering is teacher:
         require_asked(teacher)
 
 
@@ -187,7 +192,8 @@ def trained(
 
     `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
     data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
-    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept.
+    None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept. A
+    progress bar of epochs says that the model trains; where the weights are recalled there is none.
 
     >>> from distill_edu import load_dataset, models
     >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
@@ -231,8 +237,8 @@ def sweep(
     Columns: size, temperature, alpha, seed, parameters; accuracy, nll (nats), ece and agreement with the teacher on
     three parts (train_accuracy, ...; train: the labelled examples); test_right, an array [examples]; with
     `keep_weights`, weights. Choose by the `valid_` columns. Of sequences, with labels [n, time] and -1 at padding, each
-    place counts. Rows are recalled where they were computed before, see `cache`; Ctrl-C keeps what is finished.
-    `jobs`: see `compare`.
+    place counts. Rows are recalled where they were computed before, see `cache`, and the progress bar has the updates
+    of the others alone: no bar, no training. Ctrl-C keeps what is finished. `jobs`: see `compare`.
 
     >>> import keras, numpy as np
     >>> from distill_edu import Dataset, sweep
@@ -244,15 +250,14 @@ def sweep(
     """
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
     require_asked(teacher, or_none=False)
-    if isinstance(build_student, keras.Model):
-        raise TypeError("build_student must be a function from a size to a new student, not a student.")
+    require_function(build_student, "build_student", "a function from a size to a new student", sizes)
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
     shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
-    settings = _combinations(size=_sizes(sizes), temperature=_numbers(temperatures), alpha=_numbers(alphas))
-    _require_arm({**shared, **settings[0]}, dataset, teacher, None)
-    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
+    settings = _combinations(size=_values(sizes), temperature=_values(temperatures), alpha=_values(alphas))
     course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
+    _require_arm({**shared, **settings[0]}, course)
+    seeds, afterwards = _seeds(seeds), random.getrandbits(31)
     wanted = [({**shared, **setting}, seed) for setting in settings for seed in seeds]
     rows = Trainer(course, progress, jobs).rows(wanted, with_weights=range(len(wanted)) if keep_weights else ())
     keras.utils.set_random_seed(afterwards)
@@ -266,15 +271,10 @@ def _of_size(build_student):
     return build
 
 
-def _sizes(sizes):
-    """What the builder is given, one by one, as it is: numbers, texts, tuples."""
-    if not isinstance(sizes, (list, tuple)):
-        return _numbers(sizes)
-    return [size.item() if isinstance(size, np.generic) else size for size in sizes]
-
-
-def _numbers(values):
-    return np.atleast_1d(values).tolist()
+def _values(axis):
+    """What an axis offers, one by one, as it is: numbers, texts, tuples."""
+    offered = axis if isinstance(axis, (list, tuple)) else np.atleast_1d(axis)
+    return [value.item() if isinstance(value, np.generic) else value for value in offered]
 
 
 def _combinations(**axes):

@@ -14,6 +14,7 @@ from distill_edu import cache
 from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import Incomparable, portable_key
+from distill_edu._inside.check_models import require_answers, require_made_teacher
 from distill_edu._inside.check_values import require_count
 from distill_edu._inside.engine import like
 from distill_edu._inside.lessons import Lesson, Order, answers, grouped, train
@@ -63,6 +64,7 @@ class Trainer:
         require_count(course.batch_size, "batch_size")
         self.course = course._replace(optimizer=keras.optimizers.get(course.optimizer))
         self.progress, self.jobs, self.lessons, self.asked = progress, jobs, {}, {}
+        self.kept = self.new = ""  # when and with what the recalled students were trained; with what all others
 
     def rows(self, wanted, with_weights=()):
         """Return the results of a student for each of `wanted`, [(settings, seed)]: dictionaries, see `_judged`.
@@ -73,7 +75,9 @@ class Trainer:
         rows = [None if key is None else cache.recall(key) for key in keys]
         todo = [number for number, row in enumerate(rows) if row is None]
         cache.require_kept(len(todo), "students")
+        self.kept = max([self.kept, *(row["when"] for row in rows if row is not None)])
         if todo:
+            self.new = _keras()
             _require_labels(self.course)
         orders = [self._order(*wanted[number]) for number in todo]
         if len({id(order.distiller.student) for order in orders}) < len(orders):
@@ -163,7 +167,11 @@ class Trainer:
         if place not in self.asked:
             keras.utils.set_random_seed(seed)
             x, labels, _ = self._examples(settings, seed)
-            self.asked[place] = teacher(x, labels)
+            self.asked[place] = made = teacher(x, labels)
+            require_made_teacher(made)
+            if isinstance(made, dict):
+                train = settings["train"] or self.course.data.train
+                require_answers(made, train, self.course.data, settings["transfer"], settings["hints"])
         return self.asked[place]
 
     def _examples(self, settings, seed):
@@ -230,7 +238,8 @@ class Trainer:
         """accuracy, nll, ece, agreement with the teacher (if there is one), and the details of the test set."""
         counts = labels != NO_LABEL if labels.ndim > 1 else np.ones(len(labels), bool)
         require_examples(labels[counts], logits[counts])
-        scores = report(labels[counts], logits[counts], None if of_teacher is None else of_teacher[counts])
+        of_same = of_teacher is not None and of_teacher.shape == logits.shape  # a loss may compare other classes
+        scores = report(labels[counts], logits[counts], of_teacher[counts] if of_same else None)
         if part == "test" and "classes" in self.course.details:
             scores["classes"] = logits.argmax(axis=-1).astype("uint8" if logits.shape[-1] <= 256 else "int32")
         if part == "test" and "nlls" in self.course.details:
@@ -272,4 +281,8 @@ def _as_tuple(hints):
 
 
 def _today():
-    return f"{datetime.date.today()}, Keras {keras.__version__}"
+    return f"{datetime.date.today()}, {_keras()}"
+
+
+def _keras():
+    return f"Keras {keras.__version__}"

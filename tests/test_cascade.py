@@ -129,6 +129,9 @@ def test_what_looks_like_probabilities_by_chance_is_logits_and_a_softmax_is_foun
         one_by_one.predict(row[None])
     with pytest.raises(ValueError, match="student's output looks like probabilities"):
         one_by_one.predict(X[7:8])
+    rounded = Cascade(Asked(lambda x: np.round(SOFTMAX(x), 2)), TEACHER)
+    with pytest.raises(ValueError, match="student's output looks like probabilities"):
+        [rounded.predict(row[None]) for row in X]
 
 
 def test_an_answer_is_kept_for_its_shape_and_without_the_rest_of_its_batch():

@@ -11,7 +11,18 @@ import numpy as np
 import pytest
 from small import X, Y, logits, model
 
-from distill_edu import Cascade, Dataset, Distiller, as_classes, compare, hints, of_top, sweep, teacher_logits
+from distill_edu import (
+    Cascade,
+    Dataset,
+    Distiller,
+    as_classes,
+    compare,
+    hints,
+    of_top,
+    students,
+    sweep,
+    teacher_logits,
+)
 from distill_edu._inside.cache_key import portable_key  # noqa: TID251 - a key must not depend on last bits
 from distill_edu.foreign import ask
 
@@ -185,6 +196,7 @@ def of(answer, x=("a", "b"), **given):
     return lambda kept: teacher_logits(lambda some: answer, list(x), **given)
 
 
+ROUNDED = np.random.RandomState(0).dirichlet(np.ones(4), 33).round(2)
 WRONG = {
     "no function": (lambda kept: teacher_logits(object(), ["a"]), TypeError, "not object.*predict_proba"),
     "one text": (lambda kept: teacher_logits(Service(), "a"), TypeError, "list or an array.*not str"),
@@ -195,6 +207,7 @@ WRONG = {
     "texts": (of([["a", "b"], ["c", "d"]]), ValueError, "array of numbers"),
     "NaN": (of([[1, np.nan], [1, 2]]), ValueError, "NaN"),
     "probabilities": (of([[0.5, 0.5], [0.1, 0.9]]), ValueError, 'gives="probabilities"'),
+    "rounded": (of(ROUNDED, x=range(33)), ValueError, 'gives="probabilities"'),
     "logits": (of([[0.5, -0.5], [1, 0]], gives="probabilities"), ValueError, "no probabilities"),
     "the best of many": (of([[0.5, 0.1], [0.5, 0.5]], gives="probabilities"), ValueError, "not 0.6.*of_top"),
     "a wrong word": (of([[1, 2]], gives="scores"), ValueError, "'scores'"),
@@ -295,28 +308,76 @@ def compared(teacher, arm=None, **how):
     return lambda: compare(DATA, teacher, build, {"arm": arm or {}}, seeds=1, **how, **SHORT)
 
 
+def swept(teacher, build_student=build):
+    return lambda: sweep(DATA, teacher, build_student, seeds=1, **SHORT)
+
+
 SAID = {"train": np.zeros((33, 4)) - 1}
+WIDE = {**SAID, "test": np.zeros((24, 5)) - 1}
+HINT = {"hints": hints.Hint("hidden", "hidden")}
+OWN = {  # what an arm may not set as its teacher, and what its function may not return
+    "an array": (SAID["train"], TypeError, r"Keras model.*answers.*function \(x, y\) -> model, not ndarray"),
+    "a text": ("teacher", TypeError, "Keras model.*not str"),
+    "a function of x alone": (lambda x: model(9), TypeError, r"function \(x, y\).*cannot be called so: too many"),
+    "a function that returns nothing": (lambda x, y: None, TypeError, "not NoneType: end it with `return model`"),
+    "a function that returns logits": (lambda x, y: SAID["train"], TypeError, "Keras model, or answers.*not ndarray"),
+    "a function that returns a function": (lambda x, y: logits, TypeError, "Keras model, or answers.*not function"),
+    "a function without answers for train": (lambda x, y: {"test": WIDE["test"]}, ValueError, "train must be there"),
+    "a function with lists": (lambda x, y: {"train": [[-1.0] * 4] * 33}, TypeError, r"\['train'\].*array.*not list"),
+    "a function with answers of two widths": (lambda x, y: WIDE, ValueError, r"\['test'\].*\(24, 5\).*\(24, 4\)"),
+    "a text for hints": ({"hints": "teacher"}, TypeError, "takes a Keras model"),
+    "answers beside hints": ({"hints": model(9), **SAID}, TypeError, "nothing beside it"),
+}
 CANNOT = {
+    **{name: (compared(None, {"teacher": given}), *rest) for name, (given, *rest) in OWN.items()},
+    "hints and answers": (compared(None, {"teacher": lambda x, y: SAID, **HINT}), ValueError, "answers have none"),
+    "a text beside hints": (compared("x", {"teacher": {"hints": model(9)}}), TypeError, "not str.*ask it first"),
+    "lists": (compared({"train": SAID["train"].tolist()}), TypeError, r"\['train'\].*array.*not list: np.asarray"),
+    "two widths": (compared(WIDE), ValueError, r"\['test'\] has the shape \(24, 5\) instead of \(24, 4\).*4 classes"),
+    "two widths in sweep": (swept(WIDE), ValueError, r"\['test'\] has the shape \(24, 5\)"),
+    "an axis too many": (compared({**SAID, "test": np.zeros((24, 1, 4)) - 1}), ValueError, r"\(24, 1, 4\) instead of"),
+    "lists in sweep": (swept({"train": SAID["train"].tolist()}), TypeError, r"\['train'\].*array.*not list"),
+    "a builder without a size": (swept(SAID, lambda: model(3)), TypeError, "from a size.*cannot be called so"),
+    "a text as builder": (swept(SAID, "mlp"), TypeError, "build_student must be a function.*not str"),
+    "a text as student": (lambda: compare(DATA, SAID, "mlp", {"arm": {}}), TypeError, "student must be.*not str"),
+    "a model as student": (lambda: compare(DATA, SAID, model(), {"arm": {}}), TypeError, "student must be.*not Seq"),
+    "a slip in a setting": (compared(SAID, {"unitz": 3, "name": ""}), TypeError, "data and unitz and name.*'unitz'"),
     "a function in compare": (compared(lambda x: x), TypeError, "not function.*ask it first.*teacher_logits"),
     "a function in sweep": (lambda: sweep(DATA, lambda x: x, build), TypeError, "not function.*ask it first"),
     "an object in sweep": (lambda: sweep(DATA, Duck(), build), TypeError, "not Duck.*ask it first"),
     "an array": (compared(SAID["train"]), TypeError, "dictionary of answers, not ndarray"),
     "probabilities": (compared({"train": np.full((33, 4), 0.25)}), ValueError, r"teacher\['train'\].*probabilities"),
+    "rounded": (compared({"train": ROUNDED}), ValueError, r"teacher\['train'\].*probabilities"),
     "too few": (compared({"train": SAID["train"][1:]}), ValueError, "32 rows for 33 examples"),
     "no training set": (compared({"test": SAID["train"][9:]}), ValueError, "train must be there.*not of test"),
     "no transfer set": (compared(SAID, transfer=True), ValueError, "train and transfer must be there"),
     "an unknown part": (compared({**SAID, "rest": SAID["train"]}), ValueError, "not of train, rest"),
     "an arm's answers": (compared(None, {"teacher": {"train": SAID["train"][1:]}}), ValueError, "32 rows"),
-    "hints": (compared(SAID, {"hints": hints.Hint("hidden", "hidden")}), ValueError, "answers have none"),
+    "hints": (compared(SAID, HINT), ValueError, "answers have none"),
     "Distiller": (lambda: Distiller(student=model(), teacher=lambda x: x), TypeError, "asked once.*teacher_logits"),
 }
 
 
 @pytest.mark.parametrize("what", CANNOT)
-def test_what_cannot_go_says_so(what):
+def test_what_cannot_go_says_so_before_anybody_learns(what, monkeypatch):
+    monkeypatch.setattr(students, "train", lambda *_: pytest.fail("A student was trained."))
     call, kind, sentence = CANNOT[what]
     with pytest.raises(kind, match=sentence):
         call()
+
+
+def test_a_builder_may_be_any_function_also_one_that_does_not_say_what_it_takes(monkeypatch):
+    monkeypatch.setattr(students, "train", lambda *_: pytest.fail("A student was trained."))
+    with pytest.raises(TypeError, match="must return a Keras model, not type"):
+        compare(DATA, SAID, type, {"arm": {}})
+
+
+def test_a_teacher_of_other_classes_teaches_by_a_loss_that_compares_some_and_agreement_is_left_out(folder):
+    def of_ours(batch, z, temperature):
+        return keras.ops.mean((batch.teacher_logits[..., :4] - z) ** 2, axis=-1)
+
+    table = sweep(DATA, model(9, classes=5), lambda size: build(), seeds=1, soft_loss=of_ours, **SHORT)
+    assert table.test_accuracy.between(0, 1).all() and "test_agreement" not in table
 
 
 def test_a_distiller_takes_kept_answers_and_a_cascade_the_function(kept):

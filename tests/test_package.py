@@ -162,6 +162,17 @@ def test_environment_yml_and_the_workflow_agree_with_pyproject():
     assert re.fullmatch(r"python=(3\.\d+)", entries[1])[1] in tried  # repo2docker takes no range: it would take another
 
 
+def test_the_night_runs_the_pages_without_onednn_and_hides_no_miss():
+    """Neither behind what the cold run has just trained, nor behind results of another night."""
+    recipe = re.search(r"^test_all: lint.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    (run,) = re.findall(r"^\t(.*TF_ENABLE_ONEDNN_OPTS=0.*)\$\(NBVAL\)$", recipe, re.MULTILINE)
+    settings = dict(setting.split("=") for setting in run.split())
+    assert settings["DISTILL_EDU_KEPT"] == "only" and settings["DISTILL_EDU_CACHE"] not in ("$(COLD)", "")
+    steps = (ROOT / ".github/workflows/run.yml").read_text().split("\n      - ")
+    (results,) = [step for step in steps if "path: .venv*/cache" in step]
+    assert "if: inputs.target != 'test_all'" in results
+
+
 # --- the size of the house ------------------------------------------------------------------------------------------
 
 

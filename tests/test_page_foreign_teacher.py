@@ -55,14 +55,14 @@ def test_measures_are_texts_of_twenty_languages_that_no_student_has_read():
 
 
 RIGHT = {"a": np.array([[1, 0, 1], [0, 0, 1]]), "b": np.array([[1, 1, 1], [0, 1, 0]])}
-FOUND = Experiment("accuracy", right=RIGHT, classes={name: 2 * table for name, table in RIGHT.items()}, when="now")
+FOUND = Experiment("accuracy", right=RIGHT, classes={name: 2 * table for name, table in RIGHT.items()}, kept="now")
 
 
 def test_an_experiment_is_cut_into_its_names_and_its_measures():
     names, measured = page.on_names_and_measures(FOUND, 1)
     assert measured.right["a"].tolist() == [[0, 1], [0, 1]] and measured.classes["b"].tolist() == [[2, 2], [2, 0]]
     assert names.right["b"].tolist() == [[1], [0]] and names.classes["a"].tolist() == [[2], [0]]
-    assert measured.gains(over="a")["b"].mean == pytest.approx(0.25) and measured.when == "now" and FOUND.right is RIGHT
+    assert measured.gains(over="a")["b"].mean == pytest.approx(0.25) and measured.kept == "now" and FOUND.right is RIGHT
 
 
 def test_a_mistake_is_avoided_by_every_other_answer():

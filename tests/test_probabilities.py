@@ -49,6 +49,31 @@ def test_logits_that_are_no_probabilities_are_taken(logits):
     assert soft_targets(logits).sum(axis=-1) == pytest.approx(np.ones(len(logits)))
 
 
+# Softmaxes of ten classes, soft and sure ones, forty of each.
+P = np.concatenate([softmax(np.random.RandomState(0).randn(40, 10) * sure, axis=-1) for sure in (0.3, 1, 4)])
+
+
+@pytest.mark.parametrize("digits", [2, 3, 7])
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_probabilities_are_known_by_eight_rows_that_differ_however_they_were_rounded(digits, classes):
+    p = (P[:, :classes] / P[:, :classes].sum(axis=-1, keepdims=True)).round(digits)
+    for rows in (p, p[:40], p[-40:], p.reshape(4, 30, classes)):
+        with pytest.raises(ValueError, match="looks like probabilities .* sums to about 1"):
+            soft_targets(rows)
+    off = np.unique(p[abs(p.sum(axis=-1) - 1) > 1e-4], axis=0)[:7]
+    if len(off):  # seven rows, as often as you like, may come near to 1 by chance
+        assert soft_targets(np.tile(off, (9, 1))).shape == (9 * len(off), classes)
+
+
+@pytest.mark.parametrize("change", [lambda p: 1.06 * p, lambda p: 0.94 * p, lambda p: p - 0.001, lambda p: p**2])
+def test_logits_that_come_near_to_probabilities_are_taken(change):
+    assert soft_targets(change(P)).shape == P.shape
+    one_row_apart = np.concatenate([P.round(2), [[0.2] * 10]])
+    assert soft_targets(one_row_apart).shape == one_row_apart.shape
+    random = np.random.RandomState(1)
+    assert soft_targets(random.rand(8, 2)).shape == (8, 2)  # from 0 to 1, and their mean sum is 1
+
+
 NO_PROBABILITIES = [0.5, 1.0, [0.5, 0.6], [0.5, 0.4], [-0.5, 1.5], [-0.5, 0.5], [HALVES, [0.2, 0.2]]]
 OTHER_CLASSES = [((2, 3), (2, 4)), ((2, 4), (2, 3)), ((3, 3), (3, 1)), ((1,), (3, 3)), ((3, 1), (3, 3))]
 WRONG = [

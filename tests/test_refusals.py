@@ -220,6 +220,7 @@ BLIND = {"student_loss": lambda y, z: z[:, 0]}  # a loss that does not look at i
 NO_CLASS = "label / 0 to / -1"
 LOGITS = RANDOM.randn(33, CLASSES).astype("float32") - 3
 SERIES = np.zeros((9, 7, FEATURES), "float32")
+SOFT = np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)).astype("float32")
 OF_SERIES = {"x": SERIES, "student": lambda: sequence(7), "teacher": lambda: sequence(7)}
 
 
@@ -231,6 +232,8 @@ STEP = {  # name -> (what is given, words)
     "NaN in x": ({"x": at(3, NAN)}, "x / NaN or infin"),
     "infinity in x": ({"x": at(30, np.inf)}, "x / NaN or infin"),
     "NaN in teacher_logits": (cached(at(2, NAN, LOGITS)), "loss / NaN or infinite / teacher"),
+    "cached probabilities of two digits": (cached(SOFT.round(2)), "teacher's output / probabilities"),
+    "cached probabilities of three digits": (cached(SOFT.round(3)), "teacher's output / probabilities"),
     "no labels": ({"y": None}, "labels / alpha / 0"),
     "neither teacher nor logits": ({"teacher": lambda: None}, "teacher / teacher_logits"),
     "another key": ({"y": {"label": Y}}, "labels / teacher_logits / mask / 'label'"),
@@ -302,10 +305,13 @@ def test_seven_rows_may_sum_to_1_by_chance_and_eight_do_not(world):
         )
 
 
-@pytest.mark.parametrize("change", [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0]], ids="abc")
+CHANGES = [lambda p: 1.9 * p, lambda p: 0.1 * p, lambda p: p + [1, -1, 0, 0], lambda p: 0.97 * p]
+CHANGES += [lambda p: np.tile(0.98 * p[:7], (5, 1))[:33], lambda p: np.concatenate([p[:-1].round(2), [[0.3] * 4]])]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids="abcdef")
 def test_numbers_that_are_no_probabilities_are_logits(world, change):
-    answers = change(np.random.RandomState(0).dirichlet(np.ones(CLASSES), len(X)))
-    assert world.one.fit(X, {"labels": Y, "teacher_logits": answers}, verbose=0)
+    assert world.one.fit(X, {"labels": Y, "teacher_logits": change(SOFT)}, batch_size=33, verbose=0)
 
 
 # --- all other calls ------------------------------------------------------------------------------------------------

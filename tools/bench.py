@@ -1,22 +1,31 @@
 """How long training takes beside other ways of training: `make bench`. Ratios, medians, one process."""
 
 import dataclasses
+import functools
 import os
 import resource
 import statistics
+import string
 import tempfile
 import time
+from pathlib import Path
 
 import keras
 import keras.distillation
+import nbformat
 import numpy as np
+from nbclient import NotebookClient
 
-from distill_edu import Classroom, Distiller, compare, load_dataset, models, teacher_logits
+from distill_edu import Classroom, Distiller, Vocabulary, as_next_letter, compare, load_dataset, models, teacher_logits
+from distill_edu._inside.cache_key import portable_key  # noqa: TID251 - it measures what an experiment waits for
+from distill_edu.losses import named_soft_loss
 
 ROUNDS = 15
-# What we aim at: a step of at most so many times student.fit, and forty students so many times as fast as these loops.
+# What we aim at: a step of at most so many times student.fit, forty students so many times as fast as these loops, ten
+# students of other kinds so many times as fast as a loop, and a page in at most so many seconds.
 STEP = {"Distiller, cached teacher logits": 1.10}
 FORTY = {1: {"loop of student.fit": 15}, 10: {"loop of student.fit": 15, "loop of keras.distillation": 30}}
+LOOP, WARM = {"convolutional": 2.3, "GRU": 2.6}, 20
 data = load_dataset("mnist5k")
 x, y = data.train
 teacher = models.mlp(data, hidden=(1200, 1200), name="teacher")
@@ -87,10 +96,10 @@ def classroom(temperatures, epochs):
     together.fit(x, y, epochs=epochs, verbose=0)
 
 
-def experiment(build, temperatures, seeds, steps, trained_on=data, batch_size=32, **settings):
+def experiment(build, temperatures, seeds, steps, trained_on=data, batch_size=32, teacher=teacher):
     """An arm for each temperature; nothing is recalled, for the cache is a folder that is gone."""
     arms = {str(t): {"temperature": t} for t in temperatures}
-    how = {"seeds": seeds, "steps": steps, "batch_size": batch_size, "progress": False, **settings}
+    how = {"seeds": seeds, "steps": steps, "batch_size": batch_size, "progress": False}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DISTILL_EDU_CACHE"] = folder
         return compare(trained_on, teacher, build, arms, **how)
@@ -117,24 +126,67 @@ def many_students(epochs, rounds=3, sample=5):
         )
 
 
-def of_images(steps=400, students=10):
-    """Convolutional students of ninety images, against a loop of which one is trained."""
-    few = dataclasses.replace(data, train=(x[:90], y[:90]))
-    rows = np.tile(np.arange(90), steps * 30 // 90 + 1)[: steps * 30]
+def over_a_loop(kind, build, lesson, answers, steps, batch_size, students=10):
+    """Students that are not mlps, against a loop of which one is trained. `answers`: logits for the training set."""
+    x, labels = lesson.train
+    rows = np.resize(np.arange(len(x)), steps * batch_size)
+    given = {"labels": labels, "teacher_logits": answers, **({"mask": labels != -1} if labels.ndim > 1 else {})}
 
     def alone():
-        distiller = Distiller(student=models.cnn(data, width=4, dropout=0.0))
+        distiller = Distiller(student=build(lesson))
         distiller.compile("adam")
-        targets = {name: values[rows] for name, values in cached.items()}
-        distiller.fit(x[rows], targets, batch_size=30, verbose=0)
+        distiller.fit(x[rows], {name: part[rows] for name, part in given.items()}, batch_size=batch_size, verbose=0)
 
-    together = seconds(lambda: experiment(models.cnn, [4], students, steps, few, 30, width=4, dropout=0.0))
+    together = seconds(lambda: experiment(build, [4], students, steps, lesson, batch_size, {"train": answers}))
     loop = students * seconds(alone)
-    print(f"\n{students} convolutional students, {steps} updates: compare {together:.1f} s, a loop {loop:.1f} s")
+    print(
+        f"\n{students} {kind} students, {steps} updates: compare {together:.1f} s, a loop {loop:.1f} s, "
+        f"{loop / together:.2f} x compare{aim(LOOP[kind], loop / together)}"
+    )
 
 
-one_student()
-for epochs in (1, 10):
-    many_students(epochs)
-of_images()
-print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, TensorFlow included")
+def of_images(steps=400):
+    few = dataclasses.replace(data, train=(x[:90], y[:90]))
+    build = functools.partial(models.cnn, width=4, dropout=0.0)
+    over_a_loop("convolutional", build, few, cached["teacher_logits"][:90], steps, 30)
+
+
+def of_letters(steps=400):
+    """Students that write words letter by letter, from the made-up answers of a teacher."""
+    vocabulary, words = Vocabulary(string.ascii_lowercase), load_dataset("languages")
+    rows = vocabulary.encode([word.lower() for word in words.train[0][:1000]], 9)
+    part = as_next_letter(rows)[:2]
+    lesson = dataclasses.replace(words, train=part, valid=part, test=part)
+    answers = np.random.RandomState(0).randn(*part[1].shape, len(vocabulary)).astype("float32")
+    over_a_loop("GRU", lambda data: models.letter_gru(vocabulary, 32, length=8), lesson, answers, steps, 32)
+
+
+def warm_page(name="10_when_it_fails"):
+    """An untouched page, from its first cell to its last, by its kept results alone; without the kernel's start."""
+    folder = Path(__file__).parents[1] / "notebooks"
+    page = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    client = NotebookClient(page, timeout=900, startup_timeout=600, resources={"metadata": {"path": str(folder)}})
+    kept = os.environ | {"DISTILL_EDU_KEPT": "only"}
+    with tempfile.TemporaryDirectory() as empty, client.setup_kernel(env=kept | {"DISTILL_EDU_CACHE": empty}):
+        taken = seconds(lambda: [client.execute_cell(cell, place) for place, cell in enumerate(page.cells)])
+    print(f"\npage {name}, kept results alone: {taken:.1f} s{aim(WARM, taken, at_most=True)}")
+
+
+def key_of_a_student():
+    """What it costs to ask whether a student is kept: a key for the data and the teacher, and one for each student."""
+    settings = sorted({"temperature": 4.0, "alpha": 0.1, "soft_loss": named_soft_loss("kl"), "hidden": 32}.items())
+    ways = {"an experiment": (data, teacher, models.mlp), "a student": ("the experiment's key", settings, 7)}
+    for name, parts in ways.items():
+        median = statistics.median(seconds(lambda parts=parts: portable_key(*parts)) for _ in range(ROUNDS))
+        print(f"key of {name:27} {1000 * median:7.2f} ms")
+
+
+if __name__ == "__main__":
+    one_student()
+    for epochs in (1, 10):
+        many_students(epochs)
+    of_images()
+    of_letters()
+    warm_page()
+    key_of_a_student()
+    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, TensorFlow included")

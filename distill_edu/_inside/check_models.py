@@ -1,6 +1,9 @@
 """What is refused before anything is built, compiled or opened: models, layers and arguments."""
 
+import inspect
 import warnings
+
+import numpy as np
 
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
@@ -113,6 +116,40 @@ def require_asked(teacher, or_none=True):
         )
 
 
+def require_function(value, name, form, /, *arguments, **settings):
+    """A function that takes these arguments; `form` says it in words."""
+    if not callable(value) or isinstance(value, keras.Layer):
+        raise TypeError(f"{name} must be {form}, not {type(value).__name__}.")
+    try:
+        inspect.signature(value).bind(*arguments, **settings)
+    except TypeError as error:
+        raise TypeError(f"{name} must be {form}. This function cannot be called so: {error}.") from None
+    except ValueError:  # a function written in C does not say what it takes
+        return
+
+
+ANSWERS = '{"train": teacher_logits(function, x)}'
+
+
+def require_own_teacher(teacher):
+    """What an arm may set as its teacher: None, a model, answers, {"hints": model}, or a function (x, y) -> model."""
+    if isinstance(teacher, dict) and "hints" in teacher:
+        if len(teacher) > 1 or not isinstance(teacher["hints"], keras.Layer):
+            raise TypeError(f'{{"hints": model}} takes a Keras model and nothing beside it, not {teacher!r:.80}.')
+    elif teacher is not None and not isinstance(teacher, (keras.Layer, dict)):
+        form = f'a Keras model, {{"hints": model}}, answers {ANSWERS}, or a function (x, y) -> model'
+        require_function(teacher, "An arm's teacher", form, "x", "y")
+
+
+def require_made_teacher(teacher):
+    """What an arm's function (x, y) may return: a model, or answers."""
+    if not isinstance(teacher, (keras.Layer, dict)):
+        raise TypeError(
+            f"An arm's function (x, y) -> teacher must return a Keras model, or answers {ANSWERS}, not "
+            f"{type(teacher).__name__}: end it with `return model`."
+        )
+
+
 def require_answers(answers, train, data, transfer, compares_hints):
     """{part of the data: logits}, one row for each example. `train`: (x, labels); `transfer`: is it learned from?"""
     inputs = {"train": train[0], "valid": data.valid[0], "test": data.test[0], "transfer": data.transfer}
@@ -123,10 +160,21 @@ def require_answers(answers, train, data, transfer, compares_hints):
             f"there), not of {', '.join(map(str, answers)) or 'nothing'}."
         )
     for part, logits in answers.items():
+        if not isinstance(logits, np.ndarray):
+            kind = type(logits).__name__
+            raise TypeError(f"teacher[{part!r}] must be a NumPy array, not {kind}: np.asarray(...) makes one of it.")
         require_logits(logits, f"teacher[{part!r}]")
         if inputs[part] is None or len(logits) != len(inputs[part]):
             count = 0 if inputs[part] is None else len(inputs[part])
             raise ValueError(f"teacher[{part!r}] has {len(logits)} rows for {count} examples: give one for each.")
+    axes, classes = answers["train"].ndim - 1, answers["train"].shape[-1]
+    for part, logits in answers.items():
+        expected = (*np.shape(inputs[part])[:axes], classes)
+        if part != "train" and logits.shape != expected:
+            raise ValueError(
+                f"teacher[{part!r}] has the shape {logits.shape} instead of {expected}: give one logit for each of the "
+                f"{classes} classes that teacher['train'] has."
+            )
     if compares_hints:
         raise ValueError('Hints compare hidden layers, and answers have none: give teacher={"hints": model}, too.')
 

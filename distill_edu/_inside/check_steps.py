@@ -5,7 +5,7 @@ import functools
 import inspect
 
 from distill_edu._inside.backend import keras, tf
-from distill_edu._inside.check_values import require_temperature
+from distill_edu._inside.check_values import MANY, require_temperature, rounding
 
 # What the graph refuses while it runs; `fit` and `evaluate` raise these messages instead of TensorFlow's report.
 NAN_LOSS = (
@@ -14,7 +14,7 @@ NAN_LOSS = (
 )
 NAN_INPUT = "The inputs (x) contain NaN or infinity: clean them before you train on them."
 PROBABILITIES = (
-    "The {} looks like probabilities (no negative number, every row sums to 1), but distillation needs logits: "
+    "The {} looks like probabilities (no negative number, every row sums to about 1), but distillation needs logits: "
     "take the softmax off the last layer."
 )
 TEACHER_PROBABILITIES = PROBABILITIES.format("teacher's output")
@@ -138,10 +138,22 @@ def loss_problems(loss):
 
 
 def are_probabilities(logits):
-    """Does every row sum to 1, without a negative number? Fewer than 8 rows can do so by chance, and are not judged."""
-    rows = tf.size(logits) // logits.shape[-1]
-    sums = tf.reduce_sum(logits, axis=-1)
-    return (rows >= 8) & tf.reduce_all(logits >= 0) & tf.reduce_all(tf.abs(sums - 1) < 1e-3)
+    """Does every row sum to 1, without a negative number? Fewer than 8 rows can do so by chance, and are not judged.
+
+    Rows that sum to about 1, as rounded probabilities do, are judged where 8 of them differ.
+    """
+    rows = tf.reshape(logits, (-1, logits.shape[-1]))
+    farthest = tf.reduce_max(tf.abs(tf.reduce_sum(rows, axis=-1) - 1))
+    exact = (tf.shape(rows)[0] >= MANY) & (farthest < 1e-3)
+    rounded = (_different(rows[:64]) > MANY - 0.5) & (farthest <= rounding(rows.shape[-1]))
+    return tf.reduce_all(rows >= 0) & (exact | rounded)
+
+
+def _different(rows):
+    """How many rows differ, up to rounding: told apart by the mean class of each, as if they were probabilities."""
+    means = tf.reduce_sum(rows * tf.range(rows.shape[-1], dtype=rows.dtype), axis=-1)
+    equal = tf.abs(means[:, None] - means) < 1e-4  # (rows, rows)
+    return tf.reduce_sum(1 / tf.reduce_sum(tf.cast(equal, "float32"), axis=-1))
 
 
 def refuse(problems):

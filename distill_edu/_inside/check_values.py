@@ -9,9 +9,10 @@ import sys
 import numpy as np
 
 NO_LOGITS = (
-    "{} looks like probabilities (no negative number, every row sums to 1): give the numbers before the softmax. If "
-    "you only have probabilities p, np.log(p) are valid logits."
+    "{} looks like probabilities (no negative number, every row sums to about 1): give the numbers before the softmax. "
+    "If you only have probabilities p, np.log(p) are valid logits."
 )
+MANY = 8  # so many different rows of logits do not all sum to about 1 by chance
 ONE_ARRAY = (
     "{}, and a Cascade takes one array [n, ...]: its memory looks examples up by content. Join several inputs of an "
     "example in one array and take it apart inside both models; call predict for each batch of a pipeline."
@@ -131,8 +132,23 @@ def require_finite_logits(logits, what):
 
 
 def looks_like_probabilities(values):
-    """Say whether no number is negative and every row sums to 1."""
-    return bool(values.size and (values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-4))
+    """Say whether no number is negative and every row sums to 1; to about 1, where many rows differ."""
+    if not may_be_probabilities(values):
+        return False
+    rows = values.reshape(-1, values.shape[-1])
+    return np.allclose(rows.sum(axis=-1), 1, atol=1e-4) or len(np.unique(rows, axis=0)) >= MANY
+
+
+def may_be_probabilities(values):
+    """Say whether no number is negative and every row sums to 1, give or take what rounding to two digits changes."""
+    if not values.size or not (values >= 0).all():
+        return False
+    return bool((abs(values.sum(axis=-1) - 1) <= rounding(values.shape[-1])).all())
+
+
+def rounding(classes):
+    """How far a sum of so many probabilities may be from 1, if each is rounded to two digits; never above 0.05."""
+    return min(0.001 + 0.005 * classes, 0.05)
 
 
 def last_activation(model):

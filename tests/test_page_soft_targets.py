@@ -48,16 +48,24 @@ def test_a_mistake_is_black_on_the_colour_of_its_lesson(draw):
             ink, ground = (0.4 * digit, (1, 1, 1)) if is_right else (digit, to_rgb(colour))
             assert tile == pytest.approx((1 - ink[..., None]) * np.array(ground))
         assert (tiles[2:] == 1).all()  # two images, eight empty places
-        said = f"learned from {lesson}: {2 - right[draw - 1].sum()} of 2 wrong"
+        said = f"{lesson}: {2 - right[draw - 1].sum()} of 2 wrong"
         assert axes.get_title() == said and said in words
     assert words.startswith(f"Draw {draw}. ")
 
 
 def test_names_of_two_languages_are_left_out_wherever_the_second_stands():
-    parts = [(["a", "b", "b"], [0, 0, 0]), (["b"], [1]), (["c", "a", "d"], [1, 0, 1])]
+    parts = [(["a", "b", "b"], [0, 0, 0]), (["b"], [1]), (["c", "a", "d", "B"], [1, 0, 1, 0])]
     parts = [tuple(map(np.array, part)) for part in parts]
     train, test = page.unshared_names(Dataset("names", *parts, class_names=("x", "y")))
     assert [list(column) for column in (*train, *test)] == [["a"], [0], ["c", "a", "d"], [1, 0, 1]]
+
+
+def test_a_softmax_of_tables_alone_is_not_over_the_last_axis():
+    def over_axis_1(z):
+        return np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+
+    assert page.check_softmax(over_axis_1).startswith("Not yet: your function raised AxisError")
+    assert "sum to 1" not in page.check_softmax(lambda z: over_axis_1(np.atleast_2d(z)).reshape(z.shape))
 
 
 @pytest.mark.parametrize("t, example", [(1, 0), (4, 1)])

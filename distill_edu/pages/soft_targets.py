@@ -58,7 +58,7 @@ def mistakes_explorer(images, right, shown=100):
         counts = []
         for side, (lesson, rows), colour in zip(axes, right.items(), (HARD, DISTILLED), strict=True):
             wrong = rows[draw - 1, : len(images)] == 0
-            counts.append(f"learned from {lesson}: {wrong.sum()} of {len(images)} wrong")
+            counts.append(f"{lesson}: {wrong.sum()} of {len(images)} wrong")
             side.imshow(_mosaic(images, wrong, to_rgb(colour)), interpolation="none")
             side.set_axis_off()
             side.set_title(plain(counts[-1]), fontsize=10)
@@ -132,11 +132,17 @@ def _item_and_axes(figure, item, title, classes):
 
 
 def unshared_names(words):
-    """Return the training and the test names (names, labels) of `languages` that belong to one language alone."""
-    pairs = {pair for part in (words.train, words.valid, words.test) for pair in zip(*part, strict=True)}
+    """Return the training and the test names (names, labels) of `languages` that belong to one language alone.
+
+    Names that differ in capitals only are one name, as they are for a teacher that reads small letters.
+    """
+    parts = words.train, words.valid, words.test
+    pairs = {(name.casefold(), language) for part in parts for name, language in zip(*part, strict=True)}
     languages = Counter(name for name, _ in pairs)
-    parts = words.train, words.test
-    return [tuple(column[[languages[name] == 1 for name in part[0]]] for column in part) for part in parts]
+    return [
+        tuple(column[[languages[name.casefold()] == 1 for name in part[0]]] for column in part)
+        for part in (words.train, words.test)
+    ]
 
 
 # The reader types the entropy of (1/2, 1/4, 1/4) in nats.
@@ -152,6 +158,10 @@ check_entropy_by_hand = Exercise(
 )
 
 
+def _normalised(powers):
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
 NOT_DIVIDED = "the rows do not sum to 1: divide by the sum of the powers."
 # The reader writes function(logits) -> softmax over the last axis.
 check_softmax = Exercise(
@@ -161,11 +171,16 @@ check_softmax = Exercise(
         (lambda z: np.exp(z - z.max(axis=-1, keepdims=True)), NOT_DIVIDED),
         (lambda z: np.exp(z) / np.exp(z).sum(), "you divided by the sum over all examples: each row has its own sum."),
         (lambda z: np.exp(z) / np.exp(z).sum(axis=0), "you summed over the examples (axis=0): sum over the classes."),
-        (lambda z: z / z.sum(axis=-1, keepdims=True), "exp() is missing: logits can be negative."),
+        (_normalised, "exp() is missing: logits can be negative."),
     ],
     otherwise="compute exp(logits), then divide.",
-    inputs=[(Z_TEACHER,), (Z_STUDENT[:, :2],)],
-    then=Exercise(soft_targets, [], OVERFLOWS, [(np.array([[1000.0, 999.0], [0.0, -1000.0]]),)]),
+    inputs=[(Z_TEACHER,), (Z_STUDENT[:, :2],), (Z_TEACHER[0],), (np.stack([Z_TEACHER, Z_STUDENT]),)],
+    then=Exercise(
+        soft_targets,
+        [(lambda z: _normalised(np.exp(z - z.max())), "you subtracted the largest logit of all rows: use each row's.")],
+        OVERFLOWS,
+        [(np.array([[1000.0, 999.0], [0.0, -1000.0]]),)],
+    ),
 )
 
 
@@ -177,9 +192,9 @@ def _most_similar(rows, c):
 # Three rows labelled 0, three labelled 1, three labelled 3: each likely mistake finds other classes in them.
 PROBABILITIES = np.array(
     [
-        *([0.55, 0.0, 0.25, 0.2], [0.0, 0.0, 1.0, 0.0], [0.0, 0.5, 0.0, 0.5]),
-        *([0.0, 0.55, 0.45, 0.0], [0.2, 0.3, 0.2, 0.3], [0.25, 0.2, 0.25, 0.3]),
-        *([0.35, 0.15, 0.3, 0.2], [0.1, 0.4, 0.3, 0.2], [0.2, 0.45, 0.0, 0.35]),
+        *([0.55, 0.0, 0.25, 0.2], [0.1, 0.2, 0.45, 0.25], [0.0, 0.5, 0.0, 0.5]),
+        *([0.0, 0.55, 0.45, 0.0], [0.15, 0.3, 0.1, 0.45], [0.25, 0.2, 0.25, 0.3]),
+        *([0.35, 0.15, 0.3, 0.2], [0.1, 0.4, 0.3, 0.2], [0.2, 0.15, 0.3, 0.35]),
     ]
 )
 ONE_ONLY = "you took one example, or the hard answers: average the probabilities over all examples of the class."
@@ -203,6 +218,12 @@ check_most_similar_class = Exercise(
         (
             lambda p, y, c: _most_similar((p[:, c] @ p)[None], c),
             "you weighted all rows by c's probability: take those whose label is c.",
+        ),
+        (lambda p, y, c: _most_similar(p[y == c].max(axis=0)[None], c), "that is the maximum: take the mean."),
+        (lambda p, y, c: _most_similar(p[y == c] ** 2, c), "you squared the probabilities: take their mean."),
+        (
+            lambda p, y, c: _most_similar(p[y == c] * (p[y == c].argmax(axis=1) == c)[:, None], c),
+            "you left the teacher's mistakes out: here they count, too.",
         ),
     ],
     otherwise="average p over the rows whose label is c, leave c out, and return the number of the largest.",

@@ -11,8 +11,7 @@ from distill_edu.pages.shared.explorer import Explorer, stop_slider
 from distill_edu.pages.shared.picture import DISTILLED, INK, NEUTRAL, STUDENT, TEACHER, Picture, empty_axes, plain
 from distill_edu.probabilities import soft_targets
 
-DIGITS, OTHERS = (0, 10), (10, 20)
-HIDDEN = -100.0  # a logit whose probability is 0
+DIGITS, OTHERS, HIDDEN = (0, 10), (10, 20), -100.0  # HIDDEN: a logit whose probability is 0
 
 
 class TwoFaces(keras.layers.Layer):
@@ -198,8 +197,7 @@ def draw_accuracies(figure, right, stops, shares, teacher, chance, updates, shar
         axes.text(stops[0], height + (0.015 if side == "bottom" else -0.03), name, fontsize=8, color=colour, va=side)
     axes.axvline(updates, color=NEUTRAL, linewidth=4, alpha=0.25)
     axes.set(ylim=(0, 1.02), xlabel="updates on noise", ylabel="accuracy on digits")
-    ends, marks = "share 0: the teacher's start; share 1: another", "bars: 95% interval; thick line: the chosen updates"
-    axes.set_title(f"{ends}\n{marks}", fontsize=8)
+    axes.set_title("share 0: the teacher's start, 1: another\nbars: 95% interval; thick: chosen updates", fontsize=8)
     mean, _, reach = mean_and_reach(right[stops.index(updates), shares.index(share)])
     start = {0: "the teacher's start", 1: "another start"}.get(share, f"a mixed start ({share:g} of another one)")
     return (
@@ -291,7 +289,6 @@ check_inner_by_hand = Exercise(
     ],
     otherwise="multiply the two steps number by number, and add the products.",
 )
-
 ONE, OTHER = np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([[0.3, 1.0], [-1.0, 2.0]])
 # function(one, other, share) -> cos(a) * one + sin(a) * other with a = share * pi / 2
 check_mixed = Exercise(
@@ -306,7 +303,6 @@ check_mixed = Exercise(
     otherwise="which weights do the shares 0 and 1 give? Between them, the squares of both factors sum to 1.",
     inputs=[(ONE, OTHER, 0.3), (OTHER, ONE, 0.0), (ONE, OTHER, 1.0)],
 )
-
 LOGITS = np.array([[3.0, 0, 0, 1], [0.2, 0.1, 0, 0], [0, 0, 5, 0], [0.4, 1.0, 0.9, 0], [-3, -9, -2.5, -8]])
 # function(logits, most) -> for each row, True where no digit has a probability above `most`
 check_harmless = Exercise(

@@ -254,7 +254,8 @@ def sweep(
     if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
         raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
     shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
-    settings = _combinations(size=_values(sizes), temperature=_values(temperatures), alpha=_values(alphas))
+    numbers = {"temperature": np.atleast_1d(temperatures).tolist(), "alpha": np.atleast_1d(alphas).tolist()}
+    settings = _combinations(size=_values(sizes), **numbers)
     course = Course(dataset, teacher, _of_size(build_student), steps, batch_size, optimizer, None, PARTS, ("classes",))
     _require_arm({**shared, **settings[0]}, course)
     seeds, afterwards = _seeds(seeds), random.getrandbits(31)
@@ -271,9 +272,9 @@ def _of_size(build_student):
     return build
 
 
-def _values(axis):
-    """What an axis offers, one by one, as it is: numbers, texts, tuples."""
-    offered = axis if isinstance(axis, (list, tuple)) else np.atleast_1d(axis)
+def _values(sizes):
+    """What the builder is given, one by one, as it is: numbers, texts, tuples."""
+    offered = sizes if isinstance(sizes, (list, tuple)) else np.atleast_1d(sizes)
     return [value.item() if isinstance(value, np.generic) else value for value in offered]
 
 

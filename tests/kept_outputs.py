@@ -1,7 +1,7 @@
 """For `make test`, a plugin of pytest: nbval compares what pages say of kept results, although trained anew it differs.
 
 A cell with the tag `nbval-ignore-output` is compared where DISTILL_EDU_KEPT is "only", each number to one in its last
-digit, for other processors; not what has the tag `live`, too: what is timed, or trained in the cell.
+digit, for other processors; not what has the tag `live`, too: what is timed, or whose output is not stored.
 """
 
 import copy

@@ -36,7 +36,7 @@ def fresh(thing):
     for name in set(NOT_DECAYED) & set(vars(thing)):
         setattr(copy, name, getattr(thing, name))
     if isinstance(thing, keras.optimizers.Optimizer) and not thing.built:  # where a schedule begins
-        copy.iterations.assign(thing.iterations)
+        numbers_of(copy)[-1].assign(numbers_of(thing)[-1])
     if architecture(_as_far(copy, thing)) != architecture(thing):
         raise ValueError(NO_COPY.format(type(thing).__name__, "What it keeps besides is lost."))
     return copy
@@ -77,9 +77,9 @@ def settings_of(optimizer):
 
 
 def numbers_of(optimizer):
-    """The variables of its learning rate (0 if it is a schedule) and its iterations."""
-    rate = vars(optimizer)["_learning_rate"]
-    return rate.value if isinstance(rate, keras.Variable) else 0.0, optimizer.iterations.value
+    """The variables of its learning rate, unless that is a schedule, and of its steps (also those that only add up)."""
+    rate, steps = vars(optimizer)["_learning_rate"], vars(optimizer)["_iterations"]
+    return [rate, steps] if isinstance(rate, keras.Variable) else [steps]
 
 
 def has_branches(traced):

@@ -66,24 +66,24 @@ class Row:
 
     def _numbers(self):
         with tf.init_scope():
-            return sorted({tuple(pair) for pair in self._copy(self._read_numbers).numpy().tolist()})
+            return sorted({tuple(mine) for mine in self._copy(self._read_numbers).numpy().tolist()})
 
     def _read_numbers(self):
-        pairs = [numbers_of(distiller.optimizer) for distiller in self.distillers]
-        return tf.stack([[tf.cast(number, "float32") for number in pair] for pair in pairs])
+        numbers = [numbers_of(distiller.optimizer) for distiller in self.distillers]
+        return tf.stack([[tf.cast(number.value, "float32") for number in mine] for mine in numbers])
 
     def _follow(self):
         """Take over a learning rate, or iterations, set in every student's optimizer. ValueError for anything else."""
         if self._settings() != self.settings:
             raise ValueError(NO_OWN_SETTINGS)
         numbers = self._numbers()
-        if len({rate for rate, _ in numbers}) > 1:
-            raise ValueError(ONE_RATE.format([rate for rate, _ in numbers]))
+        if rates := sorted({mine[0] for mine in numbers if len(mine) > 1})[1:]:
+            raise ValueError(ONE_RATE.format([numbers[0][0], *rates]))
         if len(numbers) > 1:
             raise ValueError(NO_OWN_SETTINGS)
-        for name, before, now in zip(("learning_rate", "iterations"), self.numbers[0], numbers[0], strict=True):
+        for variable, before, now in zip(numbers_of(self.optimizer), self.numbers[0], numbers[0], strict=True):
             if now != before:
-                getattr(self.optimizer, name).assign(now)
+                variable.assign(now)
         self.numbers = numbers
 
     @contextlib.contextmanager

@@ -273,7 +273,7 @@ def test_each_seed_draws_its_own_examples_the_same_in_every_arm(teacher):
         assert (seen[seed] == Y[rows]).all()
     assert np.allclose(nlls(found, "own"), nlls(found, "soft"))
     gains = found.gains(over="labels", title="drawn")
-    assert "batches, the draw of 10 training examples, and the test" in str(gains)
+    assert "own teacher, the draw of 10 training examples, and the test" in str(gains)
     all_of_them = compare(DATA, teacher, build, {"labels": {"alpha": 1.0}, "soft": {}}, seeds=2, **SHORT)
     assert "the draw of 10 training examples (in some questions), and" in str(all_of_them.gains(over="labels") | gains)
 

@@ -145,6 +145,7 @@ def test_a_copy_that_answers_differently_far_from_1_or_near_0_is_refused(thresho
             return x * keras.ops.where(beyond, self.factor, 1.0)
 
     keras.saving.register_keras_serializable("bent")(Bent)
+    keras.utils.set_random_seed(0)  # a GRU may hide large inputs
     bent = Bent()
     bent.factor = 5.0
     one = keras.Sequential([keras.Input((4, 2)), bent, layers.GRU(3)])

@@ -72,6 +72,7 @@ def settings_of(optimizer):
     """What is set in an optimizer, beside the numbers of its variables: equal as long as nobody sets anything else."""
     rate = vars(optimizer)["_learning_rate"]  # a variable, or a schedule
     told = {name: each for name, each in vars(optimizer).items() if not name.startswith("_") and name != "built"}
+    told = {name: each for name, each in told.items() if not isinstance(each, list)}  # SGD's momentums, once built
     named = [str(getattr(optimizer, name, None)) for name in NOT_DECAYED]
     return told, named, None if isinstance(rate, keras.Variable) else rate
 

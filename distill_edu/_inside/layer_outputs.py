@@ -154,12 +154,12 @@ def state(model):
 @contextlib.contextmanager
 def unmoved(variables, whose="teacher"):
     """A context after which these variables are what they were. Raises a ValueError if one has changed."""
-    before = [np.array(variable) for variable in variables]
+    before = [np.array(variable.numpy()) for variable in variables]
     try:
         yield
     finally:
         pairs = zip(variables, before, strict=True)
-        moved = [(variable, value) for variable, value in pairs if np.array(variable).tobytes() != value.tobytes()]
+        moved = [(variable, value) for variable, value in pairs if variable.numpy().tobytes() != value.tobytes()]
         for variable, value in moved:
             variable.assign(value)
     check_models.require_no_change([getattr(variable, "path", variable.name) for variable, _ in moved], whose)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from distill_edu._inside import check_values
+from distill_edu._inside import check_values, tasks
 from distill_edu._inside.backend import keras
 from distill_edu._inside.check_models import require_stateless
 from distill_edu._inside.content import content_key
@@ -144,7 +144,7 @@ class Cascade:
         x, y = check_values.require_one_array(x, student=self.student, teacher=self.teacher), np.asarray(y)
         if y.shape != x.shape[:1] or y.dtype.kind not in "iu":
             raise ValueError(f"y has the shape {y.shape} and is {y.dtype}: give {len(x)} integer labels.")
-        known, probabilities = y != -1, self._student_probabilities(x)
+        known, probabilities = y != tasks.NO_LABEL, self._student_probabilities(x)
         check_values.require_classes(y[known], probabilities.shape[1])
         teacher_logits = self._logits("teacher", _call(self.teacher, x), *probabilities.shape)
         student_right, teacher_right = (each.argmax(axis=1) == y for each in (probabilities, teacher_logits))

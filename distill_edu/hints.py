@@ -163,12 +163,10 @@ class RelationalAngle(BaseHint):
 
 
 def _angles(vectors):
-    """[batch, width] -> [j, i, k]: the cosine of the angle at j between i and k; 0 where one of them is j.
-
-    By the law of cosines, from the sides of the triangle.
-    """
+    """[batch, width] -> [j, i, k]: the cosine of the angle at j between i and k; 0 where one of them is j."""
     squares = _squared_distances(vectors)
     sides = _root(squares)
+    # The law of cosines: from the sides of the triangle.
     products = (squares[:, :, None] + squares[:, None] - squares[None]) / 2
     return _divided(products, sides[:, :, None] * sides[:, None])
 

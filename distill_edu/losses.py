@@ -1,4 +1,10 @@
-"""The losses of distillation, from logits, one value per example. Soft losses have names: see `SOFT_LOSSES`."""
+"""The losses of distillation, from logits, one value per example. Soft losses have names: see `SOFT_LOSSES`.
+
+>>> import types
+>>> batch = types.SimpleNamespace(teacher_logits=[[2.0, 0.0]], labels=None)  # what fit gives, in short
+>>> {name: round(float(loss(batch, [[1.0, 0.0]], 1.0)[0]), 3) for name, loss in SOFT_LOSSES.items()}
+{'kl': 0.067, 'reverse_kl': 0.083, 'decoupled': 0.067, 'jensen_shannon': 0.018, 'sigmoid': 0.067, 'mean_square': 0.5}
+"""
 
 import math
 
@@ -29,8 +35,7 @@ def distillation_loss(teacher_logits, student_logits, temperature):
 def hard_label_loss(labels, logits):
     """Cross-entropy of the labels in nats, one value per example, float32.
 
-    `logits`: [..., classes]; `labels`: integers [...], or rows [..., classes] that sum to 1. Raises ValueError where
-    the shapes do not fit.
+    `logits` [..., classes]; `labels`: integers [...] or distributions [..., classes]. Other shapes raise ValueError.
 
     >>> float(hard_label_loss([1], [[0.0, 0.0]])[0])
     0.693...
@@ -63,9 +68,7 @@ def soft_loss(name, task="classes"):
 
 
 def named_soft_loss(loss):
-    """Return the soft loss of this name; a function stays as it is, None compares nothing.
-
-    Raises ValueError for an unknown name.
+    """Return the soft loss of this name, or raise ValueError; a function stays as it is, None compares nothing.
 
     >>> named_soft_loss("kl").__name__
     'forward_kl'

@@ -15,7 +15,8 @@ from distill_edu._inside.check_values import (
     require_shares,
     wrong_use,
 )
-from distill_edu._inside.layer_outputs import first_batch, one_output, state, unmoved
+from distill_edu._inside.layer_outputs import first_batch, one_output, require_examples, state, unmoved
+from distill_edu._inside.progress import progress_bar
 from distill_edu.data import LETTERS
 from distill_edu.foreign import ask
 
@@ -152,7 +153,7 @@ def teacher_logits(teacher, x, batch_size=256, *, gives="logits", kept=None):
         made_elsewhere(logits)
         return logits
     _require_no_function(gives, kept)
-    _require_examples(x)
+    require_examples(x)
     first, x = first_batch(x)
     require_image_size(teacher, first)
     require_stateless(teacher, "teacher")
@@ -172,29 +173,25 @@ def _require_no_function(gives, kept):
         raise ValueError("gives and kept are for functions: what a Keras model says changes with its weights.")
 
 
-def _require_examples(x):
-    shapes = [tuple(getattr(part, "shape", (1,))) for part in keras.tree.flatten(x)]  # a tf.data.Dataset has no shape
-    if () in shapes:
-        raise ValueError("x has no axes: give an array of examples, [n, ...].")
-    if not shapes or shapes[0][0] == 0:
-        raise ValueError("x is empty: give at least one example.")
-
-
 def _answers(teacher, x, batch_size):
     """float32 logits [n, ..., classes], filled in batch by batch; those of a pipeline come all at once."""
     parts = keras.tree.flatten(x)
     if not all(isinstance(part, np.ndarray) for part in parts):
-        return np.asarray(one_output(teacher.predict(x, batch_size=batch_size, verbose=0), "teacher"), "float32")
+        with progress_bar(None, unit=" batches", what="teacher", delay=1) as bar:
+            count = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: bar.update())
+            logits = teacher.predict(x, batch_size=batch_size, verbose=0, callbacks=[count])
+        return np.asarray(one_output(logits, "teacher"), "float32")
     answer = getattr(teacher, "predict_on_batch", lambda x: teacher(x, training=False))  # a Layer only calls
     logits, lengths = None, [len(part) for part in parts]
     if len(set(lengths)) > 1:
         raise ValueError(f"The parts of x have {lengths} examples: they must be as many.")
-    for start in range(0, len(parts[0]), batch_size):
-        rows = slice(start, start + batch_size)
-        with only_errors():  # TensorFlow warns where several teachers are asked one after the other
+    with progress_bar(lengths[0], unit=" examples", what="teacher", delay=1) as bar, only_errors():
+        for start in range(0, lengths[0], batch_size):
+            rows = slice(start, start + batch_size)
             batch = np.asarray(one_output(answer(taken(x, rows)), "teacher"))
-        logits = np.empty((len(parts[0]), *batch.shape[1:]), "float32") if logits is None else logits
-        logits[rows] = batch
+            logits = np.empty((lengths[0], *batch.shape[1:]), "float32") if logits is None else logits
+            logits[rows] = batch
+            bar.update(len(batch))
     return logits
 
 

@@ -1,5 +1,8 @@
 """The text models and the ensemble beside plain Python; what is saved answers as before."""
 
+import re
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -200,6 +203,23 @@ def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
     batches = tf.data.Dataset.from_tensor_slices(X).batch(8)
     assert same([teacher_logits(model(), batches)], [logits(model())])
     assert capsys.readouterr().out == ""
+
+
+class Slow(keras.Layer):
+    def call(self, x):
+        wait = tf.py_function(lambda: time.sleep(0.3) or 0.0, [], "float32")
+        return x + tf.ensure_shape(wait, [])
+
+
+@pytest.mark.parametrize("pipeline, bar", [(False, "teacher: .*/5.00 "), (True, "teacher: .* batches")])
+def test_a_keras_model_that_needs_long_shows_a_bar_and_clears_it_away(pipeline, bar, capsys):
+    slow = keras.Sequential([keras.Input(X.shape[1:]), Slow()])
+    x = tf.data.Dataset.from_tensor_slices(X[:5]).batch(1) if pipeline else X[:5]
+    assert same([teacher_logits(slow, x, batch_size=1)], [X[:5]])
+    said = capsys.readouterr()
+    assert said.out == "" and re.search(bar, said.err) and said.err.endswith("\r")
+    teacher_logits(model(), X)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.nightly

@@ -3,9 +3,10 @@
 `make mutate` tries all modules, `python tools/mutate.py losses` tries one.
 
 cosmic-ray writes each mutant into the file; we run the tests that call the changed function, the quickest first, and
-if none notices it all tests of that module. What became of it stands in `.venv/mutants/<module>.sqlite`; started again
-it tries the survivors again and goes on, or begins anew where the module has changed. The mutants come in a random
-order, so what was tried is a fair sample: TRIES=15 stops after fifteen of each module. Survivors are printed as diffs.
+if none notices it all tests of that module, but no nightly ones. What became of it stands in
+`.venv/mutants/<module>.sqlite`; started again it tries the survivors again and goes on, or begins anew where the module
+has changed. The mutants come in a random order, so what was tried is a fair sample: TRIES=15 stops after fifteen of
+each module. Survivors are printed as diffs.
 """
 
 import ast
@@ -187,7 +188,7 @@ def _in_a_fork(tests, timeout, *plugins):
         sys.dont_write_bytecode = True  # two mutants within a second would look alike
         sys.path.insert(0, os.getcwd())
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins))
+        os._exit(pytest.main(["-x", "-q", "-m", "not nightly", "-p", "no:cacheprovider", *tests], plugins))
     _, status = os.waitpid(child, 0)
     return TestOutcome.KILLED if status else TestOutcome.SURVIVED, ""
 

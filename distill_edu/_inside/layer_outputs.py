@@ -206,6 +206,15 @@ def output_shape(model, x):
     return tuple(outputs[0].shape)
 
 
+def require_examples(x):
+    """Refuse x without axes or without examples; what has no shape, such as a tf.data.Dataset, passes."""
+    shapes = [tuple(getattr(part, "shape", (1,))) for part in keras.tree.flatten(x)]
+    if () in shapes:
+        raise ValueError("x has no axes: give an array of examples, [n, ...].")
+    if not shapes or shapes[0][0] == 0:
+        raise ValueError("x is empty: give at least one example.")
+
+
 def first_batch(x):
     """(the inputs of the first batch of a pipeline, or their specs, x as it was); arrays are one batch."""
     if isinstance(x, types.GeneratorType):

@@ -2,9 +2,8 @@
 
 
 def progress_bar(total, shown=True, unit=" updates", what=None, delay=0):
-    """A bar that counts to `total`, shown after `delay` seconds; gone when it is full, hidden if nothing is to do."""
+    """A bar that counts to `total` (None: unknown), shown after `delay` seconds, hidden where nothing is to do."""
     from tqdm.auto import tqdm
 
-    return tqdm(
-        total=total, unit=unit, desc=what, unit_scale=True, leave=False, delay=delay, disable=not (shown and total)
-    )
+    hidden = not shown or total == 0
+    return tqdm(total=total, unit=unit, desc=what, unit_scale=True, leave=False, delay=delay, disable=hidden)

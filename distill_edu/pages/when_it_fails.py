@@ -149,7 +149,7 @@ check_smoothed = Exercise(
         (lambda y, n, s: _smoothed(y, n, 1 - s), "that gives the label `share`, and the rest to all classes."),
     ],
     otherwise="how much has the label's class in the end, and how much each other class?",
-    inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([3, 0]), 4, 0.1)],
+    inputs=[(np.array([0, 2, 1]), 3, 0.3), (np.array([2, 0]), 4, 0.1)],
 )
 SAID = soft_targets(np.array([[4.0, 1.0, -2.0], [0.5, 2.5, 1.0], [0.0, 0.5, 3.0], [0.3, 0.0, 0.1], [1.0, 0.8, -2.0]]))
 SAID_OF_FOUR = soft_targets(

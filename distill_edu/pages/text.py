@@ -220,6 +220,10 @@ check_best_possible = Exercise(
             "that is the share of the most frequent label: count it for each word.",
         ),
         (_first_label, "the first label of a word need not be its most frequent one."),
+        (
+            lambda words, labels: 1 - sum(len(set(g)) - 1 for g in _labels_by_word(words, labels)) / len(words),
+            "you took off one for each further label of a word: count all rows that have it.",
+        ),
     ],
     otherwise="add the count of each word's most frequent label.",
     inputs=[
@@ -228,6 +232,7 @@ check_best_possible = Exercise(
             ("abacabad", [0, 1, 0, 2, 1, 2, 2, 0]),
             ("xyxxyz", [0, 1, 1, 1, 0, 2]),
             ("AaAbab", [0, 1, 0, 2, 1, 0]),
+            ("xxxxxy", [0, 1, 1, 1, 0, 2]),
         ]
     ],
 )

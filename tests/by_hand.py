@@ -19,7 +19,9 @@ SWEEP = pandas.DataFrame(
 )
 SWEEP["alpha"] = [0.5] * 3 + [0.0] * 3 + [0.5] * 9 + [0.0, 0.5, 0.5]
 MODELS = pandas.DataFrame(
-    [(1999, 0.7, 0.4), (2000, 0.8, 0.5), (2001, 0.9, 0.9), (900, 0.7, 0.6)], [6, 7, 8, 9], ["bytes", "valid_accuracy", "test_accuracy"]
+    [(1999, 0.7, 0.4), (2000, 0.8, 0.5), (2001, 0.9, 0.9), (900, 0.7, 0.6)],
+    [6, 7, 8, 9],
+    ["bytes", "valid_accuracy", "test_accuracy"],
 )
 ONES = SimpleNamespace(standard_normal=np.ones, random=np.zeros)
 # fmt: off

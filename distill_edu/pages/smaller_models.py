@@ -255,7 +255,7 @@ MODELS = pandas.DataFrame(
 check_best_within = Exercise(
     right=_best_within,
     mistakes=[
-        (lambda table, kb: _fitting(table, kb).bytes.idxmax(), "that is the largest: a smaller file may be more accurate."),
+        (lambda table, kb: _fitting(table, kb).bytes.idxmax(), "that is the largest: a smaller one may be better."),
         (lambda table, kb: table.valid_accuracy.idxmax(), "that one does not fit: a kilobyte has 1000 bytes."),
         (lambda table, kb: _best_within(table, 1.024 * kb), "that one does not fit: a kilobyte has 1000 bytes."),
         (

@@ -3,7 +3,7 @@
 >>> import types
 >>> batch = types.SimpleNamespace(teacher_logits=[[2.0, 0.0]], labels=None)  # what fit gives, in short
 >>> {name: round(float(loss(batch, [[1.0, 0.0]], 1.0)[0]), 3) for name, loss in SOFT_LOSSES.items()}
-{'kl': 0.067, 'reverse_kl': 0.083, 'decoupled': 0.067, 'jensen_shannon': 0.018, 'sigmoid': 0.067, 'mean_square': 0.5}
+{'kl': 0.067, 'reverse_kl': 0.083, 'decoupled': 0.067, 'jensen_shannon': 0.018, 'sigmoid': 0.067, 'mean_square': 0.5...}
 """
 
 import math

@@ -330,7 +330,8 @@ def test_fit_and_evaluate_report_the_closed_form(name):
     assert not same(weights(one.student), weights(model()))
 
 
-SAVED = {"its name": "sigmoid", "its weights": losses.Decoupled(0.5, 3), "its beta": losses.JensenShannon(0.2)}
+SAVED = {name: name for name in ORACLES}
+SAVED |= {"its weights": losses.Decoupled(0.5, 3), "its beta": losses.JensenShannon(0.2)}
 
 
 @pytest.mark.parametrize("loss", SAVED.values(), ids=SAVED)

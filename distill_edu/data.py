@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from distill_edu._inside.check_values import require_count, require_number
+from distill_edu._inside.check_values import require_count, require_number, require_rows
 
 # Twenty languages in the Latin alphabet: CLDR code -> (name, family). Every family has at least two members.
 LANGUAGES = {
@@ -93,7 +93,8 @@ class Vocabulary:
     def encode(self, texts, length, end=True):
         """Turn texts or lists of symbols into int32 [n, length]: with an end (unless end=False), padded or cut off."""
         require_count(length, "length")
-        if isinstance(texts, str):
+        of_symbols = (np.iterable(text) and all(isinstance(symbol, str) for symbol in text) for text in texts)
+        if isinstance(texts, str) or not all(of_symbols):
             raise TypeError("texts must be a list of texts, such as ['12=', '34='].")
         rows = np.full((len(texts), length), PADDING, dtype=np.int32)
         for row, text in zip(rows, texts, strict=True):
@@ -104,7 +105,8 @@ class Vocabulary:
     def decode(self, rows):
         """Turn rows into texts, each up to its end, without -1. An unknown symbol is \N{REPLACEMENT CHARACTER}."""
         symbols = {-1: "", PADDING: "", UNKNOWN: "\N{REPLACEMENT CHARACTER}"} | dict(enumerate(self.symbols, 3))
-        cut = [row[: [*row, END].index(END)] for row in np.asarray(rows).tolist()]
+        rows = require_rows(rows, "rows").tolist() if len(rows) else []
+        cut = [row[: [*row, END].index(END)] for row in rows]
         if wrong := {number for row in cut for number in row} - set(symbols):
             raise ValueError(f"{min(wrong)} is the number of no symbol: they go from 0 to {len(self) - 1}.")
         return ["".join(symbols[number] for number in row) for row in cut]
@@ -119,10 +121,11 @@ def as_next_letter(rows, prompt=1):
     >>> as_next_letter([[3, 4, 5, 1, 0]], prompt=2)
     (array([[3, 4, 5, 1]]), array([[-1,  5,  1, -1]]), array([[False,  True,  True, False]]))
     """
-    rows = np.asarray(rows)
-    if rows.ndim != 2 or rows.dtype.kind not in "iu":
+    rows = require_rows(rows, "rows")
+    if rows.dtype.kind not in "iu":
         raise ValueError(f"rows must be integers [n, length], see Vocabulary.encode, not {rows.dtype} {rows.shape}.")
     require_count(prompt, "prompt")
+    rows = rows.astype(np.int64) if rows.dtype.kind == "u" else rows  # an unsigned -1 would be 255
     x, following = rows[:, :-1], rows[:, 1:]
     mask = (following != PADDING) & (np.arange(following.shape[1]) >= prompt - 1)
     return x, np.where(mask, following, -1), mask

@@ -6,7 +6,13 @@ import numpy as np
 
 from distill_edu._inside.backend import keras, only_errors, tf
 from distill_edu._inside.check_models import require_stateless
-from distill_edu._inside.check_values import require_attributes, require_count, require_number
+from distill_edu._inside.check_values import (
+    require_attributes,
+    require_count,
+    require_finite_logits,
+    require_number,
+    require_rows,
+)
 from distill_edu.data import END, PADDING
 from distill_edu.probabilities import soft_targets
 
@@ -17,15 +23,16 @@ def sample(model, prompts, length, temperature=1.0, seed=0):
     """Let a model write texts: integers [n, length], each row a prompt, then letters up to an end, then padding.
 
     `model`: integers [n, time] -> logits of the next letter [n, time, symbols]; no logit may depend on later letters.
-    `prompts`: integers [n, time] without padding. Each letter is drawn from softmax(logits / temperature); at 0 it is
-    the most probable letter. A GRU takes one step per letter; other models, and a GRU of fixed length, read the whole
-    row again for each letter.
+    `prompts`: integers [n, time] without padding and ends. Each letter is drawn from softmax(logits / temperature); at
+    0 it is the most probable letter. A GRU takes one step per letter; other models, and an unrolled GRU, read the whole
+    row again for each letter. Raises ValueError for other prompts and for NaN.
 
     >>> logits = keras.layers.Lambda(lambda x: keras.ops.one_hot(0 * x + 4, 6))  # 4 is the best letter everywhere
     >>> sample(keras.Sequential([keras.Input((4,)), logits]), [[3, 5]], length=5, temperature=0)
     array([[3, 5, 4, 4, 4]], dtype=int32)
     """
-    prompts, random = _require_prompts(model, prompts, length), np.random.RandomState(seed)
+    _require_writers(model=model)
+    prompts, random = _require_prompts(prompts, length), np.random.RandomState(seed)
     temperature = require_number(temperature, "temperature", "a number of at least 0", lambda value: value >= 0)
     rows = np.pad(prompts, [(0, 0), (0, length - prompts.shape[1])])
     next_logits = _next_logits(model, prompts)
@@ -86,10 +93,14 @@ def _gru(model):
     letterwise = {"InputLayer", "OneHot", "Embedding", "Dense", "Dropout", "LayerNormalization", "GRU"}
     grus = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
     own = not type(model).__module__.startswith("keras.")  # it may call its layers in any order
-    if own or len(grus) != 1 or kinds - letterwise or grus[0].unroll or grus[0].go_backwards:
+    if own or len(grus) != 1 or kinds - letterwise or not _takes_steps(*grus):
         return None
     again = any(len(each._inbound_nodes) > 1 for each in _operations(model))  # noqa: SLF001 - nothing public
     return None if again and not isinstance(model, keras.Sequential) else grus[0]
+
+
+def _takes_steps(gru):
+    return not (gru.unroll or gru.go_backwards or gru.return_state)
 
 
 class Speculated(NamedTuple):
@@ -113,14 +124,16 @@ def speculative(draft, teacher, prompts, length, drafted=4, seed=0):
     A drafted letter is kept with probability min(1, p / q), where p is the teacher's and q the draft's probability.
     The first letter that is refused is drawn again from max(p - q, 0); if all are kept, one more letter is drawn from
     p. So every letter has the teacher's probability, whatever the draft is. Leviathan et al. 2023, "Fast Inference
-    from Transformers via Speculative Decoding", algorithm 1. Models and rows as for `sample`, at temperature 1.
+    from Transformers via Speculative Decoding", algorithm 1. Models and rows as for `sample`, at temperature 1. Raises
+    ValueError also for models with different vocabularies.
 
     >>> logits = keras.layers.Lambda(lambda x: 99.0 * keras.ops.one_hot(0 * x + 4, 6))
     >>> model = keras.Sequential([keras.Input((4,)), logits])  # it always writes 4
     >>> speculative(model, model, [[3]], length=5, drafted=3)[:2]  # three drafted letters, and a fourth, in one call
     (array([[3, 4, 4, 4, 4]], dtype=int32), array([1]))
     """
-    prompts, random = _require_prompts(teacher, prompts, length), np.random.RandomState(seed)
+    _require_writers(draft=draft, teacher=teacher)
+    prompts, random = _require_prompts(prompts, length), np.random.RandomState(seed)
     room = length + 2 * (require_count(drafted, "drafted") + 1)  # for letters beyond the length; they are cut off
     rows, every = np.pad(prompts, [(0, 0), (0, room - prompts.shape[1])]), np.arange(len(prompts))
     ends, counts = np.full(len(rows), prompts.shape[1]), np.zeros((3, len(rows)), int)
@@ -128,6 +141,7 @@ def speculative(draft, teacher, prompts, length, drafted=4, seed=0):
     while writing.any():
         letters, q = _write_draft(draft, rows, ends, length, drafted, random)  # [n, drafted], [n, drafted, symbols]
         p = _next_probabilities(teacher, rows, ends, length, drafted + 1)  # [n, drafted + 1, symbols]
+        _require_one_vocabulary(q.shape[-1], p.shape[-1])
         kept = _keep(letters, p, q, random)  # [n, drafted]
         count = kept.sum(axis=1)
         rest = np.maximum(p - np.pad(q, [(0, 0), (0, 1), (0, 0)]), 0)  # q = 0 after the drafted letters: rest is p
@@ -181,6 +195,7 @@ def _probabilities(logits, temperature=1.0):
     """softmax(logits / temperature) without padding, which is never written; at 0 all on the most probable letter."""
     logits = np.array(logits, "float64")
     logits[..., PADDING] = -np.inf
+    logits = require_finite_logits(logits, "The model's output")
     if not temperature:
         return np.eye(logits.shape[-1])[logits.argmax(axis=-1)]
     logits -= logits.max(axis=-1, keepdims=True)  # divided by a tiny temperature, the others become -inf
@@ -193,14 +208,23 @@ def _draw(weights, random):
     return (cumulated <= random.random_sample((len(weights), 1)) * cumulated[:, -1:]).sum(axis=-1)
 
 
-def _require_prompts(model, prompts, length):
-    require_attributes(model, ["predict_on_batch"], "model", "a Keras model")
-    require_stateless(model, "model")
-    prompts = np.asarray(prompts)
-    if prompts.ndim != 2 or prompts.dtype.kind not in "iu" or not prompts.size or (prompts == PADDING).any():
+def _require_writers(**models):
+    for name, model in models.items():
+        require_attributes(model, ["predict_on_batch"], name, "a Keras model")
+        require_stateless(model, name)
+
+
+def _require_one_vocabulary(draft, teacher):
+    if draft != teacher:
+        raise ValueError(f"The draft has {draft} symbols, the teacher {teacher}: both need the same vocabulary.")
+
+
+def _require_prompts(prompts, length):
+    prompts = require_rows(prompts, "prompts")
+    if prompts.dtype.kind not in "iu" or not prompts.size or np.isin(prompts, (PADDING, END)).any():
         raise ValueError(
-            f"prompts must be integers [n, time] without padding, at least one letter each, not {prompts.dtype} "
-            f"{prompts.shape}: see Vocabulary.encode(..., end=False)."
+            "prompts must be integers without padding and without an end, at least one letter each, not "
+            f"{prompts.dtype} {prompts.shape}: see Vocabulary.encode(..., end=False)."
         )
     require_count(length, "length", least=prompts.shape[1] + 1)
     return prompts.astype("int32")

@@ -182,10 +182,12 @@ def test_a_vocabulary_by_hand():
     assert vocabulary.decode(rows[:, 1:]) == ["cab", "bcab", "\N{REPLACEMENT CHARACTER}"]
     assert vocabulary.decode([[-1, 4, 5, -1, PADDING]]) == ["ab"]  # -1: no label
     assert vocabulary.decode([[END, 4, 5]]) == [""] and vocabulary.encode([], 3).shape == (0, 3)
+    assert vocabulary.decode([]) == []
 
 
-def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padding():
-    rows = np.array([[3, 4, 5, END, PADDING], [6, 5, 4, 3, 5]])
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "uint64"])
+def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padding(dtype):
+    rows = np.array([[3, 4, 5, END, PADDING], [6, 5, 4, 3, 5]], dtype)
     x, labels, mask = as_next_letter(rows)
     assert x.tolist() == [[3, 4, 5, END], [6, 5, 4, 3]]
     assert labels.tolist() == [[4, 5, END, -1], [5, 4, 3, 5]]
@@ -201,10 +203,15 @@ def test_the_next_letter_is_one_step_later_and_counts_nowhere_in_prompt_and_padd
         *((lambda n=n: load_dataset("digits", labelled=n), ValueError, "share of training") for n in (0, 1.5, -1)),
         (lambda: Vocabulary([]), ValueError, "none of them twice"),
         (lambda: Vocabulary("aba"), ValueError, "none of them twice"),
-        (lambda: as_next_letter([1, 2]), ValueError, r"rows must be integers \[n, length\]"),
+        (lambda: as_next_letter([1, 2]), ValueError, r"rows must be rows \[n, length\]"),
+        (lambda: as_next_letter([[1, 2], [1]]), ValueError, "rows must be rows of the same length"),
+        (lambda: Vocabulary("ab").decode([3, 4]), ValueError, r"give one row as \[row\]"),
         (lambda: as_next_letter([[0.5, 2.0]]), ValueError, "rows must be integers"),
         (lambda: as_next_letter([[1, 2]], prompt=0), ValueError, "prompt must be a whole number"),
         (lambda: Vocabulary("ab").encode("ab", 3), TypeError, "a list of texts"),
+        (lambda: Vocabulary("ab").encode([b"ab"], 3), TypeError, "a list of texts"),
+        (lambda: Vocabulary("ab").encode(np.array([[3, 1]]), 3), TypeError, "a list of texts"),
+        (lambda: Vocabulary("ab").encode([3], 3), TypeError, "a list of texts"),
         (lambda: Vocabulary("ab").encode(["ab"], 0), ValueError, "length must be"),
         *(
             (lambda n=n: Vocabulary("ab").decode([[3, n]]), ValueError, f"{n} is the number of no")

@@ -153,6 +153,19 @@ def test_a_distiller_that_cannot_be_saved_leaves_the_older_file_whole(tmp_path):
     assert keras.models.load_model(path).teacher is None
 
 
+def test_a_distiller_is_saved_as_a_folder_and_over_an_older_file_as_keras_would(tmp_path, monkeypatch):
+    one, path = Distiller(student=model(), teacher=model(9)), tmp_path / "distiller.keras"
+    one.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("builtins.input", lambda *_: "n")
+    Distiller(student=model(3)).save(path, overwrite=False)
+    assert path.read_bytes() == before
+    one.save(tmp_path / "folder", zipped=False)
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir())[0] == "config.json"
+    with pytest.raises(ValueError, match="distiller.other"):
+        one.save(tmp_path / "distiller.other")
+
+
 def answers(folder):
     return Cascade.load(folder).predict(X)
 

@@ -133,7 +133,7 @@ def test_a_gru_writes_the_same_one_step_at_a_time_and_row_by_row(monkeypatch):
     assert model.predict(prompts, verbose=0).shape == (60, 2, 5)  # it can still be called
 
 
-@pytest.mark.parametrize("extra", ["attention", "convolution", "second", "sum", "unrolled"])
+@pytest.mark.parametrize("extra", ["state", "attention", "convolution", "second", "sum", "unrolled"])
 def test_a_gru_that_does_not_remember_alone_or_is_unrolled_reads_whole_rows(extra):
     letters, layers = keras.Input((5,), dtype="int32"), keras.layers
     x = layers.Embedding(5, 4)(letters)
@@ -141,7 +141,8 @@ def test_a_gru_that_does_not_remember_alone_or_is_unrolled_reads_whole_rows(extr
         x = layers.MultiHeadAttention(1, 4)(x, x, use_causal_mask=True)
     x = layers.Conv1D(4, 2, padding="causal")(x) if extra == "convolution" else x
     x = layers.GRU(4, return_sequences=True)(x) if extra == "second" else x
-    x = layers.GRU(4, return_sequences=True, unroll=extra == "unrolled")(x)
+    gru = layers.GRU(4, return_sequences=True, unroll=extra == "unrolled", return_state=extra == "state")
+    x = gru(x)[0] if extra == "state" else gru(x)
     x = x + keras.ops.cumsum(x, axis=1) if extra == "sum" else x
     model = keras.Model(letters, layers.Dense(5)(x))
     prompts = np.random.RandomState(0).randint(2, 5, (20, 2))
@@ -217,10 +218,25 @@ def stateful():
     return keras.Sequential(layers)
 
 
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_nan_is_not_written(temperature):
+    model = writer(0)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    with pytest.raises(ValueError, match="The model's output contains NaN"):
+        language.sample(model, [[3]], 4, temperature)
+
+
 @pytest.mark.parametrize(
     "change, words",
     [
-        ({"prompts": [3, 4]}, "prompts must be integers"),
+        ({"prompts": [3, 4]}, r"prompts must be rows \[n, length\], .*: give one row as \[row\]"),
+        ({"prompts": [[3], [3, 4]]}, "prompts must be rows of the same length"),
+        ({"prompts": [[3, END]]}, "without an end"),
+        ({"prompts": [[3, END]], "drafted": 2}, "without an end"),
+        ({"draft": None, "drafted": 2}, "draft must be a Keras model"),
+        ({"model": None, "drafted": 2}, "teacher must be a Keras model"),
+        ({"draft": models.letter_gru("ab?", 4), "drafted": 2}, "The draft has 3 symbols, the teacher 5: .* vocabulary"),
+        ({"draft": stateful(), "drafted": 2}, "layer 'memory' of the draft is stateful"),
         ({"prompts": [[3, 0]]}, "without padding"),
         ({"prompts": [[3.0]]}, "prompts must be integers"),
         ({"prompts": np.zeros((0, 1), int)}, "at least one letter"),
@@ -235,6 +251,6 @@ def stateful():
 def test_wrong_use_gets_a_sentence(change, words):
     arguments = {"model": writer(0), "prompts": [[3]], "length": 4, **change}
     if "drafted" in change:
-        arguments |= {"draft": writer(0), "teacher": arguments.pop("model")}
+        arguments = {"draft": writer(0), "teacher": arguments.pop("model"), **arguments}
     with pytest.raises((TypeError, ValueError), match=words):
         (language.speculative if "drafted" in change else language.sample)(**arguments)

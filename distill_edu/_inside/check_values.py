@@ -83,6 +83,17 @@ def require_numbers(values, requirement):
         raise ValueError(f"{requirement}, not {values!r:.60}.") from None
 
 
+def require_rows(rows, name):
+    """Return `rows` as an array [n, length]."""
+    try:
+        array = np.asarray(rows)
+    except ValueError:  # NumPy's own says inhomogeneous
+        raise ValueError(f"{name} must be rows of the same length, [n, length].") from None
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be rows [n, length], not of the shape {array.shape}: give one row as [row].")
+    return array
+
+
 def require_columns(table, columns, source):
     """Refuse anything but a pandas table with these columns; `source`: the function that returns such a table."""
     missing = set(columns) - set(getattr(table, "columns", ()))

@@ -20,8 +20,7 @@ def whole(path):
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=ASIDE) as folder:
         aside = Path(folder, path.name)
         yield aside
-        if aside.is_file():  # a writer may have done nothing, as Keras does where it may not overwrite
-            os.replace(aside, path)
+        os.replace(aside, path)
 
 
 def sweep_up(folder):

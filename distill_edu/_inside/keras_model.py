@@ -219,13 +219,15 @@ class DistillerModel(PartlyTrained):
         (kwargs.get("print_fn") or print)(f"Student (trained): {self.student.name}. Teacher (frozen): {teacher}.")
         return super().summary(*args, **kwargs)
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """As keras.Model.save: student, teacher, hints and the state of training, all of it or nothing."""
         if str(filepath).endswith((".h5", ".hdf5")):
             raise ValueError(f"A Distiller is saved as .keras, not as {filepath}; distiller.student takes any format.")
         check_models.require_own_layers(self.student, self.teacher)
+        if zipped is False or not (overwrite and str(filepath).endswith(".keras")):
+            return super().save(filepath, overwrite, zipped, **kwargs)  # Keras asks, refuses, or writes a folder
         with whole(filepath) as aside:
-            super().save(aside, *args, **kwargs)
+            super().save(aside, **kwargs)
 
     def export(self, *args, **kwargs):
         """As keras.Model.export, of the student alone."""

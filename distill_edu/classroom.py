@@ -40,8 +40,7 @@ class Classroom(PartlyTrained):
     """
 
     def __init__(self, *, students, teacher=None, temperatures=4.0, alphas=0.1, **keras_arguments):
-        students = list(students)
-        _require_students(students)
+        students = _require_students(students)
         super().__init__(**keras_arguments)
         self.distillers = [Distiller(student=student, teacher=teacher) for student in students]
         self._temperatures = _one_each("temperatures", temperatures, len(students))
@@ -64,6 +63,11 @@ class Classroom(PartlyTrained):
         on in silence.
         """
         check_models.require_our_names(others)
+        if wrong := {"temperature", "alpha"} & set(others):
+            raise ValueError(
+                f"Give {max(wrong)}s when you make the Classroom: Classroom(students=..., {max(wrong)}s=...)."
+            )
+        by_name(keras.Model.compile, self, **others)  # a name that Keras does not know changes nothing
         optimizer = keras.optimizers.get(optimizer)
         for distiller, temperature, alpha in zip(self.distillers, self._temperatures, self._alphas, strict=True):
             watched = {"metrics": metrics, "weighted_metrics": weighted_metrics}
@@ -79,9 +83,10 @@ class Classroom(PartlyTrained):
     _all_built = False
 
     def models_changed(self, step):
-        """Students share steps that were made for what they were: they are compiled again."""
+        """Students share steps that were made for what they were: they are compiled again. Unbuilt ones share none."""
         if self._all_built:
             raise ValueError("A student or the teacher has changed since compile: compile the Classroom again.")
+        super().models_changed(step)
 
     def require_apart(self):
         for distiller in self.distillers:
@@ -130,7 +135,7 @@ class Classroom(PartlyTrained):
     def _in_order(self, values):
         """The rows' values, each with one entry per student, as one: in the order of the students."""
         places = np.argsort([self.distillers.index(distiller) for row in self._rows for distiller in row.distillers])
-        return tf.gather(tf.concat(values, axis=0), places)
+        return tf.gather(ops.concatenate(values, axis=0), places)  # students may answer in several dtypes
 
     def held(self):
         """A context: students alike learn in stacks of their weights, and their own weights are written at its end.
@@ -160,6 +165,9 @@ class Classroom(PartlyTrained):
         """All running means, each with one value per student."""
         return self._by_name([row.results() for row in self._rows])
 
+    def _flatten_metrics_in_order(self, logs):  # Keras asks for each student's metrics, and logs have all students'
+        return self.distillers[0]._flatten_metrics_in_order(logs)  # noqa: SLF001 - Keras's own hook
+
     def _symbolic_build(self, iterator=None, data_batch=None):
         # Keras calls this below a tf.distribute strategy, where a replica's step cannot create variables.
         for distiller in self.distillers:
@@ -177,17 +185,19 @@ class Classroom(PartlyTrained):
         check_models.require_callbacks_for_many(given.get("callbacks"))
         with self._held_unless_read("train", **given):
             history = super().fit(*args, **kwargs)
+        for values in history.history.values():  # NumPy before 2.4 makes a number of one student's array
+            values[:] = map(np.atleast_1d, values)
         for distiller in self.distillers:  # for optimizers that average the weights (use_ema)
             distiller.optimizer.finalize_variable_values(distiller.trainable_variables)
         return history
 
     @clear_errors(keras.Model.evaluate)
     def evaluate(self, *args, return_dict=False, **kwargs):
-        """As Distiller.evaluate, with an array for each number: one value per student."""
+        """As Distiller.evaluate, an array for each number: one value per student. A list is in alphabetical order."""
         given = by_name(keras.Model.evaluate, self, *args, **kwargs)
         with self._held_unless_read("test", **given):
             results = super().evaluate(*args, return_dict=True, **kwargs)
-        results = {name: np.asarray(results[name]) for name in sorted(results)}  # Keras 3.13 has tensors, unsorted
+        results = {name: np.atleast_1d(results[name]) for name in sorted(results)}  # Keras 3.13 has tensors, unsorted
         return results if return_dict else list(results.values())
 
     def save(self, *args, **kwargs):
@@ -209,6 +219,10 @@ def _all(contexts):
 
 
 def _require_students(students):
+    """The students as a list."""
+    if isinstance(students, keras.Layer) or not np.iterable(students):
+        raise TypeError(f"students must be a list of Keras models, not {type(students).__name__}.")
+    students = list(students)
     if not students:
         raise ValueError("students is empty: give a list of at least one Keras model.")
     if len({id(student) for student in students}) < len(students):
@@ -218,13 +232,16 @@ def _require_students(students):
         shared = [variable for variable in getattr(student, "variables", ()) if owners[id(variable)] > 1]
         if shared and changed_by_training(student, shared):
             raise ValueError("Two students are one model, or share layers: build each of them anew.")
+    return students
 
 
 def _one_each(name, values, count):
     """`values` as a list of `count` numbers, from one number or from one per student."""
-    values = np.asarray(values, dtype=float)
+    given, values = values, np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be one number, or one for each student, not {given!r:.60}.")
     if values.ndim and values.shape != (count,):
         raise ValueError(
             f"{name} has the shape {values.shape}: give one number, or one for each of the {count} students."
         )
-    return np.broadcast_to(values, (count,)).tolist()
+    return np.broadcast_to(values.astype(float), (count,)).tolist()

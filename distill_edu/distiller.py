@@ -7,6 +7,7 @@ from distill_edu import losses
 from distill_edu._inside import check_models, check_steps
 from distill_edu._inside.backend import Setting, keras, live_number, tf
 from distill_edu._inside.batch import Batch, Step, mask_features, mean, no_mean, read_batch, replicas, without_padding
+from distill_edu._inside.check_steps import one_value_each
 from distill_edu._inside.check_values import require_temperature
 from distill_edu._inside.keras_model import DistillerModel
 from distill_edu._inside.layer_outputs import build_hints, require_apart, unchanged, with_layer_outputs
@@ -42,9 +43,9 @@ class Distiller(DistillerModel):
     def __init__(self, *, student, teacher=None, hints=(), **keras_arguments):
         check_models.require_models(student, teacher)
         require_apart(student, teacher)
-        hints = build_hints(hints, student, teacher)
         # The student's dtype policy: Keras scales the loss only if the model's own policy is mixed_float16.
         super().__init__(**{"dtype": student.dtype_policy, "autocast": False, **keras_arguments})
+        hints = build_hints(hints, student, teacher)
         self.student, self.teacher, self.hints = student, teacher, hints
         # Variables, because the traced train_step would keep a number for good.
         self._temperature, self._alpha = Setting(4.0, "temperature"), Setting(0.1, "alpha")
@@ -125,17 +126,17 @@ class Distiller(DistillerModel):
         batch, logits = without_padding(batch, logits, self.task)
         soft = _soft_mean(batch, logits, self._soft_loss, self._temperature.variable, self.hints)
         hard = _hard_mean(batch, logits, self._student_loss, self.task)
-        pairs = zip(self.hints, features, batch.teacher_features, strict=True)
-        hints = [_hint_mean(batch, *pair) for pair in pairs]
+        hints = [_hint_mean(batch, *pair) for pair in zip(self.hints, features, batch.teacher_features, strict=True)]
         loss = self._alpha.variable * hard.value + (1 - self._alpha.variable) * soft.value
         loss += sum(hint.weight_variable * part.value for hint, part in zip(self.hints, hints, strict=True))
-        return Step(logits, batch, loss + sum(self.student.losses), [hard, soft, *hints])
+        loss += sum(ops.sum(ops.cast(penalty, "float32")) for penalty in self.student.losses)
+        return Step(logits, batch, loss, [hard, soft, *hints])
 
 
 def _soft_mean(batch, logits, soft_loss, temperature, hints):
     """The soft loss over the examples; 0 if the widths differ, there are no labels, and hints train the student."""
     try:
-        return mean(soft_loss(batch, logits, temperature), batch.mask, batch.weight)
+        return mean(one_value_each(soft_loss(batch, logits, temperature), logits), batch.mask, batch.weight)
     except check_steps.UnequalWidths as error:
         if not hints or batch.labels is not None:
             raise
@@ -147,9 +148,8 @@ def _hard_mean(batch, logits, student_loss, task):
     """The labels' loss over the examples with a label; 0 where there is none."""
     if batch.labels is None:
         return no_mean()
-    values = student_loss(task.filled(batch.labels), logits)
-    check_steps.require_one_value_each(tuple(values.shape), tuple(logits.shape))
-    labelled = task.labelled(batch.labels)
+    labels, labelled = task.for_loss(batch.labels, student_loss)
+    values = one_value_each(student_loss(labels, logits), logits)
     if len(values.shape) < len(labelled.shape):  # one value for an example with many labels needs all of them
         labelled = ops.all(labelled, axis=range(1, len(labelled.shape)))
     return mean(values, labelled, batch.weight)

@@ -56,7 +56,9 @@ ANSWERS = {  # right, a named mistake, right, and a check that the student has c
 
 
 def nbgrader(*command, course):
-    run = subprocess.run([NBGRADER, *command], cwd=course, capture_output=True, text=True, check=False)
+    found = {"PATH": f"{NBGRADER.parent}{os.pathsep}{os.environ['PATH']}"}  # nbgrader starts alembic by its name
+    how = {"capture_output": True, "text": True, "env": {**os.environ, **found}}
+    run = subprocess.run([NBGRADER, *command], cwd=course, check=False, **how)
     assert run.returncode == 0, run.stderr
 
 

@@ -248,6 +248,45 @@ def test_an_evaluation_is_that_of_a_distiller_and_nobody_drops_units_in_it(teach
         own = one.evaluate(X, Y, return_dict=True, verbose=0)
         assert {name: values[i] for name, values in got.items()} == pytest.approx(own, rel=1e-5)
     assert np.allclose(classroom.evaluate(X, Y, verbose=0), list(got.values()))
+    names, of_batch = one.metrics_names, classroom.test_on_batch(X, Y)
+    assert len(of_batch) == len(one.test_on_batch(X, Y)) == 4 and np.allclose(
+        of_batch[names.index("loss")], got["loss"]
+    )
+
+
+def test_students_of_several_dtypes_predict_together(teacher):
+    coarse = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(CLASSES, dtype="mixed_bfloat16")])
+    classroom = Classroom(students=[model(0), coarse], teacher=teacher)
+    before = classroom.predict(X, verbose=0)
+    classroom.compile("sgd")
+    assert np.allclose(before, classroom.predict(X, verbose=0), atol=1e-2) and before.dtype == "float32"
+
+
+def test_a_layer_frozen_after_fit_stays_as_it_is_where_compile_met_no_weights():
+    students = [keras.Sequential([layers.Dense(5), layers.Dense(CLASSES)]) for _ in range(2)]
+    classroom = Classroom(students=students, alphas=1.0)
+    classroom.compile("sgd", soft_loss=None)
+    for _ in range(2):
+        classroom.fit(X, Y, **LIGHT)
+    students[0].layers[0].trainable = False
+    before = weights(students[0].layers[0])
+    classroom.fit(X, Y, **LIGHT)
+    assert same(before, weights(students[0].layers[0]), atol=0)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda one: one.compile("adam", temperature=2.0), r"Give temperatures when you make the Classroom"),
+        (lambda one: one.compile("adam", alpha=0.5), r"Give alphas when"),
+        (lambda one: one.compile("adam", metric="accuracy"), "unexpected keyword argument 'metric'"),
+    ],
+)
+def test_a_wrong_compile_changes_no_student(teacher, call, words):
+    one = compiled(model, teacher)
+    with pytest.raises((TypeError, ValueError), match=words):
+        call(one)
+    assert all(type(each.optimizer) is opt.SGD for each in one.distillers)
 
 
 # --- the teacher, and answers ---------------------------------------------------------------------------------------

@@ -88,9 +88,10 @@ def test_one_step_follows_the_gradient_of_the_closed_form(teacher):
 
 
 def busy():
-    """Dropout, BatchNorm, a penalty of weights and one of activities."""
+    """Dropout, BatchNorm, a penalty of weights, one of activities, and one with a number for each activity."""
     plain = model(noise=0.4, norm=True, l2=0.01)
-    return keras.Sequential([*plain.layers, keras.layers.ActivityRegularization(l2=0.1)])
+    of_each = keras.layers.Activation("linear", activity_regularizer=lambda activity: 0.01 * activity**2)
+    return keras.Sequential([*plain.layers, keras.layers.ActivityRegularization(l2=0.1), of_each])
 
 
 @pytest.mark.parametrize(

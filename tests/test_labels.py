@@ -366,6 +366,36 @@ def test_labels_of_as_many_places_as_classes_are_no_one_hot_rows_where_keras_doe
         assert history["student_loss"] == [pytest.approx((6 * 5 + 2 * 0.5) / 8 * np.log(4), rel=1e-4)]
 
 
+def test_class_weights_are_for_training_as_in_keras():
+    """Keras weighs no class of the examples that it splits off for validation."""
+    y, plain = np.where(np.arange(33) % 3 == 0, 0, Y), model()
+    split = {"class_weight": PER_CLASS, "validation_split": 0.3, "batch_size": 33, **LIGHT}
+    plain.compile(keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    expected = plain.fit(X, y, **split).history
+    got = (
+        distiller(taught=False, soft_loss=None, alpha=1, optimizer=keras.optimizers.SGD(0.0)).fit(X, y, **split).history
+    )
+    assert [got["loss"], got["val_loss"]] == [pytest.approx(expected[name]) for name in ("loss", "val_loss")]
+
+
+@pytest.mark.parametrize("task", ["sigmoid", "mean_square"])
+def test_an_unknown_output_reaches_no_loss_of_ones_own(task):
+    """A loss of one's own counts where all outputs are known, and NaN gets into no weight."""
+    unknown, labels = np.arange(33) % 3 == 0, {"sigmoid": ANSWERS, "mean_square": NUMBERS}[task].copy()
+    labels[unknown, 0] = -1 if task == "sigmoid" else np.nan
+    square = keras.losses.MeanSquaredError()
+    one = distiller(teacher=model(9), soft_loss=task, student_loss=square, alpha=0.5)
+    known = (
+        ~np.logical_or(labels == -1, np.isnan(labels)).any(axis=1)
+        if task == "sigmoid"
+        else ~np.isnan(labels).any(axis=1)
+    )
+    right = ((labels - logits(one.student))[known] ** 2).mean()
+    assert reported(one, X, labels)["student_loss"] == pytest.approx(right, rel=1e-4)
+    one.fit(X, labels, **LIGHT)
+    assert np.isfinite(logits(one.student)).all()
+
+
 @pytest.mark.parametrize("task, labels", [("sigmoid", ANSWERS), ("mean_square", NUMBERS)])
 def test_a_class_weight_needs_classes(task, labels):
     with pytest.raises(ValueError, match="every output has a label of its own: give sample_weight"):

@@ -333,9 +333,40 @@ def by_position(found):
     return one.fit(X, Y, 8, 1, 0, found)
 
 
-def piped():
-    data = {"labels": Y, "teacher_logits": LOGITS}
-    return tf.data.Dataset.from_tensor_slices((X, data)).batch(33)
+def piped(y=None, x=X):
+    data = {"labels": Y, "teacher_logits": LOGITS} if y is None else y
+    return tf.data.Dataset.from_tensor_slices((x, data)).batch(33)
+
+
+LONG = np.ones((33, 3, FEATURES), "float32")
+SURE = np.random.RandomState(2).dirichlet(np.ones(CLASSES), (33, 3)).astype("float32")
+PADDED = np.ones((33, 3)) * (np.arange(3) < 2)
+
+
+def compiled_of(student, soft_loss=None):
+    one = Distiller(student=student)
+    one.compile("sgd", soft_loss=soft_loss, alpha=0.0 if soft_loss else 1.0, **EAGER)
+    return one
+
+
+def compiled_and_fitted(**settings):
+    def call(world):
+        one = taught()
+        one.compile("sgd", **settings, **EAGER)
+        one.fit(X, Y, verbose=0)
+
+    return call
+
+
+class MeanHint(Hint):
+    def call(self, student_features, teacher_features):
+        return keras.ops.mean(super().call(student_features, teacher_features))
+
+
+def hinted(hint):
+    one = taught(hints=[hint])
+    one.compile("sgd", **EAGER)
+    one.fit(X, Y, verbose=0)
 
 
 FOR_ONE = {
@@ -381,6 +412,32 @@ CALLS = {
     ),
     "compute_loss": (lambda w: OwnLoss(student=w.student).compile(), "compute_loss / soft_loss"),
     "class weights in a pipeline": (lambda w: w.one.fit(piped(), class_weight={0: 2}, verbose=0), "pipeline / weights"),
+    "class weights and -1 in a pipeline": (
+        lambda w: w.one.fit(piped(np.where(Y == 1, -1, Y)), class_weight=dict.fromkeys(range(4), 2.0), verbose=0),
+        "pipeline / none of them -1",
+    ),
+    "class weights of places in a pipeline": (
+        lambda w: compiled_of(sequence(3)).fit(piped(np.ones((33, 3)), LONG), class_weight={1: 2.0}, verbose=0),
+        "pipeline / one class for each example",
+    ),
+    "labels and logits without names": (
+        lambda w: w.one.fit(X, [Y, LOGITS], verbose=0), '2 parts without names / "teacher_logits": z',
+    ),
+    "a weight for each output": (
+        lambda w: w.one.fit(X, Y, sample_weight=np.ones((33, CLASSES)), verbose=0), "sample_weight / one number",
+    ),
+    "a mask for each example": (
+        lambda w: compiled_of(sequence(3)).fit(LONG, {"labels": np.ones((33, 3)), "mask": np.ones(33)}, verbose=0),
+        "mask / one value for each row",
+    ),
+    "probabilities beside padding": (
+        lambda w: compiled_of(sequence(3), "kl").fit(LONG, {"teacher_logits": SURE, "mask": PADDED}, verbose=0),
+        "teacher's output / probabilities",
+    ),
+    "a soft loss that is a mean": (
+        compiled_and_fitted(soft_loss=lambda batch, z, t: keras.ops.mean(z)), "one value for each row / not a mean",
+    ),
+    "a hint that is a mean": (lambda w: hinted(MeanHint("hidden", "hidden")), "hint / one for each / not a mean"),
     "saved as .h5": (lambda w: w.one.save("x.h5"), ".keras / x.h5"),
     "a teacher of probabilities is asked": (
         lambda w: teacher_logits(model(activation="softmax"), X), "teacher's output / probabilities",
@@ -417,6 +474,8 @@ CALLS = {
     "a hint of another Distiller": (lambda w: pictured(used()), "another Distiller"),
     # a Classroom
     "no students": (lambda w: Classroom(students=[]), "students / empty"),
+    "a student without a list": (lambda w: Classroom(students=w.student), "students / list / Sequential"),
+    "a temperature as text": (lambda w: Classroom(students=[w.student], temperatures=["2"]), "temperatures / number"),
     "a student twice": (lambda w: Classroom(students=[w.student] * 2, teacher=w.teacher), "one model"),
     "a student twice, not built": (lambda w: Classroom(students=[Subclassed()] * 2), "one model"),
     "students that share": (lambda w: Classroom(students=[w.student, on_top(w.student)]), "share"),

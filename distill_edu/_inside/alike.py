@@ -14,11 +14,16 @@ NO_COPY = (
 
 def likeness(student):
     """Equal for students that may take a step together; for a student that cannot, like no other's."""
-    constrained = any(variable.constraint for variable in student.trainable_variables)
-    scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
     # Only Keras's own kinds of model: what a subclass computes is not in its configuration.
     known = type(student).__module__.startswith("keras.") and student.built
-    return architecture(student) if known and not constrained and not scaled else id(student)
+    return architecture(student) if known and learns_number_by_number(student) else id(student)
+
+
+def learns_number_by_number(student):
+    """Does nothing look at a weight of this student as a whole?"""
+    constrained = any(variable.constraint for variable in student.trainable_variables)
+    scaled = student.dtype_policy.compute_dtype == "float16"  # its optimizer watches for overflow
+    return not constrained and not scaled
 
 
 def is_elementwise(optimizer):

@@ -48,6 +48,9 @@ class Step(NamedTuple):
 def read_batch(data):
     """The Batch of what Keras hands to a step, before the teacher answers. y: labels, None, or a dictionary."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+    y = y[0] if isinstance(y, (tuple, list)) and len(y) == 1 else y
+    if isinstance(y, (tuple, list)):
+        raise ValueError(f'y has {len(y)} parts without names: give {{"labels": y, "teacher_logits": z}}.')
     targets = y if isinstance(y, dict) else {"labels": y}
     if not targets or set(targets) - KEYS:
         raise ValueError(
@@ -73,9 +76,13 @@ def without_padding(batch, student_logits, task):
     The labels are read here, because the student's outputs say what a label can be.
     """
     mask = getattr(student_logits, "_keras_mask", None) if batch.mask is None else batch.mask
-    mask = None if mask is None else ops.cast(mask, "bool")
+    if mask is not None:
+        check_steps.require_mask_like(tuple(mask.shape), tuple(student_logits.shape))
+        mask = ops.cast(mask, "bool")
     logits, teacher_logits = (zero_at_padding(each, mask) for each in (student_logits, batch.teacher_logits))
     check_steps.require_width(tf.TensorShape(logits.shape), "student")
+    if batch.weight is not None:
+        check_steps.require_no_weight_of_outputs(tuple(batch.weight.shape), tuple(logits.shape))
     logits, labels = ops.cast(logits, "float32"), batch.labels
     if labels is not None:
         labels = task.read(labels, logits)
@@ -122,7 +129,9 @@ def weight_like(values, sample_weight):
 
 def mean(values, counts, sample_weight):
     """Sum of weight x value over number of values, both where `counts` is True (None: everywhere): a Mean."""
-    counts = ops.ones_like(values, "bool") if counts is None else counts
+    check_steps.require_no_mean(tuple(values.shape))
+    if counts is None or len(counts.shape) > len(values.shape):  # a soft loss with one value for a whole sequence
+        counts = ops.ones_like(values, "bool")
     total = ops.sum(ops.where(counts, values * weight_like(values, sample_weight), 0.0))
     count = over_replicas(ops.sum(ops.cast(counts, "float32")))
     return Mean(total / ops.where(count > 0, count, 1.0), count)

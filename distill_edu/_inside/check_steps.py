@@ -31,7 +31,12 @@ YES_NO_RANGE = (
     'A label is neither yes nor no. For soft_loss="sigmoid", labels lie between 0 and 1, or are -1 (unknown).'
 )
 NO_CLASS_WEIGHT = (
-    "class_weight needs one label per example, and here every output has a label of its own: give sample_weight."
+    "class_weight needs one label per example, and here every output has a label of its own: give sample_weight, one "
+    "number for each example."
+)
+NO_CLASS_WEIGHT_IN_PIPELINES = (
+    "class_weight needs arrays, or a pipeline of one class for each example, none of them -1: give weights, (x, y, "
+    "weights)."
 )
 NO_LABELS = "There are no labels (y), but alpha, the weight of their loss, is above 0: give y, or set alpha to 0."
 UNEQUAL_WIDTHS = (
@@ -108,12 +113,37 @@ def require_labels_like(labels, outputs):
         )
 
 
-def require_one_value_each(values, logits):
-    """Require one value for each row of logits, or for each example."""
-    if len(values) not in (1, len(logits) - 1):
+def one_value_each(values, logits):
+    """Return the values of a loss: one for each row of logits, or for each example."""
+    given, outputs = tuple(values.shape), tuple(logits.shape)
+    if len(given) not in (1, len(outputs) - 1):
         raise ValueError(
-            f"A loss returned the shape {values} for logits of the shape {logits}: return one value for each row of "
-            "logits, or for each example, not a mean over all of them (leave out reduce_mean)."
+            f"A loss returned the shape {given} for logits of the shape {outputs}: return one "
+            "value for each row of logits, or for each example, not a mean over all of them (leave out reduce_mean)."
+        )
+    return values
+
+
+def require_no_mean(values):
+    """Shape of what a hint returned."""
+    if not values:
+        raise ValueError("A hint returned one number: return one for each example or place, not a mean over all.")
+
+
+def require_mask_like(mask, outputs):
+    """Shapes of a mask and the outputs."""
+    if len(mask) != len(outputs) - 1:
+        raise ValueError(
+            f"The mask has the shape {mask} for outputs of the shape {outputs}: give one value for each row of outputs."
+        )
+
+
+def require_no_weight_of_outputs(weight, outputs):
+    """Shapes of sample_weight and the outputs: an example or a place has a weight, an output has none."""
+    if len(weight) > len(outputs) or (len(weight) == len(outputs) and weight[-1] not in (1, None)):
+        raise ValueError(
+            f"sample_weight has the shape {weight} for outputs of the shape {outputs}: give one number for each "
+            "example or place. To leave one output out, make its label -1 (yes or no) or NaN (numbers)."
         )
 
 
@@ -143,17 +173,19 @@ def are_probabilities(logits):
     Rows that sum to about 1, as rounded probabilities do, are judged where 8 of them differ.
     """
     rows = tf.reshape(logits, (-1, logits.shape[-1]))
-    farthest = tf.reduce_max(tf.abs(tf.reduce_sum(rows, axis=-1) - 1))
-    exact = (tf.shape(rows)[0] >= MANY) & (farthest < 1e-3)
-    rounded = (_different(rows[:64]) > MANY - 0.5) & (farthest <= rounding(rows.shape[-1]))
+    counts = tf.reduce_any(rows != 0, axis=-1)  # padding is 0
+    farthest = tf.reduce_max(tf.where(counts, tf.abs(tf.reduce_sum(rows, axis=-1) - 1), 0))
+    exact = (tf.reduce_sum(tf.cast(counts, "int32")) >= MANY) & (farthest < 1e-3)
+    rounded = (_different(rows[:64], counts[:64]) > MANY - 0.5) & (farthest <= rounding(rows.shape[-1]))
     return tf.reduce_all(rows >= 0) & (exact | rounded)
 
 
-def _different(rows):
+def _different(rows, counts):
     """How many rows differ, up to rounding: told apart by the mean class of each, as if they were probabilities."""
     means = tf.reduce_sum(rows * tf.range(rows.shape[-1], dtype=rows.dtype), axis=-1)
-    equal = tf.abs(means[:, None] - means) < 1e-4  # (rows, rows)
-    return tf.reduce_sum(1 / tf.reduce_sum(tf.cast(equal, "float32"), axis=-1))
+    equal = (tf.abs(means[:, None] - means) < 1e-4) & counts  # (rows, rows)
+    alike = tf.reduce_sum(tf.cast(equal, "float32"), axis=-1)
+    return tf.reduce_sum(tf.where(counts, 1 / tf.maximum(alike, 1), 0))
 
 
 def refuse(problems):
@@ -169,12 +201,11 @@ def _not_finite(values):
 
 MESSAGES = (
     *(NAN_INPUT, TEACHER_PROBABILITIES, STUDENT_PROBABILITIES, LABEL_RANGE, LABEL_ROWS, YES_NO_RANGE),
-    *(NO_LABELS, NAN_LOSS),
+    *(NO_LABELS, NAN_LOSS, NO_CLASS_WEIGHT_IN_PIPELINES),
 )
 FOR_KERAS = {  # a part of Keras's message -> ours
     "Invalid dtype: str": "x or y holds texts: turn them into numbers first, as `as_letters` does.",
-    "`class_weight` is only supported": "class_weight needs arrays. In a pipeline whose y is a dictionary, give "
-    "weights: (x, y, weights).",
+    "`class_weight` is only supported": NO_CLASS_WEIGHT_IN_PIPELINES,
     "only be called for the variables it was originally built with": "The student's trainable weights have changed "
     "since compile: compile again, then fit.",
 }
@@ -204,6 +235,7 @@ def clear_messages():
     except tf.errors.InvalidArgumentError as error:
         report = str(error).replace("\\'", "'").replace('\\"', '"')
         report = report.replace("Received a label value of", LABEL_RANGE)  # a metric may meet a wrong label first
+        report = report.replace("= -1 is not in [0, ", NO_CLASS_WEIGHT_IN_PIPELINES)  # Keras looks its weight up
         message = next((message for message in MESSAGES if message in report), None)
         if message is None:
             raise

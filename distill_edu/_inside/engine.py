@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from distill_edu._inside.alike import fresh, has_branches, is_elementwise
+from distill_edu._inside.alike import fresh, has_branches, is_elementwise, learns_number_by_number
 from distill_edu._inside.backend import keras, only_errors, quietly, tf
 from distill_edu._inside.description import NOT_DECAYED
 
@@ -27,6 +27,8 @@ class Group:
 
     def __init__(self, distillers, lesson, optimizer, rates=None):
         """`lesson`: a Batch of all examples. `rates`: each student's learning rate, or None for the optimizer's."""
+        if not learns_number_by_number(distillers[0].student):
+            raise CannotMap("A constraint on a weight, or float16.")
         self.first, self.lesson = distillers[0], lesson
         self.given = {name: values for name, values in lesson._asdict().items() if values is not None}
         self.trained = [distiller.trainable_variables for distiller in distillers]
@@ -142,6 +144,11 @@ class _Rates(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rates, old):
         self.rates = tf.constant(rates, "float32")
         self.old = keras.optimizers.schedules.deserialize(old) if isinstance(old, dict) else None
+        if self.old is not None and float(self.old(0)) == 0:
+            raise ValueError(
+                "rate is where the optimizer's schedule starts, and this one starts at 0: let it start above 0, or "
+                "leave rate out."
+            )
 
     def __call__(self, step):
         return self.rates if self.old is None else self.rates * self.old(step) / self.old(0)

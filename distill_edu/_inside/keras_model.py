@@ -8,7 +8,12 @@ import numpy as np
 from distill_edu._inside import check_models
 from distill_edu._inside.backend import keras, tf
 from distill_edu._inside.batch import over_replicas, weight_like
-from distill_edu._inside.check_steps import clear_errors, data_problems, loss_problems
+from distill_edu._inside.check_steps import (
+    NO_CLASS_WEIGHT_IN_PIPELINES,
+    clear_errors,
+    data_problems,
+    loss_problems,
+)
 from distill_edu._inside.disk import whole
 from distill_edu._inside.layer_outputs import Graph, one_output, output_shape, require_apart
 from distill_edu._inside.tasks import with_axes
@@ -85,14 +90,16 @@ class PartlyTrained(keras.Model):
     def non_trainable_weights(self):
         return _without(self.weights, self.trainable_variables)
 
-    def _weights(self, x=None, y=None, sample_weight=None, class_weight=None, **_):
+    def _weights(self, x=None, y=None, sample_weight=None, class_weight=None, validation_split=0, **given):
         """Class weights as sample weights, by labels as a step reads them; and these for each entry of a dictionary."""
-        labels = y.get("labels") if isinstance(y, dict) else y
+        labels, first = y.get("labels") if isinstance(y, dict) else y, getattr(self, "distillers", [self])[0]
         if not class_weight or not hasattr(labels, "__array__"):  # a pipeline brings its own
+            if class_weight and any(len(output.shape) > 2 for output in getattr(first.student, "outputs", None) or []):
+                raise ValueError(NO_CLASS_WEIGHT_IN_PIPELINES)  # Keras would take a place for a class
             return {"sample_weight": _for_each_entry(y, sample_weight)} if isinstance(y, dict) else {}
-        first = getattr(self, "distillers", [self])[0]
-        shape = output_shape(first.student, x)
-        by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, shape)
+        by_class = first.task.weights_of_classes(np.asarray(labels), class_weight, output_shape(first.student, x))
+        if given.get("validation_data") is None:  # Keras splits off the last examples, and weighs no class there
+            by_class[int(len(by_class) * (1 - validation_split)) :] = 1
         if sample_weight is not None:
             weight = np.asarray(sample_weight, "float32")
             by_class = np.asarray(with_axes(by_class, weight) * with_axes(weight, by_class))
@@ -225,9 +232,10 @@ class DistillerModel(PartlyTrained):
             raise ValueError(f"A Distiller is saved as .keras, not as {filepath}; distiller.student takes any format.")
         check_models.require_own_layers(self.student, self.teacher)
         if zipped is False or not (overwrite and str(filepath).endswith(".keras")):
-            return super().save(filepath, overwrite, zipped, **kwargs)  # Keras asks, refuses, or writes a folder
-        with whole(filepath) as aside:
-            super().save(aside, **kwargs)
+            super().save(filepath, overwrite, zipped, **kwargs)  # Keras writes a folder, asks, or refuses the name
+        else:
+            with whole(filepath) as aside:
+                super().save(aside, **kwargs)
 
     def export(self, *args, **kwargs):
         """As keras.Model.export, of the student alone."""

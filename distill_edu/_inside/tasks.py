@@ -46,9 +46,15 @@ class Task:
         """The loss of the labels, float32, one value per example or place. An unknown output adds nothing."""
         raise NotImplementedError
 
-    def filled(self, labels):
-        """Replace the number for a missing label by a label that a loss accepts."""
-        return labels
+    def for_loss(self, labels, loss):
+        """(the labels as `loss` takes them, which examples or places it counts, bool [...]).
+
+        A loss of one's own gets 0 for an unknown output, and counts where all outputs are known.
+        """
+        if loss == self.hard_loss:
+            return labels, self.labelled(labels)
+        known = self.known(labels)
+        return ops.where(known, labels, 0.0), ops.all(known, axis=-1)
 
     def metric(self, metric):
         """The metric of `compile`, over known labels alone. Examples without any label do not reach it."""
@@ -152,8 +158,8 @@ class Classes(Task):
     def labelled(self, labels):
         return ops.sum(labels, axis=-1) > 0 if _are_rows(labels) else labels != NO_LABEL
 
-    def filled(self, labels):
-        return labels if _are_rows(labels) else ops.maximum(labels, 0)
+    def for_loss(self, labels, loss):
+        return labels if _are_rows(labels) else ops.maximum(labels, 0), self.labelled(labels)
 
     def weights_of_classes(self, labels, class_weight, outputs):
         if labels.ndim == len(outputs) and labels.shape[-1] == 1:

@@ -161,7 +161,7 @@ def test_a_distiller_is_saved_as_a_folder_and_over_an_older_file_as_keras_would(
     Distiller(student=model(3)).save(path, overwrite=False)
     assert path.read_bytes() == before
     one.save(tmp_path / "folder", zipped=False)
-    assert sorted(path.name for path in (tmp_path / "folder").iterdir())[0] == "config.json"
+    assert "config.json" in [path.name for path in (tmp_path / "folder").iterdir()]
     with pytest.raises(ValueError, match="distiller.other"):
         one.save(tmp_path / "distiller.other")
 

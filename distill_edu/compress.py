@@ -4,9 +4,7 @@ import contextlib
 import gzip
 import importlib.util
 import io
-import json
 import math
-import re
 import time
 import timeit
 import warnings
@@ -15,14 +13,13 @@ import numpy as np
 import pandas
 
 from distill_edu._inside.backend import WrongSetup, keras, only_errors, quietly, tf
-from distill_edu._inside.check_values import require_attributes
+from distill_edu._inside.check_values import require_attributes, require_logits_alone
+from distill_edu._inside.copies import require_same_answers, unrolled
 from distill_edu._inside.layer_outputs import input_specs, record_calls, trace
 from distill_edu.metrics import report
 
 layers = keras.layers
-LACKS = "lacks what a layer has learned, such as a table of words: do that step before the model. TensorFlow says:"
 FORMATS = (None, "float16", "int8")
-MIXED, LOOP = "mixed_b?float16", '"unroll": false'  # what LiteRT does not know, in the configuration of a layer
 
 
 def export_litert(model, quantize=None, representative=None):
@@ -54,7 +51,7 @@ def export_litert(model, quantize=None, representative=None):
         sentence = f"{model.name!r} has a part that LiteRT does not know. TensorFlow says: {str(error)[:300]}"
         raise ValueError(sentence) from error
     if quantize != "int8" and importlib.util.find_spec("ai_edge_litert"):
-        _require_same_answers(model, lambda x: litert_predict(content, x))
+        require_same_answers(model, lambda x: litert_predict(content, x))
     return content
 
 
@@ -72,44 +69,8 @@ def portable(model):
         model = keras.Model(entry, model(entry), name=model.name)
     if not model.built or len(model.inputs) != 1 or None in model.inputs[0].shape[1:]:
         raise ValueError("The model must have exactly one input of a known shape: begin it with keras.Input(shape).")
-    try:
-        config = json.dumps(keras.saving.serialize_keras_object(model))
-    except NotImplementedError:  # a layer of the reader's own without get_config stays as it is
-        return model
-    if not re.search(f"{MIXED}|{LOOP}", config):
-        return model
-    copy = keras.models.clone_model(model, clone_function=_rebuilt, recursive=True)
-    copy.set_weights(model.get_weights())
-    for layer in copy._flatten_layers():  # noqa: SLF001 - nothing public
-        if isinstance(layer, layers.Normalization):
-            layer.finalize_state()  # its mean is a weight
-    _require_same_answers(model, copy)
-    return copy
-
-
-def _rebuilt(layer):
-    config = json.dumps(keras.saving.serialize_keras_object(layer))
-    config = re.sub(MIXED, "float32", config).replace(LOOP, '"unroll": true')
-    return keras.saving.deserialize_keras_object(json.loads(config))
-
-
-def _require_same_answers(model, copy):
-    """Refuse a copy that lost something which is neither in its configuration nor in its weights."""
-    if model.inputs[0].dtype == "string":
-        return
-    x = np.random.RandomState(0).uniform(0, 2, (3, *model.inputs[0].shape[1:]))  # 0 and 1 where x are integers
-    for scale in (1, -1, 0.1, -0.1, 10, -10) if "float" in model.inputs[0].dtype else (1,):
-        some = (scale * x).astype(model.inputs[0].dtype)
-        try:
-            expected, answers = (np.asarray(each(some), "float32") for each in (model, copy))
-        except tf.errors.FailedPreconditionError as error:
-            raise ValueError(f"A copy of {model.name!r} {LACKS} {error!s:.200}") from error
-        if not np.allclose(answers, expected, rtol=0, atol=0.05 * np.abs(expected).max() + 1e-6, equal_nan=True):
-            raise ValueError(
-                f"LiteRT needs a copy of {model.name!r} in float32, with unrolled recurrent layers, and this copy "
-                "answers differently: a layer keeps something that its get_config() and its weights do not contain, "
-                "such as a state, or answers at random. Change this layer."
-            )
+    require_logits_alone(model, "model", "a LiteRT file")
+    return unrolled(model)
 
 
 def _calibrate(converter, model, representative):
@@ -213,8 +174,9 @@ def _einsum(layer, call):
 
 def _attention(layer, call):
     """Queries times keys, and weights times values; the four matrices are layers of their own inside this layer."""
-    (_, queries, *_), (_, values, *_) = call.inputs[0].shape, call.inputs[1].shape
-    return queries * values * layer.num_heads * (layer.key_dim + layer.value_dim)
+    queries, values = [each.shape for each in call.inputs if each.dtype != "bool"][:2]  # without masks
+    pairs = math.prod(queries[1:-1]) * math.prod(values[axis] for axis in layer.attention_axes)
+    return pairs * layer.num_heads * (layer.key_dim + layer.value_dim)
 
 
 AT_INPUTS = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
@@ -226,26 +188,29 @@ COUNTS = dict.fromkeys(AT_INPUTS + AT_OUTPUTS, _kernels)
 COUNTS |= {layers.EinsumDense: _einsum, layers.MultiHeadAttention: _attention}
 FREE = (layers.Embedding, layers.Normalization, layers.BatchNormalization, layers.LayerNormalization)
 FREE += (layers.GroupNormalization, layers.PReLU)
+# They multiply without weights of their own.
+PRODUCTS = (layers.MultiHeadAttention, layers.GroupQueryAttention, layers.Attention, layers.Dot)
 
 
 def multiply_adds(model):
     """Count the multiply-accumulates (MACs) of one example, in matrix products and convolutions.
 
     A layer that is used twice counts twice. Channels come last. Biases, normalisation, pooling and activations do not
-    count. Raises ValueError for a layer with weights that it does not know, and for sizes that are None.
+    count, nor do products by keras.ops that read no weights. Raises ValueError for a layer with weights, or of
+    attention, that it does not know, and for sizes that are None.
 
     >>> multiply_adds(keras.Sequential([keras.Input((6,)), layers.Dense(8), layers.Dense(4)]))  # 6 x 8 + 8 x 4
     80
     """
     model = getattr(model, "student", model)  # of a Distiller
-    counted, numbers, inputs = list(_counted(model)), [], input_specs(model)
+    counted, numbers, inputs = dict(_counted(model)), [], input_specs(model)
     if any(None in spec.shape[1:] for spec in keras.tree.flatten(inputs)):
         raise ValueError(f"multiply_adds needs sizes without None: give {model.name!r} an Input of a whole shape.")
 
     def run(x):
-        with record_calls([layer for layer, _ in counted]) as calls:
+        with record_calls(counted) as calls:
             model(x, training=False)
-        numbers.extend(count(layer, call) for layer, count in counted for call in calls[layer])
+        numbers.extend(count(layer, call) for layer, count in counted.items() for call in calls[layer])
 
     trace(run, inputs)
     return sum(numbers)
@@ -262,7 +227,7 @@ def _counted(layer):
     for each in inside:
         yield from _counted(each)
     own = {id(weight) for weight in layer.weights} - {id(weight) for each in inside for weight in each.weights}
-    if own and not count and not isinstance(layer, FREE):
+    if not count and (isinstance(layer, PRODUCTS) or own and not isinstance(layer, FREE)):
         raise ValueError(f"multiply_adds cannot count {layer.name!r}: it does not know {type(layer).__name__}.")
 
 
@@ -280,6 +245,7 @@ def model_card(model, data, formats=FORMATS, batch_size=32):
     {'int8': 40}
     """
     require_attributes(data, ["train", "valid", "test"], "data", "a Dataset, such as load_dataset('mnist5k')")
+    model = portable(model)
     same = {"parameters": model.count_params(), "multiply_adds": multiply_adds(model)}
     rows = {}
     for quantize in formats:

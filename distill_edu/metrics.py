@@ -188,7 +188,7 @@ def paired_gain(a, b):
     weights, and nothing else.
     Or two tables [seeds, examples]: the interval then covers the choice of the examples, too. The squares of both
     standard errors are added, which is a little too careful (Owen 2007, "The pigeonhole bootstrap", section 4); the
-    degrees of freedom are Satterthwaite's. Raises ValueError for unequal shapes, fewer than two pairs, and NaN.
+    degrees of freedom are Satterthwaite's. Raises ValueError for unequal shapes, fewer than two pairs or examples, NaN.
 
     >>> print(paired_gain([0.9, 0.8, 0.7], [0.8, 0.6, 0.7]))
     +0.1000 ± 0.0577 (95%: -0.1484 to +0.3484; 2/3)
@@ -245,6 +245,8 @@ def _differences(a, b):
         raise ValueError(f"The shapes are {a.shape} and {b.shape}: a pair needs one number of each, seed by seed.")
     if len(a) < 2:
         raise ValueError(f"There are {len(a)} pairs: an error bar needs at least 2, and a claim at least 5.")
+    if a.ndim == 2 and a.shape[1] < 2:
+        raise ValueError(f"The shape is {a.shape}: give one number per seed, [seeds], or [seeds, examples], 2 or more.")
     return a - b
 
 

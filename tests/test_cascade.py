@@ -106,13 +106,14 @@ def test_words_are_remembered_however_long_the_longest_word_of_the_batch_is(many
     cascade.predict(np.array(many(["Haus", "maison"])))
     cascade.predict(np.array(many(["Haus", "a much longer word"]), dtype=object))
     cascade.predict(many(["maison"]))
+    cascade.predict(tf.constant(many(["Haus", "Größe"])))  # of a pipeline: bytes
     assert [row for batch in teacher.batches for row in batch.tolist()] == many(
-        ["Haus", "maison", "a much longer word"]
+        ["Haus", "maison", "a much longer word", "Größe"]
     )
     numbers = np.array([[1.5, 2.5]], dtype="float32")
     for x in (numbers, numbers.view("int32")):  # equal bytes, but another question
         cascade.predict(x)
-    assert [batch.dtype for batch in teacher.batches[2:]] == ["float32", "int32"]
+    assert [batch.dtype for batch in teacher.batches[3:]] == ["float32", "int32"]
 
 
 def test_what_looks_like_probabilities_by_chance_is_logits_and_a_softmax_is_found_question_by_question():
@@ -344,6 +345,7 @@ SOFTMAX, TWO = model(activation="softmax"), keras.Model(STUDENT.inputs, 2 * STUD
 PIPELINE = tf.data.Dataset.from_tensor_slices(X).batch(8)
 CASCADE, PAIR = Cascade(STUDENT, TEACHER, threshold=1.0), Cascade(two_inputs(), two_inputs())
 BATCHES = type("Batches", (keras.utils.PyDataset,), {"__len__": lambda _: 4, "__getitem__": lambda _, i: X[8 * i :]})
+BOTH = Cascade(constant(0.1, -0.1), constant(1.0, -1.0))
 of, at = functools.partial(Cascade, STUDENT), functools.partial(Cascade, STUDENT, TEACHER)
 ONE = "and a Cascade takes one array"
 WRONG = [
@@ -379,6 +381,11 @@ WRONG = [
     (lambda: CASCADE.predict(PIPELINE), f"x is a .*Dataset, {ONE} .* call predict for each batch of a pipeline"),
     (lambda: CASCADE.predict(BATCHES()), f"x is a Batches, {ONE}"),
     (lambda: CASCADE.predict(x for x in X), f"x is a generator, {ONE}"),
+    (lambda: BOTH.predict([{"role": "user"}]), "x must hold texts or numbers, not .*role"),
+    *(
+        (lambda x=x: BOTH.predict(np.array(x, object)), "missing values, or texts beside")
+        for x in (["a", None], ["a", 1])
+    ),
     (lambda: CASCADE.curve(PIPELINE, Y), "x is a .*Dataset"),
     (lambda: CASCADE.curve(X[:0], Y[:0]), "at least one example"),
     *((lambda y=y: CASCADE.curve(X, y), "give 33 integer labels") for y in (Y[:5], np.tile(Y, 2), np.eye(4)[Y])),
@@ -397,6 +404,10 @@ def test_wrong_use_gets_a_sentence(call, sentence):
         call()
 
 
-@pytest.mark.parametrize("x", [X.tolist(), list(X), tf.constant(X), X[..., None]], ids=["lists", "list", "tf", "axis"])
+@pytest.mark.parametrize(
+    "x",
+    [X.tolist(), list(X), tf.constant(X), X[..., None], X.astype(object)],
+    ids=["lists", "list", "tf", "axis", "objects"],
+)
 def test_whatever_keras_takes_as_one_array_is_answered(x):
     assert of(TEACHER, 1.0).predict(x).probabilities == pytest.approx(Q, abs=1e-5)

@@ -1,5 +1,6 @@
 """LiteRT files beside Keras and beside the integers' own arithmetic; costs beside TensorFlow's profiler."""
 
+import functools
 import gzip
 import itertools
 import logging
@@ -12,7 +13,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from small import CLASSES, FEATURES, X, Y, logits, model
 
-from distill_edu import Dataset, compress, export_litert, litert_predict, metrics, model_card, model_cards
+from distill_edu import Dataset, Distiller, compress, export_litert, litert_predict, metrics, model_card, model_cards
 from distill_edu.compress import portable
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
@@ -131,6 +132,42 @@ def test_a_table_that_no_file_holds_gets_a_sentence(copied):
         export_litert(one)
 
 
+def own_loss(y, z):
+    return keras.losses.sparse_categorical_crossentropy(y, z, from_logits=True)
+
+
+class Doubled(layers.Layer):
+    """A layer that Keras does not find by its name."""
+
+    def call(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize("own", [Doubled, lambda: layers.Lambda(lambda x: keras.ops.tanh(2 * x)), layers.Identity])
+@pytest.mark.parametrize("loss", [own_loss, lambda y, z: 1 + own_loss(y, z), functools.partial(own_loss)])
+def test_a_copy_has_own_layers_and_needs_no_loss(own, loss):
+    inner = keras.Sequential([keras.Input((4, 2)), own(), layers.GRU(3)])
+    one = keras.Sequential([keras.Input((4, 2)), inner, layers.Dense(CLASSES)])
+    for each in (inner, one):
+        each.compile("adam", loss)
+    x = np.random.RandomState(0).randn(5, 4, 2).astype("float32")
+    assert np.array(portable(one)(x)) == pytest.approx(np.array(one(x)), abs=1e-5)
+    assert one.compiled and one.evaluate(x, Y[:5], verbose=0) > 0
+
+
+def test_a_file_of_a_named_output_of_few_letters_or_of_no_number_for_some_x():
+    entry = keras.Input((2,))
+    named = keras.Model(entry, {"logits": layers.Dense(3)(entry)})
+    days = keras.Sequential([keras.Input((1,)), layers.Embedding(7, 4), layers.Flatten(), layers.Dense(3)])
+    logs = keras.Sequential([entry, layers.Dense(3), layers.Lambda(keras.ops.log)])
+    assert litert_predict(export_litert(named), X[:, :2]) == pytest.approx(
+        logits(lambda x: named(x)["logits"], X[:, :2])
+    )
+    assert litert_predict(export_litert(days), [[6]]) == pytest.approx(logits(days, np.array([[6]])), abs=1e-5)
+    x = np.random.RandomState(0).rand(5, 2)
+    assert litert_predict(export_litert(logs), x) == pytest.approx(logits(logs, x), abs=1e-4, nan_ok=True)
+
+
 @pytest.mark.parametrize("threshold", [0.05, 15])
 def test_a_copy_that_answers_differently_far_from_1_or_near_0_is_refused(threshold):
     class Bent(layers.Layer):
@@ -193,7 +230,8 @@ def test_the_card_says_what_each_part_says():
         assert (row.test_accuracy, row.test_nll) == pytest.approx((metrics.accuracy(Y[5:], z), metrics.nll(Y[5:], z)))
         assert row.test_ece == pytest.approx(metrics.calibration_error(Y[5:], z))
     assert (card.us > 0).all() and (card.us <= card.us_p90).all() and (card.batch_us <= card.batch_us_p90).all()
-    assert list(model_card(network, DATA, formats=["int8"]).index) == ["int8"]
+    one = model_card(Distiller(student=network, teacher=model(units=99)), DATA, formats=["int8"])
+    assert list(one.index) == ["int8"] and one.parameters.item() == network.count_params()
 
 
 def test_the_cards_of_many_models_are_one_table_for_the_trade_off(monkeypatch):

@@ -222,6 +222,9 @@ def remembering(folder, keys, answers):
     np.savez(folder / kept["files"]["memory"], keys=np.array(keys), answers=np.array(answers))
 
 
+CUT = (b"x", b"PK\x03\x04", b"")
+
+
 @pytest.mark.parametrize(
     "damage, error, sentence",
     [
@@ -232,7 +235,10 @@ def remembering(folder, keys, answers):
         (lambda folder: edited(folder, speed=3), ValueError, "holds no cascade .*speed"),
         (lambda folder: edited(folder, threshold=7), ValueError, "threshold must be between 0 and 1"),
         (lambda folder: next(folder.glob("teacher*")).write_bytes(b"x"), ValueError, "holds no cascade"),
-        (lambda folder: next(folder.glob("memory*")).write_bytes(b"x"), ValueError, "holds no cascade"),
+        *(
+            (lambda folder, c=c: next(folder.glob("memory*")).write_bytes(c), ValueError, "holds no cascade")
+            for c in CUT
+        ),
         (lambda folder: remembering(folder, ["a"], [[np.nan] * 4]), ValueError, "no probabilities"),
         (lambda folder: remembering(folder, ["a"], [[9.0] * 4]), ValueError, "no probabilities"),
         (lambda folder: remembering(folder, ["a"], [[-1.0, 2, 0, 0]]), ValueError, "no probabilities"),

@@ -408,10 +408,25 @@ AFTER = {
     ),
     "a Distiller that is exported": (exported, lambda: logits(model())),
 }
+
+
+def attending(x, shape, **settings):
+    image = layers.Reshape(shape)(x)
+    return layers.MultiHeadAttention(2, 3, **settings)(image, image)
+
+
+def masked(x):
+    mask = keras.ops.ones((1, 3, 5), "bool")
+    return layers.MultiHeadAttention(2, 3)(query=layers.Cropping1D((0, 2))(x), value=x, attention_mask=mask)
+
+
 COUNTED = {  # multiplications: of a layer on 5 times of 6 features
     "LSTM": (layers.LSTM(4), 5 * 4 * (6 * 4 + 4 * 4)),
     "GRU in both directions": (layers.Bidirectional(layers.GRU(4)), 2 * 5 * 3 * (24 + 16)),
     "attention": (lambda x: layers.MultiHeadAttention(2, 3)(x, x), 4 * 5 * 6 * 6 + 2 * 2 * 5 * 5 * 3),
+    "attention over images": (lambda x: attending(x, (5, 2, 3)), 4 * 10 * 3 * 6 + 2 * 2 * 10 * 10 * 3),
+    "attention over rows": (lambda x: attending(x, (5, 2, 3), attention_axes=2), 4 * 10 * 3 * 6 + 2 * 2 * 10 * 2 * 3),
+    "attention with a mask": (masked, 2 * (3 + 5) * 6 * 6 + 2 * 2 * 3 * 5 * 3),
     "a layer for each time": (layers.TimeDistributed(layers.Dense(4)), 5 * 24),
     "a separable convolution": (layers.SeparableConv1D(7, 3), 3 * (3 * 6 + 6 * 7)),
     "a transposed convolution": (layers.Conv1DTranspose(7, 3, strides=2), 5 * 3 * 6 * 7),
@@ -430,6 +445,9 @@ def test_multiplications_are_counted(name):
 def test_multiplications_of_whole_models():
     assert compress.multiply_adds(twice()) == 2 * 48 + 64  # a layer that is used twice
     assert compress.multiply_adds(subclassed()) == 48 + 32
+    entry, shared = keras.Input((FEATURES,)), layers.Dense(8)
+    a, b = (keras.Sequential([keras.Input((FEATURES,)), shared, *more]) for more in ([], [layers.Dense(4)]))
+    assert compress.multiply_adds(keras.Model(entry, [a(entry), b(entry)])) == 2 * 48 + 32  # of two models
 
 
 WORKS = {**INPUTS, **MODELS, **TASKS, **AFTER}

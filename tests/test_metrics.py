@@ -198,6 +198,7 @@ OF_PAIRS = [
     *((pair, "a pair needs one number of each") for pair in (([[[1, 2]]], [[[1, 2]]]), (1.0, 2.0))),
     (([1], [2]), "There are 1 pairs"),
     (([], []), "There are 0 pairs"),
+    *(((np.ones((3, n)), np.ones((3, n))), r"The shape is \(3, .\): give one number per seed") for n in (0, 1)),
     (([1, np.nan], [1, 2]), "NaN"),
     (([1, np.inf], [1, np.inf]), "NaN or infinite"),
     (([1, {}], [1, 2]), "Numbers are needed"),

@@ -92,6 +92,15 @@ def layer_alone():
     return keras.Sequential([keras.Input((FEATURES,)), layers.Dense(CLASSES)])  # a relu would turn NaN into 0
 
 
+def counted(make):
+    entry = keras.Input((5, 6))
+    return compress.multiply_adds(keras.Model(entry, make(entry)))
+
+
+def tripled(x):
+    return 3 * x
+
+
 def sized_by_images():
     return keras.Sequential([keras.Input((None, None, 3)), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()])
 
@@ -549,12 +558,22 @@ CALLS = {
     "export: a function LiteRT does not know": (
         lambda w: export_litert(keras.Sequential([keras.Input((4,)), layers.Lambda(tf.math.bessel_i0)])), "LiteRT",
     ),
+    "export: two outputs": (lambda w: export_litert(of_two(), "int8", X), "2 outputs / model.output"),
+    "export: a function Keras cannot find": (
+        lambda w: export_litert(keras.Sequential([keras.Input((4, 2)), layers.GRU(3), layers.Dense(3, tripled)])),
+        "dense / decorate",
+    ),
     "LiteRT: no file": (lambda w: litert_predict(b"xx", X), "LiteRT / bytes"),
     "LiteRT: a sound": (lambda w: litert_predict(b"....WAVE", X), "LiteRT / bytes"),
     "counting: sizes of None": (lambda w: compress.multiply_adds(sized_by_images()), "None"),
     "counting: a layer of one's own": (
         lambda w: compress.multiply_adds(keras.Sequential([keras.Input((4,)), Table()])), "Table",
     ),
+    "counting: a subclass of attention": (
+        lambda w: counted(lambda x: type("Mine", (layers.MultiHeadAttention,), {})(2, 3)(x, x)), "Mine",
+    ),
+    "counting: products without weights": (lambda w: counted(lambda x: layers.Dot(2)([x, x])), "Dot"),
+    "card: no model": (lambda w: model_card(None, DATA), "model / Keras model"),
     "card: no data": (lambda w: model_card(w.student, None), "data / Dataset"),
     "cascade: a dictionary": (lambda w: Cascade(w.student, w.teacher).predict({"a": X}), "Cascade / array"),
     "live training: too few labels": (lambda w: live_distillation(w.one, {"a": X}, Y[:5], (X, Y)), "33 / 5"),

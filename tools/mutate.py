@@ -52,6 +52,7 @@ ALSO = {
     "_inside.cache_key": "test_cache test_experiments",
     "_inside.description": "test_cache_code test_cache",
     "_inside.source_code": "test_cache_code test_cache",
+    "_inside.copies": "test_compress test_refusals",
     "_inside.disk": "test_cache test_faults test_distiller",
     "_inside.backend": "test_package test_distiller test_models",
     "_inside.time_limit": "test_exercises",

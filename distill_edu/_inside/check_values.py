@@ -114,6 +114,16 @@ def require_temperature(temperature):
     return require_number(temperature, "temperature", allowed, lambda value: 0 < value <= 1e6, why)
 
 
+def require_logits_alone(model, name, user):
+    """Refuse a Keras model of several outputs; `user` says in words what needs one."""
+    count = len(getattr(model, "outputs", None) or ())
+    if count > 1:
+        raise ValueError(
+            f"The {name} gives {count} outputs, and {user} needs the logits alone: give "
+            "keras.Model(model.input, model.output[...])."
+        )
+
+
 def require_classes(labels, count):
     """Refuse integer labels that are none of so many classes."""
     if not labels.size or labels.min() < 0 or labels.max() >= count:
@@ -193,7 +203,18 @@ def require_one_array(x, **models):
         if shapes and not _fits(x.shape, shapes[0]):
             given = f"x has the shape {x.shape}, and the {name} takes {('n', *shapes[0][1:])}"
             raise ValueError(ONE_ARRAY.format(given) if kind in ("list", "tuple") else given + ".")
-    return x.astype(str) if x.dtype == object else x
+    return _plain(x) if x.dtype == object else x
+
+
+def _plain(x):
+    """An array of objects as an array of texts or of numbers."""
+    texts = [isinstance(each, (str, bytes)) for each in x.flat]
+    if all(texts):
+        texts = [each.decode() if isinstance(each, bytes) else each for each in x.flat]
+        return np.array(texts, dtype=str).reshape(x.shape)
+    if any(texts) or any(each is None for each in x.flat):
+        raise ValueError("x has missing values, or texts beside numbers: give texts alone, or numbers alone.")
+    return require_numbers(x, "x must hold texts or numbers")
 
 
 def _fits(shape, expected):

@@ -114,16 +114,18 @@ def remembered(function, *arguments):
 
     The result is of numbers, texts, None, arrays, and lists and dictionaries of them (a tuple comes back as a list).
     The code of the function counts, and all that it uses; files and the web do not. A progress bar with the name of the
-    function says that it runs; where its result is recalled there is none.
+    function says that it runs; where its result is recalled there is none. Raises TypeError for any other result, and
+    for a function that cannot be compared with another time: it imports within itself, or uses an open file.
 
     >>> remembered(np.add, np.ones(2), 1).tolist()
     [2.0, 2.0]
     """
     name = portable_key("remembered", function, arguments)
     if (kept := recall(name)) is None:
-        require_kept(1, f"result of {function.__name__}")
+        called = getattr(getattr(function, "func", function), "__name__", type(function).__name__)  # func: of a partial
+        require_kept(1, f"result of {called}")
         arrays = []
-        with progress_bar(1, unit=" table", what=function.__name__):
+        with progress_bar(1, unit=" table", what=called):
             packed = json.loads(json.dumps(_packed(function(*arguments), arrays)))
         kept = keep(name, {"result": _unpacked(packed, {f"arr_{k}": array for k, array in enumerate(arrays)})})
     for place, array in enumerate(part for part in keras.tree.flatten(kept) if isinstance(part, np.ndarray)):
@@ -140,16 +142,27 @@ def _file(key):
 def _packed(value, arrays):
     """`value` for JSON, where each array is its number in `arrays`."""
     if isinstance(value, dict):
-        return {"dictionary": [[name, _packed(each, arrays)] for name, each in value.items()]}
+        return {"dictionary": [[_plain(name), _packed(each, arrays)] for name, each in value.items()]}
     if isinstance(value, (list, tuple)):
         return [_packed(each, arrays) for each in value]
     if not isinstance(value, (np.ndarray, np.generic)):
-        return value
+        return _plain(value)
     arrays.append(np.asarray(value))
     dtype = arrays[-1].dtype
     if dtype.hasobject:
         raise TypeError("An array of Python objects is not kept: give numbers or texts.")
     return {"array": len(arrays) - 1, "dtype": dtype.name if dtype.kind == "V" else dtype.str}
+
+
+def _plain(value):
+    """A number, a text or None, as JSON has it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"A {type(value).__name__} is not kept here: give numbers, texts, None, arrays, and lists and dictionaries of "
+        "them (whose keys are numbers or texts); of a pandas table, table.to_dict('list')."
+    )
 
 
 def _unpacked(value, arrays):

@@ -1,6 +1,7 @@
 """What an experiment found: `Experiment`, its table of arms, and `Gains`, its verdicts."""
 
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
@@ -17,9 +18,10 @@ class Experiment:
     """What `compare` returns. Printed, it is a table: arm, what was chosen for it, and its mean on the test set.
 
     `chosen`: arm -> the options that validation chose; `tried`: arm -> [(options, validation score)]. `right`: arm ->
-    [seeds, examples], whether a student is right on a test example (of a sequence the share of its places); `nll`: arm
-    -> [seeds, examples], in nats; `classes`: arm -> the predicted classes [seeds, examples, ...]. `judge`: "accuracy"
-    or "nll". `students`: arm -> the trained models, for the arms that `compare(..., show=[...])` names.
+    [seeds, examples], whether a student is right on a test example (of a sequence the share of its places), without
+    the examples that have no label; `nll`: arm -> the same in nats, or, where the judge is "accuracy", each student's
+    mean, [seeds]; `classes`: arm -> the predicted classes of all test examples [seeds, examples, ...]. `judge`:
+    "accuracy" or "nll". `students`: arm -> the trained models, for the arms that `compare(..., show=[...])` names.
     `covers`: what the intervals cover besides the test examples. `kept`: when and with what the last of the recalled
     students was trained; `new`: with what the others were trained, by this call. The table's last line says both.
 
@@ -47,7 +49,8 @@ class Experiment:
         ends, tried = set(), [options for options, _ in self.tried.get(arm, ())]
         for key, value in self.chosen.get(arm, {}).items():
             values = [options.get(key) for options in tried]
-            numbers = all(isinstance(each, int | float) for each in values) and len(set(values)) > 1
+            numbers = all(isinstance(each, Real) and not isinstance(each, bool) for each in values)
+            numbers = numbers and len(set(values)) > 1
             if numbers and value in (min(values), max(values)) and (key, value) not in {("alpha", 0), ("alpha", 1)}:
                 ends.add(key)
         return ends

@@ -7,9 +7,11 @@ import random
 import numpy as np
 
 from distill_edu import cache
+from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import made_by, portable_key
-from distill_edu._inside.check_models import require_answers, require_asked, require_function, require_own_teacher
+from distill_edu._inside.check_experiment import require_arm, require_model
+from distill_edu._inside.check_models import require_asked, require_function
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
 from distill_edu._inside.progress import progress_bar
 from distill_edu._inside.tasks import NO_LABEL
@@ -60,7 +62,7 @@ def compare(
     require_attributes(data, PARTS, "data", "a Dataset, such as load_dataset('mnist5k')")
     plan = {name: _options({**common, **arm}) for name, arm in arms.items()}
     course = Course(data, teacher, student, steps, batch_size, optimizer, draw)
-    _require_plan(plan, course, judge)
+    _require_plan(plan, course, judge, tune, show)
     return _carry_out(plan, course, _seeds(seeds), tune, judge, show, {"progress": progress, "jobs": jobs})
 
 
@@ -136,17 +138,23 @@ def _said(value):
 
 def _tables(found, labels):
     """What an Experiment has for each arm, [seeds, examples]."""
-    test = {name: [row["test"] for row in rows] for name, rows in found.items()}
-    classes = {name: np.stack([each["classes"] for each in some]) for name, some in test.items()}
-    nll = {name: np.stack([each.get("nlls", each["nll"]) for each in some]) for name, some in test.items()}
-    counts = (labels != -1).reshape(len(labels), -1)  # [examples, places]
-    right = {}
-    for name, said in classes.items():
-        right[name] = ((said == labels).reshape(len(said), *counts.shape) & counts).sum(axis=-1) / counts.sum(axis=-1)
+    counts = (labels != NO_LABEL).reshape(len(labels), -1)  # [examples, places]
+    known = counts.any(axis=-1)
+    right, nll, classes = {}, {}, {}
+    for name, rows in found.items():
+        test = [row["test"] for row in rows]
+        classes[name] = said = np.stack([each["classes"] for each in test])
+        hits = (said == labels).reshape(len(said), *counts.shape) & counts
+        right[name] = hits[:, known].sum(axis=-1) / counts[known].sum(axis=-1)
+        nll[name] = np.stack([each["nlls"][known] if "nlls" in each else each["nll"] for each in test])
     return {"right": right, "nll": nll, "classes": classes}
 
 
-def _require_plan(plan, course, judge):
+def _require_plan(plan, course, judge, tune, show):
+    require_count(tune, "tune")
+    for name in show:
+        if name not in plan:
+            raise ValueError(f"show is a list of arms, and {name!r} is none of them: {', '.join(plan)}.")
     if judge not in DETAILS:
         raise ValueError(f'judge must be "accuracy" or "nll", not {judge!r}.')
     for option in itertools.chain(*plan.values()):
@@ -157,25 +165,11 @@ def _require_plan(plan, course, judge):
 
 
 def _require_arm(arm, course):
-    data, teacher, draw = course.data, course.teacher, course.draw
-    hints, transfer, own = arm.get("hints"), arm.get("transfer"), arm.get("teacher")
-    asks = hints or arm.get("targets") or arm.get("alpha", 0.1) != 1
-    if asks and teacher is None and arm.get("teacher") is None:
-        raise ValueError("Without a teacher an arm learns from labels alone: give a teacher, or set alpha=1.0.")
-    if transfer and (draw is not None or data.transfer is None or np.ndim(data.train[1]) > 1):
+    if getattr(named_soft_loss(loss := arm.get("soft_loss", "kl")), "task", "classes") != "classes":
         raise ValueError(
-            "transfer=True needs a data set with a transfer set (load_dataset(..., labelled=0.1)), no draw, and no "
-            "sequences, whose padding is marked in the labels."
+            f"An experiment reports accuracies of classes, and soft_loss={loss!r} is for other labels: use a Distiller."
         )
-    named_soft_loss(arm.get("soft_loss", "kl"))
-    require_own_teacher(own)
-    answering = teacher if own is None or isinstance(own, dict) and "hints" in own else own
-    if isinstance(answering, dict):
-        require_answers(
-            answering, arm.get("train") or data.train, data, transfer, hints and answering is (own or teacher)
-        )
-    elif answering is teacher:
-        require_asked(teacher)
+    require_arm(arm, course)
 
 
 def _seeds(seeds):
@@ -193,18 +187,22 @@ def trained(
     `build(data, **settings)` returns the model, such as models.cnn. It learns from `train`, (x, labels), or from
     data.train. `stop`: keep the epoch with the lowest loss on data.valid. `loss`: the cross-entropy of the labels, if
     None; a label of -1 in sequences counts nowhere. The weights are rounded to float16, in which they are kept. A
-    progress bar of epochs says that the model trains; where the weights are recalled there is none.
+    progress bar of epochs says that the model trains; where the weights are recalled there is none. Raises TypeError
+    where `build` is no function that returns a model, or cannot be compared with another time: it imports within
+    itself, or uses an open file.
 
     >>> from distill_edu import load_dataset, models
     >>> trained(models.mlp, load_dataset("spirals"), epochs=1, hidden=4).count_params()
     27
     """
-    optimizer = keras.optimizers.get(optimizer)
+    form = "a function of the data and these settings that returns a model, such as models.cnn"
+    require_function(build, "build", form, data, **settings)
+    seed, optimizer = require_count(seed, "seed", least=0), fresh(keras.optimizers.get(optimizer))
     how = [epochs, train, stop, batch_size, optimizer, loss, seed, sorted(settings.items())]
     name = portable_key("trained", build, data, how)
     random_state = random.getrandbits(31)
     keras.utils.set_random_seed(seed)
-    model = build(data, **settings)
+    model = require_model(build(data, **settings), "build")
     x, labels = data.train if train is None else train
     ignored = NO_LABEL if np.ndim(labels) > 1 and loss is None else None
     model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
@@ -251,8 +249,6 @@ def sweep(
     require_attributes(dataset, PARTS, "dataset", "a Dataset, such as load_dataset('mnist5k')")
     require_asked(teacher, or_none=False)
     require_function(build_student, "build_student", "a function from a size to a new student", sizes)
-    if getattr(named_soft_loss(soft_loss), "task", "classes") != "classes":
-        raise ValueError(f"A sweep reports accuracies of classes, and soft_loss={soft_loss!r} is for other labels.")
     shared = {"soft_loss": soft_loss, "student_loss": student_loss, "transfer": transfer}
     numbers = {"temperature": np.atleast_1d(temperatures).tolist(), "alpha": np.atleast_1d(alphas).tolist()}
     settings = _combinations(size=_values(sizes), **numbers)

@@ -14,6 +14,7 @@ from distill_edu import cache
 from distill_edu._inside.alike import fresh
 from distill_edu._inside.backend import keras
 from distill_edu._inside.cache_key import Incomparable, portable_key
+from distill_edu._inside.check_experiment import require_labels, require_model
 from distill_edu._inside.check_models import require_answers, require_made_teacher
 from distill_edu._inside.check_values import require_count
 from distill_edu._inside.engine import like
@@ -78,7 +79,8 @@ class Trainer:
         self.kept = max([self.kept, *(row["when"] for row in rows if row is not None)])
         if todo:
             self.new = _keras()
-            _require_labels(self.course)
+            for part in {"train", *self.course.parts}:
+                require_labels(*getattr(self.course.data, part), part)
         orders = [self._order(*wanted[number]) for number in todo]
         if len({id(order.distiller.student) for order in orders}) < len(orders):
             raise ValueError("Two students are one model: build each of them anew.")
@@ -150,11 +152,7 @@ class Trainer:
     def _student(self, settings, seed):
         keras.utils.set_random_seed(seed)
         own = {name: value for name, value in settings.items() if name not in DEFAULTS}
-        student = self.course.build(self.course.data, **own)
-        if not isinstance(student, keras.Model):
-            kind = type(student).__name__
-            raise TypeError(f"The function that builds a student must return a Keras model, not {kind}.")
-        return student
+        return require_model(self.course.build(self.course.data, **own), "The function that builds a student")
 
     def _teacher(self, settings, seed):
         """The model that answers, or its answers: the arm's own, made for this seed's examples, or the experiment's."""
@@ -163,7 +161,7 @@ class Trainer:
             return self.course.teacher
         if isinstance(teacher, (keras.Layer, dict)):
             return teacher
-        place = id(teacher), seed
+        place = id(teacher), id(settings["train"]), seed
         if place not in self.asked:
             keras.utils.set_random_seed(seed)
             x, labels, _ = self._examples(settings, seed)
@@ -195,7 +193,8 @@ class Trainer:
         said = {part: logits[rows] if part == "train" else logits for part, logits in _answers(teacher).items()}
         if settings["transfer"]:
             more = self.course.data.transfer
-            x, labels = np.concatenate([x, more]), np.concatenate([labels, np.full(len(more), NO_LABEL, labels.dtype)])
+            unknown = np.full(len(more), NO_LABEL, np.promote_types(labels.dtype, "int8"))  # uint8 has no -1
+            x, labels = np.concatenate([x, more]), np.concatenate([labels, unknown])
             said = said and {"train": np.concatenate([said["train"], said["transfer"]])}
         logits = said["train"] if said else None if teacher is None else teacher_logits(teacher, x)
         if settings["targets"] is not None:
@@ -236,29 +235,19 @@ class Trainer:
 
     def _scores(self, labels, logits, of_teacher, part):
         """accuracy, nll, ece, agreement with the teacher (if there is one), and the details of the test set."""
-        counts = labels != NO_LABEL if labels.ndim > 1 else np.ones(len(labels), bool)
+        counts = labels != NO_LABEL
         require_examples(labels[counts], logits[counts])
         of_same = of_teacher is not None and of_teacher.shape == logits.shape  # a loss may compare other classes
         scores = report(labels[counts], logits[counts], of_teacher[counts] if of_same else None)
         if part == "test" and "classes" in self.course.details:
             scores["classes"] = logits.argmax(axis=-1).astype("uint8" if logits.shape[-1] <= 256 else "int32")
         if part == "test" and "nlls" in self.course.details:
-            places = np.take_along_axis(log_softmax(logits, axis=-1), np.maximum(labels, 0)[..., None], -1)[..., 0]
+            log_p = log_softmax(np.asarray(logits, "float32"), axis=-1)  # bfloat16 has 8 bits
+            places = np.take_along_axis(log_p, np.maximum(labels, 0)[..., None], -1)[..., 0]
             per_example = np.where(counts, -places, 0).reshape(len(labels), -1).sum(axis=1)
-            scores["nlls"] = (per_example / counts.reshape(len(labels), -1).sum(axis=1)).astype("float16")
+            count = np.maximum(counts.reshape(len(labels), -1).sum(axis=1), 1)
+            scores["nlls"] = (per_example / count).astype("float16")
         return scores
-
-
-def _require_labels(course):
-    """One label for each example, or for each place of a sequence."""
-    for part in {"train", *course.parts}:
-        x, labels = getattr(course.data, part)
-        shape, labels = np.shape(x), np.asarray(labels)
-        if labels.dtype.kind not in "iu" or labels.shape != shape[: 1 if labels.ndim == 1 else 2]:
-            raise ValueError(
-                f"The labels of {part} are {labels.dtype} of the shape {labels.shape}, x has {shape}: give "
-                "integers [n], one for each row of the logits, or [n, time] for sequences."
-            )
 
 
 def _rows_of(course, wanted, with_weights):

@@ -41,7 +41,7 @@ def compiled(optimizer="sgd", seed=3, **settings):
 def test_what_is_kept_comes_back_as_it_was():
     result = {
         "numbers": [1, 2.5, None, True, float("inf")],
-        "size": {4: np.float32(0.1), "a": []},
+        "size": {4: np.float32(0.1), "a": [], np.int64(8): 1},
         "arrays": [np.arange(6, dtype="int8").reshape(2, 3), np.array(["a", "ü"]), np.zeros((0, 3)), np.array(1.5)],
         "bfloat16": np.array([1.5, -2], ml_dtypes.bfloat16),
     }
@@ -49,11 +49,11 @@ def test_what_is_kept_comes_back_as_it_was():
         warnings.simplefilter("error")
         assert cache.keep("a", result) is result
         again = cache.recall("a")
-    assert again["numbers"] == result["numbers"] and again["size"] == {4: float(np.float32(0.1)), "a": []}
+    assert again["numbers"] == result["numbers"] and again["size"] == {4: float(np.float32(0.1)), "a": [], 8: 1}
     for kept, given in zip([*again["arrays"], again["bfloat16"]], [*result["arrays"], result["bfloat16"]], strict=True):
         assert kept.dtype == given.dtype and (kept == given).all() and kept.shape == given.shape
-    for wrong in (object(), np.array([object()])):
-        with pytest.raises(TypeError):
+    for wrong in (object(), np.array([object()]), {(1, 2): 3}):
+        with pytest.raises(TypeError, match="not kept"):
             cache.keep("b", wrong)
     assert cache.recall("b") is None
 

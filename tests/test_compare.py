@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import re
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 from nbval.plugin import get_sanitize_patterns
-from small import CLASSES, FEATURES, RANDOM, X, Y, logits
+from small import CLASSES, FEATURES, RANDOM, X, Y, hard_values, logits
 
 from distill_edu import Dataset, Distiller, Ensemble, cache, compare, load_dataset, losses, metrics, models, trained
 from distill_edu import hints as hint_kinds
@@ -246,13 +247,49 @@ def test_what_is_learned_instead_of_the_soft_targets(teacher):
     assert np.isclose(nlls(found, "turned")[0], by_hand(student), rtol=1e-4)
 
 
-def test_the_transfer_set_comes_without_labels_and_train_replaces_the_training_set(teacher):
+@pytest.mark.parametrize("dtype", ["int64", "uint8"])
+def test_the_transfer_set_comes_without_labels_and_train_replaces_the_training_set(teacher, dtype):
+    data = dataclasses.replace(DATA, train=(X, Y.astype(dtype)))
     other = X[:12], (Y[:12] + 1) % CLASSES
     arms = {"transfer": {"transfer": True}, "other": {"train": other}}
-    found = compare(DATA, teacher, build, arms, seeds=1, **SHORT)
+    found = compare(data, teacher, build, arms, seeds=1, **SHORT)
     more = np.concatenate([X, DATA.transfer]), np.concatenate([Y, np.full(20, -1)])
     for arm, (x, y) in {"transfer": more, "other": other}.items():
         assert np.isclose(nlls(found, arm)[0], by_hand(alone(0, {}, teacher, x=x, y=y)), rtol=1e-4)
+
+
+def test_an_arms_own_teacher_is_made_of_its_own_examples(teacher):
+    seen = []
+    own = {"teacher": lambda x, y: seen.append(len(x)) or teacher}
+    compare(DATA, None, build, {"all": own, "few": {**own, "train": (X[:9], Y[:9])}}, seeds=2, **SHORT)
+    assert seen == [33, 33, 9, 9]
+
+
+@pytest.mark.parametrize("shape", [(32,), (16, 2)])
+@pytest.mark.parametrize("judge", ["accuracy", "nll"])
+def test_an_example_without_a_label_is_judged_nowhere(shape, judge):
+    x, labels = X[:32].reshape(*shape, FEATURES), Y[:32].reshape(shape).copy()
+    known = np.arange(len(x)) % 3 > 0
+    labels[~known] = -1
+
+    def plain(data):
+        return keras.Sequential([keras.Input((*shape[1:], FEATURES)), keras.layers.Dense(CLASSES)])
+
+    data = Dataset("some", *[(x, labels)] * 3, tuple("abcd"))
+    found = compare(data, None, plain, {"a": {}}, alpha=1.0, judge=judge, seeds=2, **SHORT)
+    hits = (found.classes["a"] == labels).reshape(2, len(x), -1)[:, known]
+    assert (found.right["a"] == hits.mean(axis=-1)).all() and np.isfinite(found.nll["a"]).all()
+    assert found.nll["a"].shape == ((2, known.sum()) if judge == "nll" else (2,))
+
+
+def test_the_nll_of_an_example_is_computed_in_float32():
+    def half(data):
+        return keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(CLASSES, dtype="mixed_bfloat16")])
+
+    found = compare(DATA, None, half, {"a": {}}, alpha=1.0, judge="nll", seeds=1, show=["a"], **SHORT)
+    x, labels = DATA.test
+    (z,) = lessons.answers([found.students["a"]], x)
+    assert np.allclose(nlls(found, "a"), hard_values(labels, z.astype(float)), atol=2e-3)
 
 
 @pytest.mark.nightly
@@ -302,12 +339,15 @@ def test_a_choice_at_the_end_of_its_list_is_marked():
         "half": [({"alpha": alpha}, 0.5) for alpha in (0.0, 0.5)],
         "named": [({"soft_loss": name}, 0.5) for name in ("kl_divergence", "jensen_shannon")],
         "lessons": [({"train": (np.zeros(2), np.zeros(2))}, 0.5) for _ in range(2)],
+        "mask": [({"mask": mask}, 0.5) for mask in (False, True)],
+        "wide": [({"units": units}, 0.5) for units in 2 ** np.arange(3)],
     }
     chosen = {"low": {"rate": 0.1}, "inside": {"temperature": 2}, "bound": {"alpha": 0.0}, "half": {"alpha": 0.5}}
     chosen |= {"named": {"soft_loss": "kl_divergence"}, "lessons": {"train": "two arrays"}}
+    chosen |= {"mask": {"mask": True}, "wide": {"units": np.int64(4)}}
     right = dict.fromkeys([*tried, "labels"], np.ones((2, 3)))
     text = str(Experiment("accuracy", right=right, chosen=chosen, tried=tried))
-    assert re.findall(r"^(\w+) .*\*", text, re.MULTILINE) == ["low", "half"]
+    assert re.findall(r"^(\w+) .*\*", text, re.MULTILINE) == ["low", "half", "wide"]
     assert "rate 0.1*" in text and text.splitlines()[-1].startswith("* the lowest or the highest value tried")
     assert "*" not in str(Experiment("accuracy", right=right, chosen={"low": {"rate": 0.1}}))  # nothing was tried
 
@@ -408,6 +448,14 @@ def test_ctrl_c_is_raised_at_once_and_the_same_call_goes_on(teacher, trainings, 
         ({"a": {"transfer": True}}, {"draw": 5}, "no draw"),
         ({"a": {"temperature": []}}, {}, "nothing to try for temperature"),
         ({"a": {}}, {"judge": "luck"}, '"accuracy" or "nll", not \'luck\''),
+        ({"a": {}}, {"show": "ab"}, "show is a list of arms, and 'b' is none of them: a"),
+        ({"a": {}}, {"tune": 0}, "tune must be"),
+        ({"a": {}}, {"draw": 0.1}, "draw must be"),
+        ({"a": {}}, {"draw": 34}, "draw=34 is more than the 33 training examples"),
+        ({"a": {"train": (X[:9], Y[:9])}}, {"draw": 10}, "draw=10 is more than the 9"),
+        ({"a": {"train": (X, np.eye(CLASSES)[Y])}}, {}, "labels of an arm's train are float64"),
+        ({"a": {"rate": keras.optimizers.schedules.CosineDecay(0.1, 6)}}, {}, "rate must .* belongs to the optimizer"),
+        ({"a": {"soft_loss": "mean_square"}}, {}, "reports accuracies of classes, and soft_loss='mean_square'"),
         ({"a": {"soft_loss": "kll"}}, {}, "kll"),
         ({"a": {"temperature": 0}}, {}, "temperature must be"),
         ({"a": {"train": (X, Y + 4)}}, {}, "not one of the classes"),
@@ -435,6 +483,13 @@ def test_a_teacher_is_trained_once_and_counts_by_how_it_was_made(fits, trainings
     assert len(trainings) == 3
 
 
+def test_a_teacher_takes_a_seed_of_numpys_and_leaves_the_optimizer_as_it_is(fits):
+    adam = keras.optimizers.Adam(0.01)
+    for seed in (0, np.int64(0)):
+        trained(build, DATA, epochs=1, optimizer=adam, seed=seed)
+    assert len(fits) == 1 and not adam.built
+
+
 @pytest.mark.nightly
 def test_a_teacher_may_stop_at_its_best_epoch():
     kept = trained(build, DATA, epochs=40, stop=True, optimizer=keras.optimizers.Adam(0.3), units=50)
@@ -452,8 +507,9 @@ def test_any_result_is_remembered_and_has_the_same_form_each_time(folder):
     assert len(list(folder.iterdir())) == 1
     for result in (first, again):
         assert (result["numbers"] == np.arange(3)).all() and result["pair"] == [1, "two"] and result["none"] is None
-    assert len(cache.remembered(table, 4)["numbers"]) == 4
-    assert len(list(folder.iterdir())) == 2
+    for call in ((table, 4), (functools.partial(table, n=4),)):
+        assert len(cache.remembered(*call)["numbers"]) == 4
+    assert len(list(folder.iterdir())) == 3
 
 
 def test_a_bar_says_that_a_teacher_or_a_table_is_computed_and_there_is_none_where_it_is_recalled(folder, capsys):

@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import keras
 import numpy as np
 import pytest
 from small import model
@@ -67,6 +68,26 @@ def test_what_was_made_counts_by_how_it_was_made_not_by_its_last_bits(monkeypatc
     assert cache_key.portable_key(Ensemble([here, other])) != cache_key.portable_key(Ensemble([here, here]))
     there.set_weights([weight + 1 for weight in there.get_weights()])
     assert cache_key.portable_key(here) != cache_key.portable_key(there)
+
+
+class Sharp(Ensemble):
+    def __init__(self, members, factor):
+        super().__init__(members)
+        self.factor = factor
+
+
+class Committee(keras.Model):
+    def __init__(self, members, factor):
+        super().__init__()
+        self.members, self.factor = members, factor
+
+
+@pytest.mark.parametrize("kind", [Sharp, Committee])
+def test_an_ensemble_of_ones_own_counts_with_all_that_it_has(monkeypatch, kind):
+    monkeypatch.setattr(cache_key, "MADE", {})
+    cache_key.made_by(member := model(units=3), ["trained", 5])
+    one, same, other = (cache_key.portable_key(kind([member], factor)) for factor in (1.0, 1.0, 2.0))
+    assert one == same != other
 
 
 def test_other_code_has_other_keys(monkeypatch):

@@ -55,6 +55,7 @@ from distill_edu import (
     soft_targets,
     sweep,
     teacher_logits,
+    trained,
 )
 from distill_edu.hints import AttentionTransfer, Hint
 from distill_edu.pages.shared.live import live_distillation
@@ -526,6 +527,9 @@ CALLS = {
     "sweep: one-hot rows": (lambda w: swept(dataset=Dataset("points", *[(X, ROWS)] * 3, tuple("abcd"))), "labels"),
     "sweep: no transfer set": (lambda w: swept(transfer=True), "transfer / labelled"),
     "sweep: no teacher": (lambda w: swept(teacher=None), "teacher / Keras model / NoneType"),
+    "trained: the data first": (lambda w: trained(DATA, models.mlp, epochs=1), "build / function / Dataset"),
+    "trained: a slip in a setting": (lambda w: trained(models.mlp, DATA, epochs=1, hiden=3), "build / hiden"),
+    "trained: a function without return": (lambda w: trained(lambda data: None, DATA, epochs=1), "return / NoneType"),
     "restore: no table": (lambda w: restore_students([1], model), "weights / sweep"),
     "cache: no model": (lambda w: cache.fit(None, X, Y), "model / compile"),
     # data and models

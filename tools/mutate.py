@@ -44,6 +44,7 @@ ALSO = {
     "_inside.batch": "test_losses test_distiller test_field test_ways",
     "_inside.tasks": "test_labels test_losses test_distiller test_field test_refusals",
     "_inside.check_values": "test_refusals test_probabilities test_data",
+    "_inside.check_experiment": "test_compare test_refusals test_experiments",
     "_inside.check_models": "test_refusals test_widths test_hints test_distiller",
     "_inside.check_steps": "test_refusals test_distiller test_ways",
     "_inside.keras_model": "test_distiller test_settings test_classroom test_field test_ways",

@@ -86,7 +86,7 @@ class Description:
             how = self.made.get(Description().text(value))
             if how is not None:
                 return ["made", how]
-            if hasattr(value, "members"):  # an Ensemble of models that are known by how they were made
+            if is_known(type(value)) and hasattr(value, "members"):  # an Ensemble of models known by how they were made
                 return ["of members", self.of(type(value)), self.of([*value.members]), self.of(value.member_weights)]
         for kind, describe in (
             (bytes, lambda value: ["bytes", value.hex()]),

@@ -22,8 +22,8 @@ PACKAGE = Path(__file__).parents[1]
 # Modules that no trained student depends on. One that is not named here counts: a kept result is never a stale one.
 ASIDE = ("__init__", "cache", "cascade", "compress", "data", "evidence", "foreign", "language")
 ASIDE += tuple(f"_inside.{name}" for name in ("__init__", "backend", "cache_key", "check_experiment", "check_models"))
-ASIDE += tuple(f"_inside.{name}" for name in ("check_steps", "check_values", "content", "copies", "description", "disk"))
-ASIDE += ("_inside.answers", "_inside.progress", "_inside.source_code", "_inside.time_limit")
+ASIDE += tuple(f"_inside.{name}" for name in ("check_steps", "check_values", "content", "copies", "description"))
+ASIDE += ("_inside.answers", "_inside.disk", "_inside.progress", "_inside.source_code", "_inside.time_limit")
 FILES = [path.relative_to(PACKAGE) for folder in (".", "_inside") for path in sorted((PACKAGE / folder).glob("*.py"))]
 TRAINS = tuple(name for path in FILES if (name := ".".join(path.with_suffix("").parts)) not in ASIDE)
 

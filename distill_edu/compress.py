@@ -64,7 +64,7 @@ def portable(model):
     model = getattr(model, "student", model)  # of a Distiller
     require_attributes(model, ["built", "count_params"], "model", "a Keras model")
     if not getattr(model, "inputs", None):  # a subclassed model; an Ensemble takes what its members take
-        spec = input_specs(getattr(model, "members", [model])[0])
+        spec = input_specs(model)
         entry = keras.Input(spec.shape[1:], dtype=spec.dtype)
         model = keras.Model(entry, model(entry), name=model.name)
     if not model.built or len(model.inputs) != 1 or None in model.inputs[0].shape[1:]:

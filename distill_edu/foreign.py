@@ -37,6 +37,8 @@ def ask(function, x, batch_size=256, *, gives="logits", kept=None):
     `kept`: a folder for the answers, named after the teacher and its version. Each batch is kept when it comes, under
     the content of its examples: equal examples are asked once, and after a failure only what is missing is asked again.
     A folder belongs to one teacher: a function cannot be recognised, so another one would get the old one's answers.
+    Raises TypeError for what is no function, list or array, ValueError for answers that are not what `gives` says or
+    have different shapes, and, before the teacher is asked, OSError for a folder that cannot be written.
 
     >>> ask(lambda texts: [[len(text), 1.0] for text in texts], ["a", "abc", "a"], gives="logits")
     array([[1., 1.],
@@ -134,7 +136,8 @@ def as_classes(probabilities, theirs, ours, rename=(), rest="drop"):
     `theirs`, `ours`: the names of the classes, in the order of the columns. `rename`: {their name: our name}; two of
     theirs may become one of ours. `rest`: what becomes of their other classes: "drop" (the rows then sum to 1 without
     them), or "class" (one more class, the last column, which also gets what a row lacks to 1). Each row sums to 1.
-    Raises ValueError for a class of ours that the teacher lacks, and for a name that is no class.
+    Raises ValueError for a class of ours that the teacher lacks, for a name that is no class, and, with "drop", for a
+    row that gives no probability to any class of ours.
 
     >>> as_classes([[0.6, 0.2, 0.2]], ["no", "da", "ja"], ["da", "nb"], rename={"no": "nb"})
     array([[0.25, 0.75]])
@@ -158,6 +161,8 @@ def of_top(answers, classes, rename=(), rest="drop"):
     `answers`: for each example {name: probability}, or pairs (name, probability). `classes`, `rename`: see
     `as_classes`. `rest`: what becomes of the probability that no class of ours was given: "drop" (the rows then sum to
     1 without it), "class" (one more class, the last column), or "spread" (evenly over our classes that were not named).
+    Raises ValueError for numbers that are no probabilities, and, with "drop", for an answer that names no class of
+    ours.
 
     >>> of_top([{"cat": 0.6, "dog": 0.2}], ["cat", "cow", "dog"])
     array([[0.75, 0.  , 0.25]])

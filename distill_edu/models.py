@@ -12,6 +12,8 @@ from distill_edu._inside.check_values import (
     require_attributes,
     require_count,
     require_logits,
+    require_members,
+    require_same_classes,
     require_shares,
     wrong_use,
 )
@@ -35,7 +37,8 @@ def mlp(data, hidden=(32,), dropout=0.0, name="student"):
     75
     """
     blocks = [layers.Flatten(name="flatten")]
-    for number, units in enumerate([hidden] if isinstance(hidden, int) else hidden, 1):
+    sizes = [require_count(units, "hidden units") for units in (hidden if np.iterable(hidden) else [hidden])]
+    for number, units in enumerate(sizes, 1):
         blocks += [layers.Dense(units, "relu", name=f"hidden{number}"), layers.Dropout(dropout, name=f"drop{number}")]
     return keras.Sequential([_input(data), *blocks, _logits(data)], name=name)
 
@@ -176,7 +179,9 @@ def _require_no_function(gives, kept):
 def _answers(teacher, x, batch_size):
     """float32 logits [n, ..., classes], filled in batch by batch; those of a pipeline come all at once."""
     parts = keras.tree.flatten(x)
-    if not all(isinstance(part, np.ndarray) for part in parts):
+    replicas = getattr(getattr(teacher, "distribute_strategy", None), "num_replicas_in_sync", 1)
+    if replicas > 1 or not all(isinstance(part, np.ndarray) for part in parts):  # replicas share what predict is given
+        teacher = teacher if hasattr(teacher, "predict") else keras.Sequential([teacher])
         with progress_bar(None, unit=" batches", what="teacher", delay=1) as bar:
             count = keras.callbacks.LambdaCallback(on_predict_batch_end=lambda batch, logs: bar.update())
             logits = teacher.predict(x, batch_size=batch_size, verbose=0, callbacks=[count])
@@ -186,7 +191,7 @@ def _answers(teacher, x, batch_size):
     if len(set(lengths)) > 1:
         raise ValueError(f"The parts of x have {lengths} examples: they must be as many.")
     with progress_bar(lengths[0], unit=" examples", what="teacher", delay=1) as bar, only_errors():
-        for start in range(0, lengths[0], batch_size):
+        for start in range(0, lengths[0], require_count(batch_size, "batch_size")):
             rows = slice(start, start + batch_size)
             batch = np.asarray(one_output(answer(taken(x, rows)), "teacher"))
             logits = np.empty((lengths[0], *batch.shape[1:]), "float32") if logits is None else logits
@@ -223,15 +228,14 @@ class Ensemble(keras.Model):
         members = [members] if isinstance(members, keras.Layer) else list(members)
         if not members or not all(isinstance(member, keras.Layer) and member.built for member in members):
             raise ValueError("members is a list of at least one Keras model that has been built and trained.")
+        require_members(members)
         super().__init__(name=name, **keras_arguments)
         self.members, self.member_weights = members, require_shares(weights, len(members))
         self.built = True
 
     def call(self, inputs, training=None):
         logits = [member(inputs, training=training) for member in self.members]
-        shapes = {tuple(part.shape[1:]) for part in logits}
-        if len(shapes) > 1:
-            raise ValueError(f"The members give logits of the shapes {sorted(shapes)}: they need the same classes.")
+        require_same_classes({tuple(part.shape[1:]) for part in logits})
         weighted = [  # log (weight x probability), [batch, ..., classes] for each member
             keras.ops.log_softmax(keras.ops.cast(part, "float32"), axis=-1) + math.log(weight)
             for part, weight in zip(logits, self.member_weights, strict=True)
@@ -258,15 +262,12 @@ class HashedBigrams(layers.Layer):
     """
 
     def __init__(self, buckets, **keras_arguments):
-        super().__init__(**keras_arguments)
+        super().__init__(**{"autocast": False, **keras_arguments})  # float16 rounds numbers above 2048
         self.buckets = require_count(buckets, "buckets", least=2)
 
     def call(self, letters):
         first, second = letters[:, :-1], letters[:, 1:]
         return keras.ops.where(second == 0, 0, 1 + (31 * first + second) % (self.buckets - 1))
-
-    def compute_output_shape(self, shape):
-        return (shape[0], shape[1] - 1)
 
     def get_config(self):
         return {**super().get_config(), "buckets": self.buckets}
@@ -291,9 +292,10 @@ class FewBits(layers.Dense):
 
     def call(self, x):
         step = keras.ops.max(keras.ops.abs(self.kernel)) / (2 ** (self.bits - 1) - 1)
-        levels = keras.ops.round(self.kernel / step) * step
+        levels = keras.ops.round(keras.ops.divide_no_nan(self.kernel, step)) * step
         kernel = self.kernel + keras.ops.stop_gradient(levels - self.kernel)  # forward: levels; backward: kernel
-        return self.activation(keras.ops.matmul(x, kernel) + self.bias)
+        x = keras.ops.matmul(x, kernel)
+        return self.activation(x if self.bias is None else x + self.bias)
 
     def get_config(self):
         return {**super().get_config(), "bits": self.bits}
@@ -308,8 +310,9 @@ def _input(data, dtype=None, axes=None):
             f"This model needs x as numbers, but the x of {data.name!r} are {x.dtype}: data.map(as_letters) turns "
             "words into numbers."
         )
-    if axes not in (None, x.ndim):
-        raise ValueError(f"This model needs {NEEDED[axes]}, but the x of {data.name!r} have the shape {x.shape}.")
+    if axes not in (None, x.ndim) or (dtype == "int32" and (x % 1).any()):
+        given = f"are {x.dtype} of the shape {x.shape}"
+        raise ValueError(f"This model needs {NEEDED[axes]}, but the x of {data.name!r} {given}.")
     return keras.Input(x.shape[1:], dtype=dtype)
 
 

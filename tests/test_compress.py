@@ -13,7 +13,17 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from small import CLASSES, FEATURES, X, Y, logits, model
 
-from distill_edu import Dataset, Distiller, compress, export_litert, litert_predict, metrics, model_card, model_cards
+from distill_edu import (
+    Dataset,
+    Distiller,
+    Ensemble,
+    compress,
+    export_litert,
+    litert_predict,
+    metrics,
+    model_card,
+    model_cards,
+)
 from distill_edu.compress import portable
 from distill_edu.pages.smaller_models import tradeoff_explorer
 
@@ -214,6 +224,9 @@ def test_multiply_adds_are_half_of_the_operations_that_tensorflow_counts(depthwi
     assert compress.multiply_adds(network) == total
     inside = keras.Sequential([keras.Input((12, 12, 1)), network, layers.Softmax()])
     assert compress.multiply_adds(inside) == total
+    assert compress.multiply_adds(Ensemble([network, image_model(depthwise)])) == 2 * total
+    network.layers[-1].quantize("int8")
+    assert compress.multiply_adds(network) == total
 
 
 def test_the_card_says_what_each_part_says():

@@ -287,6 +287,10 @@ MODELS = {
     "a softmax that was taken off after it was asked": (softmax_taken_off, lambda: logits(model())),
     "a hint at a model inside a model": (lambda: between(*TAILS, "backbone"), of_layer("", *TAILS)),
     "a hint at a layer inside a model": (lambda: between(*TAILS, "backbone/deep"), of_layer("", *TAILS)),
+    "a hint at a layer of an int8 teacher": (
+        lambda: between(BIG, eight_bits, "hidden"),
+        of_layer("", BIG, eight_bits),
+    ),
     "a hint inside a subclassed model": (lambda: between(*WIDE, "hidden"), of_layer("hidden", *WIDE)),
 }  # fmt: skip
 

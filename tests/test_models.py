@@ -33,7 +33,8 @@ def test_an_mlp_is_its_layers_in_their_order_with_relu_and_dropout():
     assert [w.shape for w in (w1, w2, w3)] == [(6, 5), (5, 3), (3, 4)]
     assert logits(network) == pytest.approx(relu(relu(X @ w1 + b1) @ w2 + b2) @ w3 + b3, abs=1e-5)
     assert not np.allclose(network(X, training=True), logits(network)) and network.name == "student"
-    assert models.mlp(POINTS, hidden=7).count_params() == 7 * 7 + 8 * 4
+    for size in (7, np.int64(7), np.array([7])):
+        assert models.mlp(POINTS, hidden=size).count_params() == 7 * 7 + 8 * 4
     default = models.mlp(POINTS)
     assert np.allclose(default(X, training=True), default(X)) and default.get_layer("hidden1").units == 32
 
@@ -82,6 +83,10 @@ def test_hashed_bigrams_are_the_pairs_of_neighbours():
         text = f" {word.lower()} "[:24]
         pairs = [1 + (31 * ord(a) + ord(b)) % 99 for a, b in zip(text, text[1:], strict=False)]
         assert list(row) == pairs + [0] * (23 - len(pairs))
+    symbol = models.HashedBigrams(100)(keras.Input((None,), dtype="int32"))
+    assert symbol.shape == (None, None) and symbol.dtype == "int32"
+    mixed = models.HashedBigrams(512, dtype="mixed_float16")(as_letters(WORDS).astype("float32"))
+    assert (np.array(mixed) == np.array(models.HashedBigrams(512)(as_letters(WORDS)))).all()
 
 
 def test_a_bag_of_bigrams_is_the_mean_of_its_pairs_and_knows_no_padding():
@@ -202,7 +207,16 @@ def test_a_layer_is_asked_without_dropping_and_a_pipeline_without_a_progress_bar
     assert (teacher_logits(drops, X) == X).all()
     batches = tf.data.Dataset.from_tensor_slices(X).batch(8)
     assert same([teacher_logits(model(), batches)], [logits(model())])
+    assert same([teacher_logits(drops, batches)], [X])  # a layer has no predict
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("batch_size", [8, 256])
+def test_a_teacher_on_two_devices_gives_a_row_for_each_example(batch_size):
+    one_sums = tf.distribute.ReductionToOneDevice()
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"], cross_device_ops=one_sums).scope():
+        teacher = model()
+    assert same([teacher_logits(teacher, X, batch_size)], [logits(model())])
 
 
 class Slow(keras.Layer):
@@ -244,6 +258,8 @@ def test_an_ensemble_of_no_models_or_of_unequal_classes_gets_a_sentence(members)
         Ensemble(members)
     with pytest.raises(ValueError, match=r"\[\(3,\), \(4,\)\]: they need the same classes"):
         Ensemble([model(0), model(1, classes=3)])(X)
+    with pytest.raises(ValueError, match="one number per example, .* use one of the members"):
+        Ensemble([model(0, classes=1), model(1, classes=1)])(X)
 
 
 # --- letters --------------------------------------------------------------------------------------------------------

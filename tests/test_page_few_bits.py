@@ -64,6 +64,12 @@ def test_a_layer_that_rounds_late_trains_with_floats_and_is_used_with_levels():
     assert not np.allclose(late(x), late(x, training=True), atol=0.01)
 
 
+def test_weights_of_0_stay_0_and_a_layer_needs_no_bias():
+    layer = page.FewBits(3, bits=4, kernel_initializer="zeros", use_bias=False)
+    answers, gradient = gradients(layer, np.ones((6, 5), "float32"))
+    assert (np.array(answers) == 0).all() and np.isfinite(gradient).all()
+
+
 @pytest.mark.parametrize("layer", [page.FewBits(3, bits=2), page.Rounded(3, bits=2, clip=0.5, late=True)])
 def test_the_layer_is_saved_with_its_settings(layer, tmp_path):
     model = keras.Sequential([keras.Input((5,)), layer])

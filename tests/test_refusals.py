@@ -39,6 +39,7 @@ from distill_edu import (
     Classroom,
     Dataset,
     Distiller,
+    Ensemble,
     as_letters,
     cache,
     compress,
@@ -187,6 +188,7 @@ VALUES = {  # whose, argument -> (call, values)
     "sweep seed": (lambda w, value: swept(seeds=[0, value]), [-1, "a"]),
     "load_dataset seed": (lambda w, value: load_dataset("digits", seed=value), [-1, "a"]),
     "load_dataset labelled": (lambda w, value: load_dataset("digits", labelled=value), [0, 50, "half"]),
+    "teacher_logits batch_size": (lambda w, value: teacher_logits(w.teacher, X, value), [None, 0, -1, 2.5]),
     "as_letters length": (lambda w, value: as_letters(["a"], length=value), [0]),
     "HashedBigrams buckets": (lambda w, value: models.HashedBigrams(value), [1]),
     "soft_targets temperature": (lambda w, value: soft_targets([1, 2], value), [0, NAN, "hot", "4"]),
@@ -400,6 +402,14 @@ CALLS = {
     "a sigmoid for yes and no": (
         lambda w: taught(teacher=model(activation="sigmoid")).compile(soft_loss="sigmoid"), "ends in a sigmoid",
     ),
+    "an Ensemble of softmax models": (lambda w: Ensemble(model(activation="softmax")), "Ensemble / softmax"),
+    "an Ensemble of sigmoid models": (lambda w: Ensemble(model(activation="sigmoid")), "Ensemble / sigmoid"),
+    "an Ensemble for yes and no": (
+        lambda w: taught(teacher=Ensemble(model(9))).compile(soft_loss="sigmoid"), "Ensemble / classes / yes_no",
+    ),
+    "an Ensemble for numbers": (
+        lambda w: taught(teacher=Ensemble(model(9))).compile(soft_loss="mean_square"), "Ensemble / classes / numbers",
+    ),
     "one model twice": (lambda w: Distiller(student=w.teacher, teacher=w.teacher), "one model / clone_model"),
     "shared layers": (lambda w: taught(student=keras.Sequential(w.teacher.layers), teacher=w.teacher), "share"),
     "a shared trainable layer": (lambda w: both_on(layers.Dense(5)), "share / layer.trainable = False"),
@@ -455,6 +465,10 @@ CALLS = {
     "a teacher is asked about NaN": (lambda w: teacher_logits(layer_alone(), at(3, NAN)), "teacher / NaN"),
     "a teacher is asked nothing": (lambda w: teacher_logits(w.teacher, X[:0]), "x / empty"),
     "a teacher is asked about a number": (lambda w: teacher_logits(w.teacher, np.array(5.0)), "x / no axes"),
+    "a teacher is asked about an empty pipeline": (lambda w: teacher_logits(w.teacher, piped().take(0)), "x / empty"),
+    "a teacher is asked about a used generator": (
+        lambda w: teacher_logits(w.teacher, (each for each in ())), "x / empty / generator",
+    ),
     "a teacher is asked about no inputs": (lambda w: teacher_logits(w.teacher, []), "x / empty"),
     "nobody is asked": (lambda w: teacher_logits(None, X), "teacher / Keras model"),
     # hints
@@ -542,6 +556,7 @@ CALLS = {
     "cnn: points": (lambda w: models.cnn(DATA), "images"),
     "text_cnn: images": (lambda w: models.text_cnn(PICTURES), "letters"),
     "bigram_bag: images": (lambda w: models.bigram_bag(PICTURES), "letters"),
+    "bigram_bag: points": (lambda w: models.bigram_bag(DATA), "letters / float32"),
     # numbers
     "soft targets: text": (lambda w: soft_targets("abc"), "logits / numbers / abc"),
     "soft targets: ragged": (lambda w: soft_targets([[1, 2], [3]]), "logits / numbers"),

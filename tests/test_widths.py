@@ -9,7 +9,7 @@ import small
 from keras import layers
 from small import X, hard_values, model, same, weights
 
-from distill_edu import teacher_logits
+from distill_edu import Ensemble, teacher_logits
 from distill_edu.hints import Hint
 
 pytestmark = pytest.mark.nightly
@@ -132,13 +132,17 @@ def subclassed(end, size=48):
     return one
 
 
+def ensemble(end, size=48):
+    return Ensemble([sequential(end, size), functional(end, size)])
+
+
 IMAGES, OF_IMAGES = np.random.RandomState(0).rand(9, 32, 32, 3).astype("float32"), np.arange(9) % 3
 ENDS = {"pooling": layers.GlobalAveragePooling2D, "flat": layers.Flatten}
 
 
 @pytest.mark.parametrize("call", ["fit", "fit in a graph", "teacher_logits"])
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("build", [sequential, functional, subclassed])
+@pytest.mark.parametrize("build", [sequential, functional, subclassed, ensemble])
 def test_images_of_another_size_are_noticed_before_anything_is_learned(build, end, call):
     student, teacher = sequential(ENDS["pooling"], 32), build(ENDS[end])
     one = small.distiller(student, teacher, run_eagerly=call == "fit")
@@ -152,7 +156,7 @@ def test_images_of_another_size_are_noticed_before_anything_is_learned(build, en
     assert warned or same(before, weights(student), atol=0)
 
 
-@pytest.mark.parametrize("build, size", [(functional, None), (sequential, 32), (subclassed, 32)])
+@pytest.mark.parametrize("build, size", [(functional, None), (sequential, 32), (subclassed, 32), (ensemble, 32)])
 def test_images_of_the_right_size_and_a_teacher_for_all_sizes_are_taken(build, size):
     end = ENDS["pooling"]
     one = small.distiller(sequential(end, 32), build(end, size))

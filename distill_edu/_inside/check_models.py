@@ -9,6 +9,8 @@ from distill_edu._inside.backend import keras
 from distill_edu._inside.check_steps import STUDENT_PROBABILITIES, TEACHER_PROBABILITIES
 from distill_edu._inside.check_values import last_activation, require_logits, require_number
 
+ANSWERS = '{"train": teacher_logits(function, x)}'
+
 
 def require_alpha(value):
     """`alpha` as a float in [0, 1]."""
@@ -44,12 +46,16 @@ def require_models(student, teacher):
 
 
 def require_heads(task, *models):
-    """No sigmoid at the end, unless the outputs are numbers."""
+    """No sigmoid at the end, unless the outputs are numbers. No Ensemble, unless they are classes."""
     for model in models:
         if task.of_logits and model is not None and last_activation(model) == "sigmoid":
             raise ValueError(
                 f"{model.name!r} ends in a sigmoid, but distillation needs logits: take the sigmoid off the last "
                 'layer. (A sigmoid that gives numbers, such as boxes, goes with soft_loss="mean_square".)'
+            )
+        if task.name != "classes" and hasattr(model, "members"):
+            raise ValueError(
+                f"An Ensemble is for classes, this loss for {task.name!r}: give a member, or its answers, teacher_logits."
             )
 
 
@@ -128,9 +134,6 @@ def require_function(value, name, form, /, *arguments, **settings):
         return
 
 
-ANSWERS = '{"train": teacher_logits(function, x)}'
-
-
 def require_own_teacher(teacher):
     """What an arm may set as its teacher: None, a model, answers, {"hints": model}, or a function (x, y) -> model."""
     if isinstance(teacher, dict) and "hints" in teacher:
@@ -184,6 +187,8 @@ def require_image_size(model, x, whose="teacher"):
 
     A subclassed model may be meant for any size, so there it is a warning.
     """
+    for member in getattr(model, "members", ()):
+        require_image_size(member, x, whose)
     declared = [entry.shape for entry in keras.tree.flatten(getattr(model, "inputs", None) or [])]
     built = (getattr(model, "get_build_config", dict)() or {}).get("input_shape")
     shapes, parts = declared or [built or ()], keras.tree.flatten(x)
@@ -307,10 +312,8 @@ def require_student_loss(loss):
             "keras.losses.SparseCategoricalCrossentropy(from_logits=True), or leave it out."
         )
     of_probabilities = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits") is False
-    if of_probabilities or loss in (
-        *(keras.losses.categorical_crossentropy, keras.losses.sparse_categorical_crossentropy),
-        keras.losses.binary_crossentropy,
-    ):
+    names = ("categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy")
+    if of_probabilities or loss in [getattr(keras.losses, name) for name in names]:
         raise ValueError(
             f"student_loss={loss!r} expects probabilities, and the models give logits. Leave it out (it is then the "
             "cross-entropy from logits), or give keras.losses.SparseCategoricalCrossentropy(from_logits=True)."

@@ -60,6 +60,26 @@ def require_shares(weights, count):
     return [each / sum(given) for each in given]
 
 
+def require_members(models):
+    """Refuse members of an Ensemble that end in a softmax or a sigmoid."""
+    for model in models:
+        if (end := last_activation(model)) in ("softmax", "sigmoid"):
+            raise ValueError(
+                f"{model.name!r} ends in a {end}, and an Ensemble needs logits: take the {end} off the last layer."
+            )
+
+
+def require_same_classes(shapes):
+    """Refuse members of an Ensemble whose logits have several shapes [..., classes], or one class."""
+    if len(shapes) > 1:
+        raise ValueError(f"The members give logits of the shapes {sorted(shapes)}: they need the same classes.")
+    if any(shape[-1] == 1 for shape in shapes):
+        raise ValueError(
+            "The members give one number per example, and an Ensemble averages the probabilities of two or more "
+            "classes: use one of the members."
+        )
+
+
 def _require_weights(weights, count):
     """Return the weights of the members of an Ensemble as floats."""
     if isinstance(weights, (str, bytes, dict, set)) or not np.iterable(weights):

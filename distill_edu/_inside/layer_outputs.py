@@ -97,16 +97,17 @@ def one_output(output, whose):
 def record_calls(layers):
     """{layer: its Calls} of the forward passes within. Works for models of any kind, and layers at any depth."""
     calls = {layer: [] for layer in layers}
-    own = {layer: vars(layer).get("call") for layer in layers}
-    for layer, recorded in calls.items():
-        layer.call = _recording(layer.call, recorded)
+    names = {layer: "quantized_call" if getattr(layer, "quantization_mode", None) else "call" for layer in layers}
+    own = {layer: vars(layer).get(name) for layer, name in names.items()}
+    for layer, name in names.items():
+        setattr(layer, name, _recording(getattr(layer, name), calls[layer]))
     try:
         yield calls
     finally:
         for layer, call in own.items():
-            del layer.call  # the class's own method becomes visible again
+            delattr(layer, names[layer])  # the class's own method becomes visible again
             if call is not None:
-                layer.call = call
+                setattr(layer, names[layer], call)
 
 
 def _recording(call, calls):
@@ -218,15 +219,20 @@ def require_examples(x):
 def first_batch(x):
     """(the inputs of the first batch of a pipeline, or their specs, x as it was); arrays are one batch."""
     if isinstance(x, types.GeneratorType):
-        first = next(x)
+        if (first := next(x, None)) is None:
+            raise ValueError("x is empty: the generator gives no batch, or its batches have been used. Make a new one.")
         return keras.utils.unpack_x_y_sample_weight(first)[0], (each for each in itertools.chain([first], x))
     if hasattr(x, "element_spec"):  # of a tf.data.Dataset
+        if hasattr(x, "cardinality") and int(x.cardinality()) == 0:
+            raise ValueError("x is empty: give at least one example.")
         return keras.utils.unpack_x_y_sample_weight(x.element_spec)[0], x
     return keras.utils.unpack_x_y_sample_weight(x[0])[0] if isinstance(x, keras.utils.PyDataset) else x, x
 
 
 def input_specs(model):
     """What the model takes, as tf.TensorSpec. Raises ValueError where the model does not know it."""
+    if hasattr(model, "members"):  # an Ensemble takes what its members take
+        return input_specs(model.members[0])
     if getattr(model, "inputs", None):
         inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input  # a dictionary stays one
         return keras.tree.map_structure(_spec, inputs)

@@ -55,7 +55,7 @@ def require_heads(task, *models):
             )
         if task.name != "classes" and hasattr(model, "members"):
             raise ValueError(
-                f"An Ensemble is for classes, this loss for {task.name!r}: give a member, or its answers, teacher_logits."
+                f"An Ensemble is for classes, this loss is for {task.name!r}: give a member, or its teacher_logits."
             )
 
 

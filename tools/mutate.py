@@ -30,16 +30,16 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv" / "mutants"
 # Every module is tried by tests/test_<module>.py where there is one, a page by tests/test_page_<page>.py, and by these:
 ALSO = {
-    "losses": "test_field test_recipes",
-    "hints": "test_recipes test_ways",
+    "losses": "test_field test_recipes test_refusals",
+    "hints": "test_recipes test_ways test_refusals",
     "distiller": "test_hints test_field test_labels test_refusals test_settings test_ways test_widths",
     "classroom": "test_ways test_refusals",
-    "models": "test_field",
-    "metrics": "test_field test_labels",
+    "models": "test_field test_refusals",
+    "metrics": "test_field test_labels test_refusals",
     "cache": "test_cache_code test_faults",
-    "cascade": "test_faults",
+    "cascade": "test_faults test_refusals",
     "experiments": "test_cache",
-    "compress": "test_field",
+    "compress": "test_field test_refusals",
     "_inside.answers": "test_foreign",
     "_inside.batch": "test_losses test_distiller test_field test_ways",
     "_inside.tasks": "test_labels test_losses test_distiller test_field test_refusals",

@@ -208,6 +208,7 @@ def trained(
     model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
     if (weights := cache.recall(name)) is None:
         cache.require_kept(1, "teacher")
+        began = [(variable, variable.numpy()) for variable in model.variables]
         best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
         with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
             advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
@@ -215,6 +216,8 @@ def trained(
             how = {"validation_data": data.valid} if stop else {}
             model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks, **how)
         weights = cache.keep(name, [weight.astype("float16") for weight in model.get_weights()])
+        for variable, value in began:  # the seeds of Dropout: where weights are recalled, nobody has drawn either
+            variable.assign(value)
     model.set_weights(weights)
     made_by(model, name)
     keras.utils.set_random_seed(random_state)

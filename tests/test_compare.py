@@ -490,6 +490,14 @@ def test_a_teacher_takes_a_seed_of_numpys_and_leaves_the_optimizer_as_it_is(fits
     assert len(fits) == 1 and not adam.built
 
 
+def test_a_teacher_that_was_trained_is_the_recalled_one_in_every_variable(fits):
+    """A model around it counts by them; Dropout's seeds have been drawn from where it was trained."""
+    teachers = [trained(models.mlp, DATA, epochs=1, dropout=0.5) for _ in range(2)]
+    trained_now, recalled = ([variable.numpy() for variable in teacher.variables] for teacher in teachers)
+    assert len(fits) == 1 and len(trained_now) == 5
+    assert all(np.array_equal(*pair) for pair in zip(trained_now, recalled, strict=True))
+
+
 @pytest.mark.nightly
 def test_a_teacher_may_stop_at_its_best_epoch():
     kept = trained(build, DATA, epochs=40, stop=True, optimizer=keras.optimizers.Adam(0.3), units=50)

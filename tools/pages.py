@@ -36,7 +36,7 @@ def normalise(page):
         if cell.cell_type == "code":
             count += 1
             cell.execution_count = count
-            cell.outputs = _in_one_piece([output for output in cell.outputs if not _is_progress_bar(output)])
+            cell.outputs = _in_one_piece([output for output in cell.outputs if not _is_passing(output)])
             for output in cell.outputs:
                 _normalise_output(output, count)
     return page
@@ -87,8 +87,11 @@ def _with_its_answer_apart(cell):
     return [nbformat.from_dict(part) for part in cells]
 
 
-def _is_progress_bar(output):
-    return bool(re.match(r"[\w ]*:?\s*\d+%\|", output.get("data", {}).get("text/plain", "")))
+def _is_passing(output):
+    """A progress bar, or what TensorFlow says when it starts, which reaches a page by chance."""
+    bar = re.match(r"[\w ]*:?\s*\d+%\|", output.get("data", {}).get("text/plain", ""))
+    start = output.get("name") == "stderr" and re.match(r"WARNING: All log messages before|I0000 ", output.text)
+    return bool(bar or start)
 
 
 def _in_one_piece(outputs):

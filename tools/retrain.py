@@ -31,12 +31,15 @@ def retrain(path):
     package = KEPT / f"{path.stem}.zip"
     shutil.rmtree(FRESH, ignore_errors=True)
     before, start = nbformat.read(path, as_version=4), time.monotonic()
-    page = normalise(execute(path))
+    execute(path)
     results = sorted(FRESH.glob("*")) if FRESH.exists() else []
     if results:
         with zipfile.ZipFile(package, "w", zipfile.ZIP_LZMA) as kept:
             for result in results:
                 kept.writestr(zipfile.ZipInfo(result.name), result.read_bytes(), zipfile.ZIP_LZMA)
+    os.environ["DISTILL_EDU_KEPT"] = "only"
+    page = normalise(execute(path))  # as a reader will see it, with what is kept
+    del os.environ["DISTILL_EDU_KEPT"]
     nbformat.write(page, path)
     size = package.stat().st_size / 1e3 if results else 0
     print(f"{path.stem}: {time.monotonic() - start:.0f} s, {len(results)} results, {size:.0f} kB", flush=True)

@@ -13,7 +13,7 @@ from distill_edu._inside.cache_key import made_by, portable_key
 from distill_edu._inside.check_experiment import require_arm, require_model
 from distill_edu._inside.check_models import require_asked, require_function
 from distill_edu._inside.check_values import require_attributes, require_columns, require_count
-from distill_edu._inside.progress import progress_bar
+from distill_edu._inside.lessons import train_teacher
 from distill_edu._inside.tasks import NO_LABEL
 from distill_edu.evidence import STARTS, TEACHERS, Experiment
 from distill_edu.hints import BaseHint
@@ -208,16 +208,8 @@ def trained(
     model.compile(optimizer, loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=ignored))
     if (weights := cache.recall(name)) is None:
         cache.require_kept(1, "teacher")
-        began = [(variable, variable.numpy()) for variable in model.variables]
-        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
-            advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
-            callbacks = [best, advance] if stop else [advance]
-            how = {"validation_data": data.valid} if stop else {}
-            model.fit(x, labels, epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks, **how)
-        weights = cache.keep(name, [weight.astype("float16") for weight in model.get_weights()])
-        for variable, value in began:  # the seeds of Dropout: where weights are recalled, nobody has drawn either
-            variable.assign(value)
+        weights = train_teacher(model, x, labels, epochs, batch_size, data.valid if stop else None)
+        weights = cache.keep(name, [weight.astype("float16") for weight in weights])
     model.set_weights(weights)
     made_by(model, name)
     keras.utils.set_random_seed(random_state)

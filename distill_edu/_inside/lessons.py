@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from distill_edu._inside.alike import hint_likeness, likeness
-from distill_edu._inside.backend import only_errors, tf
+from distill_edu._inside.backend import keras, only_errors, tf
 from distill_edu._inside.batch import Batch
 from distill_edu._inside.check_steps import NAN_LOSS, clear_messages, refuse
 from distill_edu._inside.engine import CannotMap, Group
 from distill_edu._inside.layer_outputs import one_output, unchanged, with_layer_outputs
+from distill_edu._inside.progress import progress_bar
 
 TOGETHER = 40
 
@@ -113,6 +114,23 @@ def _train_alone(distiller, examples, rows):
         return tf.gather(examples.x, numbers), {name: tf.gather(values, numbers) for name, values in given.items()}
 
     distiller.fit(tf.data.Dataset.from_tensor_slices(rows).map(batch).prefetch(2), shuffle=False, verbose=0)
+
+
+def train_teacher(model, x, labels, epochs, batch_size, stop_on):
+    """The trained weights of a compiled model; it stays as it is. `stop_on`: examples that choose the epoch, or None.
+
+    So Dropout's seeds are drawn from no more than where the weights are recalled.
+    """
+    began = [(variable, variable.numpy()) for variable in model.variables]
+    best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+    with progress_bar(epochs, unit=" epochs", what="teacher") as bar:
+        advance = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update(1))
+        callbacks = [advance] if stop_on is None else [best, advance]
+        model.fit(x, labels, batch_size, epochs, verbose=0, callbacks=callbacks, validation_data=stop_on)
+    weights = model.get_weights()
+    for variable, value in began:
+        variable.assign(value)
+    return weights
 
 
 def answers(students, x, batch_size=256):

@@ -12,6 +12,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 import distill_edu
+from tools import mutate
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "distill_edu"
@@ -225,3 +226,9 @@ def test_the_readmes_python_runs_and_its_files_exist(tmp_path, monkeypatch):
     for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(code, space)
     assert (tmp_path / "student.keras").is_file()
+
+
+def test_every_module_has_tests_for_its_mutants():
+    """`make mutate` stops with a sentence at a module without."""
+    modules = mutate.modules()
+    assert {"losses", "students", "_inside.engine"} < set(modules) and all(mutate.tests_of(name) for name in modules)

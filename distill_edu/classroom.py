@@ -83,7 +83,7 @@ class Classroom(PartlyTrained):
     _all_built = False
 
     def models_changed(self, step):
-        """Students share steps that were made for what they were: they are compiled again. Unbuilt ones share none."""
+        """Built students share steps that were made for what they were: the Classroom has to be compiled again."""
         if self._all_built:
             raise ValueError("A student or the teacher has changed since compile: compile the Classroom again.")
         super().models_changed(step)

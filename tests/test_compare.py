@@ -498,6 +498,21 @@ def test_a_teacher_that_was_trained_is_the_recalled_one_in_every_variable(fits):
     assert all(np.array_equal(*pair) for pair in zip(trained_now, recalled, strict=True))
 
 
+def test_a_constraint_of_a_weight_holds_in_an_experiment():
+    def build(data):
+        small = keras.constraints.MaxNorm(0.01)
+        return keras.Sequential([keras.Input(X.shape[1:]), keras.layers.Dense(CLASSES, kernel_constraint=small)])
+
+    found = compare(DATA, None, build, {"one": {}}, alpha=1.0, seeds=1, steps=5, show=["one"], progress=False)
+    assert np.linalg.norm(found.students["one"].get_weights()[0], axis=0).max() < 0.0101
+
+
+def test_a_rate_beside_a_schedule_that_starts_at_0_is_refused():
+    warm = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.0, 9, warmup_target=0.1, warmup_steps=3))
+    with pytest.raises(ValueError, match="rate is where the optimizer's schedule starts"):
+        compare(DATA, None, models.mlp, {"one": {"rate": 0.1}}, alpha=1.0, seeds=1, optimizer=warm, **SHORT)
+
+
 @pytest.mark.nightly
 def test_a_teacher_may_stop_at_its_best_epoch():
     kept = trained(build, DATA, epochs=40, stop=True, optimizer=keras.optimizers.Adam(0.3), units=50)

@@ -117,9 +117,9 @@ def _train_alone(distiller, examples, rows):
 
 
 def train_teacher(model, x, labels, epochs, batch_size, stop_on):
-    """The trained weights of a compiled model; it stays as it is. `stop_on`: examples that choose the epoch, or None.
+    """Train a compiled model, return its weights, and put every variable back, also the seeds of Dropout.
 
-    So Dropout's seeds are drawn from no more than where the weights are recalled.
+    A model whose weights are recalled has not drawn from its seeds. `stop_on`: examples that choose the epoch, or None.
     """
     began = [(variable, variable.numpy()) for variable in model.variables]
     best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
